@@ -1,0 +1,2 @@
+//! The pulse binary.
+fn main() {}

@@ -1,0 +1,5 @@
+//! Makes the plan happen.
+
+mod dispatcher;
+
+pub use dispatcher::{Action, Control, Dispatcher, UserId};

@@ -1,0 +1,291 @@
+//! The client of one virtual user: sends a request, reads the answer, keeps the connection.
+
+use crate::connection::{Connection, Idle, Stream};
+use crate::connector::Connector;
+use crate::exchange::{ConnectTimes, Exchange};
+use crate::failure::{Cause, Failure, FailureClass};
+use crate::limits::Limits;
+use crate::request::Request;
+use crate::response::{Keep, ParseError, Progress, ResponseParser};
+use crate::timeout::{Deadline, Timeouts};
+use crate::view::ResponseView;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// What a client's connections have seen, for the report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectionCounts {
+    /// Connections opened.
+    pub opened: u64,
+    /// Requests sent on a connection that had served another one before.
+    pub reused: u64,
+    /// Connections that the peer ended: announced in a response, or found closed, or broken.
+    pub closed_by_peer: u64,
+    /// Connections dropped because bytes came that answered nothing: after a response, or on an idle connection.
+    pub surplus: u64,
+    /// Requests sent a second time because a kept connection ended without any byte of an answer.
+    pub resent: u64,
+}
+
+impl std::ops::AddAssign for ConnectionCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.reused += other.reused;
+        self.closed_by_peer += other.closed_by_peer;
+        self.surplus += other.surplus;
+        self.resent += other.resent;
+    }
+}
+
+/// One user's connection, opened when needed and kept while the peer allows.
+///
+/// An exchange whose future is dropped leaves the client usable: its connection is closed with it.
+#[derive(Debug)]
+pub struct Client {
+    connector: Rc<Connector>,
+    deadline: Deadline,
+    parser: ResponseParser,
+    /// Only a connection whose last exchange ended well is put back here.
+    idle: Option<Connection>,
+    counts: ConnectionCounts,
+}
+
+/// Moments and sizes that accumulate over the attempts of one exchange.
+struct Run {
+    started: Instant,
+    sent: Instant,
+    timeout: Duration,
+    connect: Option<ConnectTimes>,
+    bytes_sent: u64,
+    bytes_received: u64,
+}
+
+/// The state of one request on one connection.
+#[derive(Default)]
+struct Turn {
+    written: usize,
+    /// All written, or given up.
+    write_done: bool,
+    /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
+    write_error: Option<io::Error>,
+    first_byte: Option<Instant>,
+}
+
+impl Client {
+    /// A client without a connection.
+    pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
+        Self {
+            connector,
+            deadline: timeouts.register(),
+            parser: ResponseParser::new(limits),
+            idle: None,
+            counts: ConnectionCounts::default(),
+        }
+    }
+
+    /// Sends the request and reads the whole response, connecting first where needed. `timeout` covers all of it.
+    ///
+    /// Where a kept connection ends without any byte of an answer, an idempotent request is sent once more on a new
+    /// one; time goes on from the first start.
+    pub async fn exchange(
+        &mut self,
+        request: Request<'_>,
+        timeout: Duration,
+        keep: Keep,
+    ) -> Result<Exchange, Failure> {
+        let started = Instant::now();
+        let mut run =
+            Run { started, sent: started, timeout, connect: None, bytes_sent: 0, bytes_received: 0 };
+        self.deadline.arm(started, timeout);
+        let mut outcome = self.attempt(request, keep, &mut run, true).await;
+        if let Ok(None) = outcome {
+            self.counts.resent += 1;
+            outcome = self.attempt(request, keep, &mut run, false).await;
+        }
+        self.deadline.disarm();
+        let cause = match outcome {
+            Ok(Some(exchange)) => return Ok(exchange),
+            Ok(None) => Cause::new(FailureClass::Closed, "the peer closed the connection without an answer"),
+            Err(cause) => cause,
+        };
+        Err(cause.into_failure(run.started, run.bytes_sent, run.bytes_received))
+    }
+
+    /// Head and kept body of the last exchange; empty where it failed.
+    pub fn response(&self) -> ResponseView<'_> {
+        self.parser.view()
+    }
+
+    /// Drops the connection; the next exchange opens a new one.
+    pub fn close(&mut self) {
+        self.idle = None;
+    }
+
+    /// Whether a connection is kept. The peer may have closed it meanwhile.
+    pub fn is_connected(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// What the connections have seen so far.
+    pub fn counts(&self) -> ConnectionCounts {
+        self.counts
+    }
+
+    /// One try. `Ok(None)`: the kept connection was dead and the request may be sent again.
+    async fn attempt(
+        &mut self,
+        request: Request<'_>,
+        keep: Keep,
+        run: &mut Run,
+        may_resend: bool,
+    ) -> Result<Option<Exchange>, Cause> {
+        self.parser.begin(request.is_head, keep);
+        let kept = self.take_idle(run).await;
+        let reused = kept.is_some();
+        // While the exchange runs the connection belongs to this future: dropped with it, or on any error.
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.open(run).await?,
+        };
+        self.counts.reused += u64::from(reused);
+        let mut turn = Turn::default();
+        let Self { parser, deadline, .. } = self;
+        let result =
+            poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
+                .await;
+        run.bytes_sent += turn.written as u64;
+        run.bytes_received += self.parser.received();
+        match result {
+            Ok(()) => Ok(Some(self.finish(connection, run, &turn, request.bytes.len()))),
+            Err(cause) => {
+                let ended = matches!(cause.class, FailureClass::Closed | FailureClass::Reset);
+                self.counts.closed_by_peer += u64::from(ended);
+                if ended && reused && may_resend && request.idempotent && self.parser.received() == 0 {
+                    return Ok(None);
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    /// The kept connection, if it is fit for another request.
+    async fn take_idle(&mut self, run: &mut Run) -> Option<Connection> {
+        let mut connection = self.idle.take()?;
+        let ask_after = self.connector.config().idle_check_after;
+        let idle = poll_fn(|cx| Poll::Ready(connection.poll_idle(cx, run.started, ask_after))).await;
+        match idle {
+            Idle::Usable => return Some(connection),
+            Idle::ClosedByPeer => self.counts.closed_by_peer += 1,
+            Idle::Unsolicited => self.counts.surplus += 1,
+        }
+        None
+    }
+
+    async fn open(&mut self, run: &mut Run) -> Result<Connection, Cause> {
+        let budget = run.timeout.saturating_sub(run.started.elapsed());
+        // Connecting is rare and its future large: boxed, it does not swell every user's task.
+        let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
+        self.counts.opened += 1;
+        run.connect = Some(times);
+        run.sent = Instant::now();
+        Ok(Connection { stream, last_used: run.sent })
+    }
+
+    /// Takes the time, and keeps the connection if both sides left it clean.
+    fn finish(&mut self, mut connection: Connection, run: &Run, turn: &Turn, length: usize) -> Exchange {
+        let finished = Instant::now();
+        self.counts.surplus += u64::from(self.parser.has_surplus());
+        self.counts.closed_by_peer += u64::from(self.parser.peer_closes());
+        // After an early answer the rest of the request would be taken for the next one.
+        if self.parser.is_reusable() && turn.written == length && turn.write_error.is_none() {
+            connection.last_used = finished;
+            self.idle = Some(connection);
+        }
+        Exchange {
+            status: self.parser.status(),
+            started: run.started,
+            sent: run.sent,
+            first_byte: turn.first_byte.unwrap_or(finished),
+            finished,
+            connect: run.connect,
+            bytes_sent: run.bytes_sent,
+            bytes_received: run.bytes_received,
+            body_bytes: self.parser.body_bytes(),
+        }
+    }
+}
+
+/// Writes and reads as far as the socket allows; ready with a complete response or the cause of its absence.
+fn poll_turn(
+    stream: &mut Stream,
+    parser: &mut ResponseParser,
+    deadline: &Deadline,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+    turn: &mut Turn,
+) -> Poll<Result<(), Cause>> {
+    // Reading goes on while a long request is still being written: the answer may come early, and a peer that
+    // waits for its answer to be read would never read the rest.
+    if !turn.write_done
+        && let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written)
+    {
+        turn.write_done = true;
+        turn.write_error = result.err();
+    }
+    loop {
+        match stream.poll_read(cx, parser.room()) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(ended(parser, turn)),
+            Poll::Ready(Ok(count)) => match parser.advance(count) {
+                Ok(Progress::Complete) => return Poll::Ready(Ok(())),
+                Ok(_) => {
+                    turn.first_byte.get_or_insert_with(Instant::now);
+                }
+                Err(error) => return Poll::Ready(Err(of_parser(error))),
+            },
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(&error, turn))),
+            Poll::Pending => {
+                return if deadline.has_fired(cx.waker()) {
+                    Poll::Ready(Err(late(turn)))
+                } else {
+                    Poll::Pending
+                };
+            }
+        }
+        // A peer that always has more to send must not outrun the deadline.
+        if deadline.has_fired(cx.waker()) {
+            return Poll::Ready(Err(late(turn)));
+        }
+    }
+}
+
+fn ended(parser: &mut ResponseParser, turn: &Turn) -> Result<(), Cause> {
+    match (parser.end(), &turn.write_error) {
+        (Ok(()), _) => Ok(()),
+        (Err(ParseError::NoAnswer), Some(error)) => Err(Cause::of(error)),
+        (Err(error), _) => Err(of_parser(error)),
+    }
+}
+
+/// The write's error, where there is one, came first and says more.
+fn broken(error: &io::Error, turn: &Turn) -> Cause {
+    Cause::of(turn.write_error.as_ref().unwrap_or(error))
+}
+
+fn of_parser(error: ParseError) -> Cause {
+    match error {
+        ParseError::NoAnswer => Cause::new(error.class(), "the peer closed the connection without an answer"),
+        _ => Cause::new(error.class(), error.to_string()),
+    }
+}
+
+fn late(turn: &Turn) -> Cause {
+    let detail = match (turn.write_done, turn.first_byte) {
+        (false, _) => "the peer did not take the whole request in time",
+        (true, None) => "no answer in time",
+        (true, Some(_)) => "the answer was not complete in time",
+    };
+    Cause::new(FailureClass::Timeout, detail)
+}

@@ -1,0 +1,102 @@
+//! One open connection and what can be known about it while it idles.
+
+use rustix::net::RecvFlags;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// Plain or encrypted bytes. An enum, not a boxed trait object: the two are known and the branch is predictable.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Reads into `room`. Tokio remembers whether the socket may have bytes and clears that after a read that did
+    /// not fill its buffer, so in the steady state (room larger than the response) a request costs one write and
+    /// one read: no read is tried before epoll has reported bytes, none after the last of them.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(room);
+        ready!(match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+        })?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Writes `bytes[*written..]`; ready when all of it has been handed to the kernel.
+    pub(crate) fn poll_write_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while *written < bytes.len() {
+            let rest = &bytes[*written..];
+            let count = ready!(match self {
+                Self::Plain(stream) => Pin::new(stream).poll_write(cx, rest),
+                Self::Tls(stream) => Pin::new(stream).poll_write(cx, rest),
+            })?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *written += count;
+        }
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// What a kept connection turns out to be when it is wanted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idle {
+    Usable,
+    ClosedByPeer,
+    /// Bytes have come that answer nothing. They must not be taken for the next answer.
+    Unsolicited,
+}
+
+/// An open connection between two exchanges.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    pub(crate) last_used: Instant,
+}
+
+impl Connection {
+    /// Whether a request may be sent now.
+    pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>, now: Instant, ask_after: Duration) -> Idle {
+        // Costs no system call as long as the reactor has seen nothing, and then says nothing about what it has
+        // not seen yet: the reactor may not have had its turn since the peer closed.
+        let mut byte = [0];
+        match self.stream.poll_read(cx, &mut byte) {
+            Poll::Ready(Ok(0) | Err(_)) => return Idle::ClosedByPeer,
+            Poll::Ready(Ok(_)) => return Idle::Unsolicited,
+            Poll::Pending => {}
+        }
+        if now.saturating_duration_since(self.last_used) < ask_after {
+            return Idle::Usable;
+        }
+        // Peer and kernel are asked directly. Under TLS the bytes in waiting may be harmless, but telling that
+        // would need a turn of the reactor; a new connection is the safe choice.
+        match rustix::net::recv(self.stream.tcp(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Idle::Usable,
+            Ok((_, 0)) | Err(_) => Idle::ClosedByPeer,
+            Ok(_) => Idle::Unsolicited,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What one answered request measured.
+
+use std::time::{Duration, Instant};
+
+/// One request and its complete response. Whether the status is a success is not decided here.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange {
+    /// Status code of the final response, 100 to 999.
+    pub status: u16,
+    /// When the exchange was asked for: before connecting, where a connection was needed.
+    pub started: Instant,
+    /// Just before the request was written (the second time, where it had to be sent again).
+    pub sent: Instant,
+    /// When the first bytes of the response had been read. Equal to `finished` where one read brought everything.
+    pub first_byte: Instant,
+    /// When the last byte of the response had been read.
+    pub finished: Instant,
+    /// The cost of the connection, where one had to be opened for this exchange.
+    pub connect: Option<ConnectTimes>,
+    /// Bytes of HTTP written (without TLS overhead), a request that was sent again included.
+    pub bytes_sent: u64,
+    /// Bytes of HTTP read (without TLS overhead): interim responses, head, body with its framing.
+    pub bytes_received: u64,
+    /// Bytes of the body without framing.
+    pub body_bytes: u64,
+}
+
+impl Exchange {
+    /// Time from sending to the complete response.
+    pub fn service_time(&self) -> Duration {
+        self.finished.saturating_duration_since(self.sent)
+    }
+
+    /// Time from sending to the first byte of the response.
+    pub fn waiting_time(&self) -> Duration {
+        self.first_byte.saturating_duration_since(self.sent)
+    }
+}
+
+/// What opening a connection took, phase by phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectTimes {
+    /// Name resolution; zero for an IP address and where the worker had resolved the name already.
+    pub resolve: Duration,
+    /// TCP connection, attempts at addresses that did not answer included.
+    pub tcp: Duration,
+    /// TLS handshake; zero for plain HTTP.
+    pub tls: Duration,
+}

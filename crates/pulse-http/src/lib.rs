@@ -1,0 +1,77 @@
+//! A fast measuring HTTP/1.1 client, over TCP and TLS, with keep-alive.
+//!
+//! **For what:** a load generator asks the same few questions very often and wants to know, for each, when it was
+//! sent, when the first byte came back, when the answer was complete, and if not, why. A general client spends
+//! its time on comfort; this one spends nothing between the socket and the clock: the request is written from
+//! bytes the caller prepared, the response is parsed in place in a buffer that is used again, bodies are counted
+//! and skipped unless somebody wants to look at them, and no request allocates, spawns a task or sets a timer.
+//!
+//! **Main types**
+//! - [`Origin`]: scheme, host and port of the service; [`Connector`]: how to reach it, one per worker;
+//! - [`Client`]: the connection of one virtual user; [`Client::exchange`] sends a [`Request`] and returns an
+//!   [`Exchange`] (the moments and sizes) or a [`Failure`] with its [`FailureClass`];
+//! - [`Timeouts`]: the deadlines of all clients of a worker, swept by the worker every few milliseconds;
+//! - [`RequestWriter`]: writes a valid request into bytes; [`Authorization`]: its credentials, masked;
+//! - [`ResponseParser`]: the pure parser, which knows no socket. It never panics on any input and its memory is
+//!   bounded by [`Limits`]; fuzz targets call [`ResponseParser::feed`].
+//!
+//! All of it lives on one current-thread tokio runtime; nothing here is `Send` on purpose. The runtime needs the
+//! I/O and time drivers (connecting uses a timer, exchanges do not).
+//!
+//! ```
+//! use pulse_http::{Client, Connector, ConnectorConfig, Keep, Limits, Origin, Request, RequestWriter, Timeouts};
+//! use pulse_testkit::{Script, ScriptedServer, Step};
+//! use std::{rc::Rc, time::Duration};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = ScriptedServer::start(Script::each(vec![
+//!     Step::ReadRequest,
+//!     Step::send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+//! ]));
+//! let origin = Origin::parse(&server.url())?;
+//!
+//! let mut bytes = Vec::new();
+//! RequestWriter::start(&mut bytes, "GET", "/health", &origin.authority())?.finish(None)?;
+//!
+//! let connector = Rc::new(Connector::new(origin, ConnectorConfig::default())?);
+//! let timeouts = Rc::new(Timeouts::new());
+//! let mut client = Client::new(connector, &timeouts, Limits::default());
+//! let exchange = client.exchange(Request::of("GET", &bytes), Duration::from_secs(5), Keep::Body).await?;
+//! assert_eq!((exchange.status, client.response().body()), (200, &b"ok"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **What it does not do:** no HTTP/2, no upgrade to another protocol (status 101 is a [`FailureClass::BadResponse`]),
+//! no redirects, cookies, proxies or content decoding, no pipelining, no connection pool shared between users.
+//! What to ask, when, and what counts as success is the engine's business.
+
+mod authorization;
+mod body;
+mod client;
+mod connection;
+mod connector;
+mod exchange;
+mod failure;
+mod limits;
+mod origin;
+mod request;
+mod response;
+mod timeout;
+mod tls;
+mod view;
+
+pub use authorization::Authorization;
+pub use client::{Client, ConnectionCounts};
+pub use connector::{Connector, ConnectorConfig, ConnectorError};
+pub use exchange::{ConnectTimes, Exchange};
+pub use failure::{Failure, FailureClass};
+pub use limits::Limits;
+pub use origin::{Origin, OriginError, Scheme};
+pub use request::{Request, RequestError, RequestWriter, is_idempotent};
+pub use response::{Keep, ParseError, Progress, ResponseParser};
+pub use timeout::Timeouts;
+pub use tls::TlsOptions;
+pub use url::Url;
+pub use view::{Headers, ResponseView};

@@ -1,0 +1,1 @@
+//! Shows a running job: terminal view, progress lines, recorded runs.

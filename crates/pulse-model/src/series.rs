@@ -1,0 +1,272 @@
+//! A series: one metric with its tags, and the text form `metric{tag="value"}` used in targets, reports and files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Names of the metrics that Pulse records, with unit and meaning.
+pub mod metric {
+    /// Trend, nanoseconds: from the intended start of a request to its last byte (or its failure).
+    pub const RESPONSE_TIME: &str = "response_time";
+    /// Trend, nanoseconds: from the actual send of a request to its last byte (or its failure).
+    pub const SERVICE_TIME: &str = "service_time";
+    /// Trend, nanoseconds: actual minus intended start of an iteration.
+    pub const START_LAG: &str = "start_lag";
+    /// Trend, nanoseconds: from the intended start of an iteration to its end.
+    pub const ITERATION_TIME: &str = "iteration_time";
+    /// Trend, nanoseconds: establishing a connection (name resolution, TCP and TLS).
+    pub const CONNECT_TIME: &str = "connect_time";
+    /// Counter: answers by status; tag `status`.
+    pub const RESPONSES: &str = "responses";
+    /// Counter: failed requests by class; tag `class`.
+    pub const FAILURES: &str = "failures";
+    /// Counter: iterations that were started.
+    pub const ITERATIONS: &str = "iterations";
+    /// Counter: iterations that the schedule asked for, started or not.
+    pub const DUE_ITERATIONS: &str = "due_iterations";
+    /// Counter: arrivals that found no free user (open model).
+    pub const DROPPED_ITERATIONS: &str = "dropped_iterations";
+    /// Counter: sends left out because the user was late (`--missed skip`).
+    pub const MISSED_ITERATIONS: &str = "missed_iterations";
+    /// Counter: iterations that were cut off when the run ended.
+    pub const CUT_ITERATIONS: &str = "cut_iterations";
+    /// Counter: users that became active.
+    pub const USERS_STARTED: &str = "users_started";
+    /// Counter: users that left.
+    pub const USERS_STOPPED: &str = "users_stopped";
+    /// Counter, bytes: sent, heads included.
+    pub const BYTES_SENT: &str = "bytes_sent";
+    /// Counter, bytes: received, heads included.
+    pub const BYTES_RECEIVED: &str = "bytes_received";
+    /// Counter: connections that were opened.
+    pub const CONNECTIONS_OPENED: &str = "connections_opened";
+    /// Counter: idle connections that the service had closed and that were opened again.
+    pub const RECONNECTS: &str = "reconnects";
+    /// Rate: passed checks; tag `check`.
+    pub const CHECKS: &str = "checks";
+    /// Counter, nanoseconds: CPU time of a worker thread; tag `worker`.
+    pub const WORKER_CPU: &str = "worker_cpu";
+    /// Counter, nanoseconds: wall time of a worker thread; tag `worker`.
+    pub const WORKER_WALL: &str = "worker_wall";
+    /// Counter, nanoseconds: time the hypervisor gave to others, summed over all cores.
+    pub const HOST_STEAL: &str = "host_steal";
+    /// Counter, nanoseconds: wall time over which steal was observed, summed over all cores.
+    pub const HOST_WALL: &str = "host_wall";
+    /// Counter: interval snapshots that could not be delivered.
+    pub const LOST_SNAPSHOTS: &str = "lost_snapshots";
+}
+
+/// Names of the tags that Pulse sets itself.
+pub mod tag {
+    /// The step's name; never the raw path, so that the number of series stays bounded.
+    pub const ENDPOINT: &str = "endpoint";
+    /// The scenario's name.
+    pub const SCENARIO: &str = "scenario";
+    /// The step's group.
+    pub const GROUP: &str = "group";
+    /// `ok` or `failed`.
+    pub const OUTCOME: &str = "outcome";
+    /// HTTP status code.
+    pub const STATUS: &str = "status";
+    /// Failure class.
+    pub const CLASS: &str = "class";
+    /// Check name.
+    pub const CHECK: &str = "check";
+    /// Worker number.
+    pub const WORKER: &str = "worker";
+}
+
+/// Tags of a series, sorted by name.
+pub type Tags = BTreeMap<Arc<str>, Arc<str>>;
+
+/// A metric and the tags that select one of its series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    /// Metric name, one of [`metric`] or a custom one.
+    pub metric: Arc<str>,
+    /// Tags, possibly none.
+    pub tags: Tags,
+}
+
+impl Series {
+    /// A series without tags.
+    pub fn new(metric: &str) -> Self {
+        Self { metric: metric.into(), tags: Tags::new() }
+    }
+
+    /// The same series with one more tag.
+    #[must_use]
+    pub fn with(mut self, tag: &str, value: &str) -> Self {
+        self.tags.insert(tag.into(), value.into());
+        self
+    }
+
+    /// The value of a tag.
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.get(name).map(AsRef::as_ref)
+    }
+
+    /// True when `self` is of the same metric and has at least the tags of `selector`.
+    pub fn matches(&self, selector: &Self) -> bool {
+        self.metric == selector.metric
+            && selector.tags.iter().all(|(name, value)| self.tags.get(name) == Some(value))
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.metric)?;
+        write_tags(&self.tags, f)
+    }
+}
+
+/// Writes `{name="value",…}`, or nothing when there are no tags.
+pub(crate) fn write_tags(tags: &Tags, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (i, (name, value)) in tags.iter().enumerate() {
+        let escaped = value.replace('\\', r"\\").replace('"', "\\\"");
+        write!(f, "{}{name}=\"{escaped}\"", if i == 0 { '{' } else { ',' })?;
+    }
+    if tags.is_empty() { Ok(()) } else { f.write_str("}") }
+}
+
+/// Why a text is not a series.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at column {}", at + 1)]
+pub struct SeriesError {
+    /// Byte offset in the text.
+    pub at: usize,
+    /// What is wrong there.
+    pub reason: &'static str,
+}
+
+/// Reads the tags after the opening brace at `open`; returns them with the offset after the closing brace.
+///
+/// Values may be quoted (`"`, with `\` as escape) or bare up to the next `,` or `}`.
+pub(crate) fn read_tags(text: &str, open: usize) -> Result<(Tags, usize), SeriesError> {
+    let mut tags = Tags::new();
+    let mut at = open + 1;
+    loop {
+        let fail = |at, reason| SeriesError { at, reason };
+        let rest = &text[at..];
+        let name_len = rest.find(['=', ',', '}']).ok_or(fail(at, "a closing } is missing"))?;
+        if !rest[name_len..].starts_with('=') {
+            if tags.is_empty() && rest[..name_len].trim().is_empty() && rest[name_len..].starts_with('}') {
+                return Ok((tags, at + name_len + 1));
+            }
+            return Err(fail(at, "a tag is written name=value"));
+        }
+        let name = rest[..name_len].trim();
+        if name.is_empty() {
+            return Err(fail(at, "a tag name is missing"));
+        }
+        let (value, end) = read_value(text, at + name_len + 1)?;
+        tags.insert(name.into(), value.as_str().into());
+        at = end;
+        match text[at..].chars().next() {
+            Some('}') => return Ok((tags, at + 1)),
+            Some(',') => at += 1,
+            _ => return Err(fail(at, "a , or } is expected")),
+        }
+    }
+}
+
+fn read_value(text: &str, start: usize) -> Result<(String, usize), SeriesError> {
+    let fail = |at, reason| SeriesError { at, reason };
+    let rest = &text[start..];
+    let start = start + (rest.len() - rest.trim_start().len());
+    let rest = &text[start..];
+    if !rest.starts_with('"') {
+        let len = rest.find([',', '}']).ok_or(fail(start, "a closing } is missing"))?;
+        return Ok((rest[..len].trim().to_owned(), start + len));
+    }
+    let mut value = String::new();
+    let mut chars = rest.char_indices().skip(1);
+    while let Some((offset, c)) = chars.next() {
+        match c {
+            '"' => {
+                let after = start + offset + 1;
+                let blanks = text[after..].len() - text[after..].trim_start().len();
+                return Ok((value, after + blanks));
+            }
+            '\\' => match chars.next() {
+                Some((_, escaped)) => value.push(escaped),
+                None => break,
+            },
+            _ => value.push(c),
+        }
+    }
+    Err(fail(start, "a closing quote is missing"))
+}
+
+impl FromStr for Series {
+    type Err = SeriesError;
+
+    fn from_str(text: &str) -> Result<Self, SeriesError> {
+        let Some(open) = text.find('{') else {
+            return if text.trim().is_empty() {
+                Err(SeriesError { at: 0, reason: "a metric name is missing" })
+            } else {
+                Ok(Self::new(text.trim()))
+            };
+        };
+        let (tags, end) = read_tags(text, open)?;
+        if !text[end..].trim().is_empty() {
+            return Err(SeriesError { at: end, reason: "nothing may follow the closing }" });
+        }
+        Ok(Self { metric: text[..open].trim().into(), tags })
+    }
+}
+
+impl Serialize for Series {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Series {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| serde::de::Error::custom(format!("`{text}` is not a series: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn matching_ignores_tags_that_the_selector_does_not_name() {
+        let series = Series::new("response_time").with("endpoint", "health").with("outcome", "ok");
+        assert!(series.matches(&Series::new("response_time")));
+        assert!(series.matches(&Series::new("response_time").with("outcome", "ok")));
+        assert!(!series.matches(&Series::new("response_time").with("outcome", "failed")));
+        assert!(!series.matches(&Series::new("service_time")));
+    }
+
+    #[test]
+    fn broken_text_says_where() {
+        for (text, at) in
+            [("", 0), ("a{b", 2), ("a{b=", 4), ("a{b}", 2), ("a{=1}", 2), ("a{b=\"c}", 4), ("a{b=1}x", 6)]
+        {
+            assert_eq!(text.parse::<Series>().unwrap_err().at, at, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_form_reads_back(metric in "[a-z_]{1,12}", tags in prop::collection::btree_map("[a-z]{1,6}", ".{0,12}", 0..4)) {
+            let tags = tags.into_iter().map(|(n, v)| (n.as_str().into(), v.as_str().into())).collect();
+            let series = Series { metric: metric.as_str().into(), tags };
+            prop_assert_eq!(series.to_string().parse::<Series>().unwrap(), series);
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in ".{0,40}") {
+            let _ = text.parse::<Series>();
+        }
+    }
+}

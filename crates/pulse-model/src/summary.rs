@@ -1,0 +1,234 @@
+//! What a job found out: one type for load, test, monitor, database and cluster.
+
+use serde::{Deserialize, Serialize};
+
+use crate::series::{metric, tag};
+use crate::{Finding, Histogram, Nanos, Rate, Series, Snapshot, Target, TargetResult, Validity, Verdict};
+
+/// What was asked for: everything known when the job starts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// What kind of job: `load` (later also `test`, `monitor`, `db`).
+    pub kind: String,
+    /// Title for people: the scenario file's name or the URL.
+    pub name: String,
+    /// The service's URL as given, with passwords masked.
+    pub service: String,
+    /// Scenarios in order.
+    pub scenarios: Vec<ScenarioInfo>,
+    /// Planned length of the load including warm-up; `None` when only a budget ends it.
+    pub duration: Option<Nanos>,
+    /// Length of the warm-up that is kept out of all judged figures.
+    pub warmup: Nanos,
+    /// Targets in order.
+    pub targets: Vec<Target>,
+    /// Worker threads.
+    pub workers: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Wall-clock start, RFC 3339 with milliseconds, UTC.
+    pub started: String,
+    /// Version of Pulse.
+    pub version: String,
+    /// The machine that generated the load.
+    pub host: HostInfo,
+}
+
+/// One scenario's load, as planned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioInfo {
+    /// Scenario name.
+    pub name: String,
+    /// The load model in words: `closed, 100 users at 10 iterations/s each`.
+    pub load: String,
+    /// Largest number of users.
+    pub users: u64,
+    /// Open model: the largest planned rate in iterations per second.
+    pub rate: Option<f64>,
+    /// Iterations that the plan asks for, when it is a definite number.
+    pub planned_iterations: Option<u64>,
+    /// Requests that the plan asks for, when it is a definite number.
+    pub planned_requests: Option<u64>,
+}
+
+/// The machine that generated the load.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// Operating system, for example `linux`.
+    pub os: String,
+    /// Processor architecture, for example `x86_64`.
+    pub arch: String,
+    /// Cores available to this process.
+    pub cores: u32,
+}
+
+/// How the job came to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// As planned.
+    #[default]
+    Finished,
+    /// The user stopped it; what was measured until then is reported.
+    Interrupted,
+    /// The recording ends before the job did; what was recorded is reported.
+    Truncated,
+}
+
+/// One interval of the timeline. Times in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimePoint {
+    /// Start of the interval.
+    pub from: Nanos,
+    /// End of the interval.
+    pub to: Nanos,
+    /// True while warming up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warmup: bool,
+    /// Iterations the schedule asked for.
+    pub due: u64,
+    /// Requests completed.
+    pub requests: u64,
+    /// Failed requests among them.
+    pub failed: u64,
+    /// Active users at the end of the interval.
+    pub users: u64,
+    /// Dropped and missed iterations.
+    pub dropped: u64,
+    /// Median response time.
+    pub p50: u64,
+    /// 95th percentile of response time.
+    pub p95: u64,
+    /// 99th percentile of response time.
+    pub p99: u64,
+    /// Largest response time.
+    pub max: u64,
+    /// 95th percentile of service time.
+    pub service_p95: u64,
+    /// 99th percentile of start lag.
+    pub start_lag_p99: u64,
+    /// Largest share of a core that a worker used, 0 to 1.
+    pub worker_cpu: f64,
+}
+
+impl TimePoint {
+    /// The figures of one merged interval; `users` is the number active at its end.
+    pub fn of(snapshot: &Snapshot, users: u64, warmup: bool) -> Self {
+        let response = snapshot.trend(&Series::new(metric::RESPONSE_TIME));
+        let service = snapshot.trend(&Series::new(metric::SERVICE_TIME));
+        let lag = snapshot.trend(&Series::new(metric::START_LAG));
+        let at = |trend: &Histogram, q| trend.quantile(q).map_or(0, |quantile| quantile.estimate);
+        let count = |name| snapshot.counter(&Series::new(name));
+        let interval = snapshot.interval;
+        Self {
+            from: interval.map_or(Nanos::ZERO, |interval| interval.from),
+            to: interval.map_or(Nanos::ZERO, |interval| interval.to),
+            warmup,
+            due: count(metric::DUE_ITERATIONS),
+            requests: response.count(),
+            failed: failed_requests(snapshot, &Series::new(metric::RESPONSE_TIME)),
+            users,
+            dropped: count(metric::DROPPED_ITERATIONS) + count(metric::MISSED_ITERATIONS),
+            p50: at(&response, 0.5),
+            p95: at(&response, 0.95),
+            p99: at(&response, 0.99),
+            max: response.max().unwrap_or(0),
+            service_p95: at(&service, 0.95),
+            start_lag_p99: at(&lag, 0.99),
+            worker_cpu: busiest_worker(snapshot),
+        }
+    }
+}
+
+/// The largest share of a core that any worker used, 0 to 1.
+pub fn busiest_worker(snapshot: &Snapshot) -> f64 {
+    snapshot
+        .tag_values(metric::WORKER_WALL, tag::WORKER)
+        .into_iter()
+        .map(|worker| {
+            let count = |name| snapshot.counter(&Series::new(name).with(tag::WORKER, worker)) as f64;
+            let wall = count(metric::WORKER_WALL);
+            if wall > 0.0 { count(metric::WORKER_CPU) / wall } else { 0.0 }
+        })
+        .fold(0.0, f64::max)
+}
+
+/// Failed requests among those that `selector` (of a response-time series) selects.
+pub fn failed_requests(snapshot: &Snapshot, selector: &Series) -> u64 {
+    snapshot.trend(&selector.clone().with(tag::OUTCOME, "failed")).count()
+}
+
+/// What a job found out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// What was asked for.
+    pub run: RunInfo,
+    /// How the job ended.
+    pub ending: Ending,
+    /// From the start of the load to the last answer, warm-up included.
+    pub elapsed: Nanos,
+    /// Everything recorded after the warm-up, merged.
+    pub totals: Snapshot,
+    /// Requests made during the warm-up; they are in no other figure.
+    pub warmup_requests: u64,
+    /// Targets with verdicts, in order.
+    pub targets: Vec<TargetResult>,
+    /// What was noticed, worst first.
+    pub findings: Vec<Finding>,
+    /// Figures over time, at most a few thousand points.
+    pub timeline: Vec<TimePoint>,
+    /// Can these numbers be trusted?
+    pub validity: Validity,
+    /// The worst verdict of all targets and children.
+    pub verdict: Option<Verdict>,
+    /// Parts of a larger job, such as the cases of a suite.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Summary>,
+}
+
+impl Summary {
+    /// Response times of all requests, successful or not.
+    pub fn response_time(&self) -> Histogram {
+        self.totals.trend(&Series::new(metric::RESPONSE_TIME))
+    }
+
+    /// Completed requests.
+    pub fn requests(&self) -> u64 {
+        self.response_time().count()
+    }
+
+    /// Failed requests.
+    pub fn failed(&self) -> u64 {
+        failed_requests(&self.totals, &Series::new(metric::RESPONSE_TIME))
+    }
+
+    /// Length of the judged part of the run: from the end of the warm-up to the last answer.
+    pub fn judged(&self) -> Nanos {
+        self.totals.length()
+    }
+
+    /// Completed requests per second of the judged part.
+    pub fn throughput(&self) -> f64 {
+        let seconds = self.judged().as_secs_f64();
+        if seconds > 0.0 { self.requests() as f64 / seconds } else { 0.0 }
+    }
+
+    /// Sum of a counter over all its series.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.totals.counter(&Series::new(name))
+    }
+
+    /// Names of the endpoints in alphabetical order.
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.totals.tag_values(metric::RESPONSE_TIME, tag::ENDPOINT)
+    }
+
+    /// Checks by name with passes and total.
+    pub fn checks(&self) -> Vec<(&str, Rate)> {
+        self.totals
+            .tag_values(metric::CHECKS, tag::CHECK)
+            .into_iter()
+            .map(|name| (name, self.totals.rate(&Series::new(metric::CHECKS).with(tag::CHECK, name))))
+            .collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! The `[service]` table.
+
+use crate::file::Builder;
+use crate::file::names::Scope;
+use crate::file::reader::{Field, TableReader};
+use crate::file::tree::Data;
+use crate::service::{check_header_name, check_header_value};
+use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
+
+/// The largest file with certificates, in bytes.
+const MAX_CA_BYTES: usize = 4 << 20;
+
+/// What `[service]` says. Header fields may have values that change, so they are not among the options.
+#[derive(Default)]
+pub(crate) struct ServiceTable {
+    pub(crate) options: ServiceOptions,
+    pub(crate) headers: Vec<(String, Template)>,
+}
+
+pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<'_>) -> ServiceTable {
+    let Some(table) = root.get("service").and_then(|field| field.table("{ url = \"http://127.0.0.1:8000\" }")) else {
+        return ServiceTable::default();
+    };
+    let fixed = Scope::fixed(scope.names);
+    let mut options = ServiceOptions::default();
+    if let Some(field) = table.get("url") {
+        options.url = fixed.text(&field, "\"http://127.0.0.1:8000\"");
+        let with_url = ServiceOptions { url: options.url.clone(), ..ServiceOptions::default() };
+        if let Err(error) = with_url.to_service() {
+            field.error(error.to_string(), "an absolute URL of a web service");
+            options.url = None;
+        }
+    }
+    let headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
+    let limit = |key, example| {
+        let field: Field<'_> = table.get(key)?;
+        let limit = field.duration(example)?;
+        if limit.0 == 0 {
+            field.error(format!("`{key}` must be longer than 0s"), format!("write for example {key} = {example}"));
+        }
+        Some(limit).filter(|limit| limit.0 > 0)
+    };
+    options.timeout = limit("timeout", "\"10s\"");
+    options.connect_timeout = limit("connect_timeout", "\"3s\"");
+    options.insecure = table.get("insecure").and_then(|field| field.boolean("false"));
+    if let Some(field) = table.get("ca_certificate") {
+        if let Some(path) = fixed.text(&field, "\"ca.pem\"") {
+            options.ca_certificate = builder.needed(&field, &path, MAX_CA_BYTES).map(<[u8]>::to_vec);
+        }
+    }
+    options.expect = table.get("expect_status").and_then(|field| read_status(&field));
+    let authorization = table.one_of(&["user", "bearer"]);
+    options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
+    table.finish();
+    ServiceTable { options, headers }
+}
+
+fn read_authorization(key: &str, field: &Field<'_>, fixed: &Scope<'_>) -> Option<Authorization> {
+    let text = fixed.text(field, if key == "user" { "\"name:password\"" } else { "\"${env.TOKEN}\"" })?;
+    if let Err(reason) = check_header_value(&text) {
+        field.error(reason, "remove the line break");
+        return None;
+    }
+    if key == "bearer" {
+        return Some(Authorization::Bearer(text));
+    }
+    if !text.contains(':') {
+        field.error("`user` must be a name and a password", "write for example user = \"name:password\"");
+        return None;
+    }
+    Some(Authorization::Basic(text))
+}
+
+/// Header fields of a service or a step.
+pub(crate) fn read_headers(field: &Field<'_>, scope: &Scope<'_>) -> Vec<(String, Template)> {
+    let mut headers = Vec::new();
+    for (entry, value) in field.entries("{ \"X-Stage\" = \"test\" }").unwrap_or_default() {
+        if let Err(reason) = check_header_name(&entry.key) {
+            value.error_at(entry.key_span.clone(), format!("`{}` cannot be a header: {reason}", entry.key), None);
+        }
+        let Some(text) = value.text("\"text\"") else { continue };
+        if let Err(reason) = check_header_value(text) {
+            value.error(reason, "write it on one line");
+        }
+        headers.push((entry.key.clone(), scope.template(&value, text, Escape::Header)));
+    }
+    headers
+}
+
+/// `200`, `"2xx"`, `"200,204"` or a list of these.
+pub(crate) fn read_status(field: &Field<'_>) -> Option<StatusSet> {
+    const EXAMPLE: &str = "[200, \"2xx\"]";
+    match &field.node.data {
+        Data::Integer(_) => {
+            let status = field.integer(100..=599, EXAMPLE)?;
+            Some(StatusSet::only(status as u16))
+        }
+        Data::Text(_) => field.parsed(EXAMPLE),
+        Data::List(items) if items.is_empty() => {
+            field.error("the list of statuses is empty", format!("write for example {EXAMPLE}"));
+            None
+        }
+        Data::List(_) => {
+            let mut all = StatusSet::empty();
+            for item in field.items(EXAMPLE)? {
+                if matches!(item.node.data, Data::List(_)) {
+                    item.wrong_type("a status", "200");
+                    return None;
+                }
+                all.extend(&read_status(&item)?);
+            }
+            Some(all)
+        }
+        _ => {
+            field.wrong_type("a status or a list of them", EXAMPLE);
+            None
+        }
+    }
+}

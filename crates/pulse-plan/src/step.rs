@@ -1,0 +1,102 @@
+//! A step: one request with its checks, extractions and think time.
+
+use std::sync::Arc;
+
+use pulse_model::{Nanos, Tags};
+
+use crate::{Check, Extraction, StatusSet, Template};
+
+/// One request of an iteration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Name of the endpoint in the report; `METHOD /path` when none is given.
+    pub name: Arc<str>,
+    /// Group in the report.
+    pub group: Option<Arc<str>>,
+    /// Tags of this step, those of the scenario included.
+    pub tags: Tags,
+    /// HTTP method.
+    pub method: String,
+    /// Request target: path and query, the base path of the service included; starts with `/`.
+    pub target: Template,
+    /// Header fields, those of the service, the authorization and a derived content type included. Names keep their
+    /// case. `Host` is here only when it is given; `Content-Length` and `Connection` are left to the client.
+    pub headers: Vec<(String, Template)>,
+    /// Request body.
+    pub body: Body,
+    /// Limit for one request, from its send to its last byte; that of the service when there is none.
+    pub timeout: Option<Nanos>,
+    /// Statuses that count as success; those of the service when there are none.
+    pub expect: Option<StatusSet>,
+    /// What the answer must fulfil.
+    pub checks: Vec<Check>,
+    /// What is taken from the answer.
+    pub extractions: Vec<Extraction>,
+    /// Pause after each request of this step.
+    pub think: Think,
+    /// How often the request is made, one after another; at least 1.
+    pub repeat: u32,
+}
+
+impl Step {
+    /// A plain request, once.
+    pub fn new(method: &str, name: &str, target: Template) -> Self {
+        Self {
+            name: name.into(),
+            group: None,
+            tags: Tags::new(),
+            method: method.to_owned(),
+            target,
+            headers: Vec::new(),
+            body: Body::None,
+            timeout: None,
+            expect: None,
+            checks: Vec::new(),
+            extractions: Vec::new(),
+            think: Think::None,
+            repeat: 1,
+        }
+    }
+
+    /// Whether any check or extraction looks at the body of the answer; otherwise it may be skipped.
+    pub fn needs_body(&self) -> bool {
+        self.checks.iter().any(|check| check.condition.needs_body())
+            || self.extractions.iter().any(|extraction| extraction.source.needs_body())
+    }
+}
+
+/// The body of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    #[default]
+    None,
+    /// Text with variables.
+    Text(Template),
+    /// Bytes that are sent as they are.
+    Bytes(Arc<[u8]>),
+}
+
+/// A pause, as a person makes before the next click.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Think {
+    /// None.
+    #[default]
+    None,
+    /// Always the same.
+    Fixed(Nanos),
+    /// Any length between two, all equally likely.
+    Uniform {
+        /// Shortest.
+        from: Nanos,
+        /// Longest.
+        to: Nanos,
+    },
+    /// Normally distributed; what falls below zero is zero.
+    Normal {
+        /// Mean.
+        mean: Nanos,
+        /// Standard deviation.
+        stddev: Nanos,
+    },
+}

@@ -1,0 +1,180 @@
+//! Everything that reports derive from a summary, computed once and the same for every format.
+
+use pulse_model::{Nanos, Rate, Series, Summary, failed_requests, metric, tag};
+
+use crate::spread::Spread;
+
+/// The derived figures of a summary.
+pub(crate) struct Figures<'a> {
+    pub(crate) summary: &'a Summary,
+    pub(crate) failed: u64,
+    /// Requests per second of the judged part; `None` when it has no length.
+    pub(crate) throughput: Option<f64>,
+    pub(crate) response: Spread,
+    pub(crate) service: Spread,
+    pub(crate) start_lag: Spread,
+    pub(crate) connect: Spread,
+    /// Largest relative error of a quantile, from the histogram's schema.
+    pub(crate) quantile_error: f64,
+    pub(crate) endpoints: Vec<Endpoint<'a>>,
+    pub(crate) scenarios: Vec<Scenario<'a>>,
+    pub(crate) errors: Vec<ErrorClass<'a>>,
+    /// Answers by status, in the order of the status.
+    pub(crate) statuses: Vec<(&'a str, u64)>,
+    pub(crate) checks: Vec<(&'a str, Rate)>,
+    pub(crate) iterations: Iterations,
+}
+
+/// The figures of one endpoint.
+pub(crate) struct Endpoint<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) failed: u64,
+    pub(crate) rate: Option<f64>,
+    pub(crate) response: Spread,
+    pub(crate) service: Spread,
+    /// Its share of the time that all requests took together, 0 to 1.
+    pub(crate) time_share: f64,
+}
+
+/// A scenario as planned, with what it did.
+pub(crate) struct Scenario<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) load: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) failed: u64,
+}
+
+/// The failures of one class over all endpoints.
+pub(crate) struct ErrorClass<'a> {
+    pub(crate) class: &'a str,
+    pub(crate) count: u64,
+    pub(crate) first: Option<Nanos>,
+    pub(crate) last: Option<Nanos>,
+    /// Endpoint and message of the earliest failure that was kept.
+    pub(crate) sample: Option<(&'a str, &'a str)>,
+}
+
+/// What became of the iterations that the schedule asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Iterations {
+    pub(crate) due: u64,
+    pub(crate) started: u64,
+    pub(crate) dropped: u64,
+    pub(crate) missed: u64,
+    pub(crate) cut: u64,
+}
+
+impl<'a> Figures<'a> {
+    pub(crate) fn of(summary: &'a Summary) -> Self {
+        let response_time = summary.response_time();
+        let response = Spread::of(&response_time);
+        let spread = |name| Spread::of(&summary.totals.trend(&Series::new(name)));
+        let gamma = 2_f64.powf(0.5_f64.powi(i32::from(response_time.schema().get())));
+        Self {
+            summary,
+            failed: summary.failed(),
+            throughput: per_second(summary, response.count),
+            service: spread(metric::SERVICE_TIME),
+            start_lag: spread(metric::START_LAG),
+            connect: spread(metric::CONNECT_TIME),
+            quantile_error: (gamma - 1.0) / (gamma + 1.0),
+            endpoints: endpoints(summary, response.sum),
+            scenarios: scenarios(summary),
+            errors: errors(summary),
+            statuses: tagged_counts(summary, metric::RESPONSES, tag::STATUS),
+            checks: summary.checks(),
+            iterations: Iterations {
+                due: summary.counter(metric::DUE_ITERATIONS),
+                started: summary.counter(metric::ITERATIONS),
+                dropped: summary.counter(metric::DROPPED_ITERATIONS),
+                missed: summary.counter(metric::MISSED_ITERATIONS),
+                cut: summary.counter(metric::CUT_ITERATIONS),
+            },
+            response,
+        }
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.response.count
+    }
+
+    pub(crate) fn successful(&self) -> u64 {
+        self.requests().saturating_sub(self.failed)
+    }
+
+    /// Events per second of the judged part; `None` when it has no length.
+    pub(crate) fn per_second(&self, events: u64) -> Option<f64> {
+        per_second(self.summary, events)
+    }
+
+    /// Requests per user; `None` for open models, whose users are a pool of changing size.
+    pub(crate) fn requests_per_user(&self) -> Option<f64> {
+        let scenarios = &self.summary.run.scenarios;
+        let users: u64 = scenarios.iter().map(|scenario| scenario.users).sum();
+        let open = scenarios.iter().any(|scenario| scenario.rate.is_some());
+        (users > 0 && !open).then(|| self.requests() as f64 / users as f64)
+    }
+}
+
+fn per_second(summary: &Summary, events: u64) -> Option<f64> {
+    let seconds = summary.judged().as_secs_f64();
+    (seconds > 0.0).then(|| events as f64 / seconds)
+}
+
+fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint<'_>> {
+    let figures = |name| {
+        let selector = |metric| Series::new(metric).with(tag::ENDPOINT, name);
+        let response = Spread::of(&summary.totals.trend(&selector(metric::RESPONSE_TIME)));
+        Endpoint {
+            name,
+            failed: failed_requests(&summary.totals, &selector(metric::RESPONSE_TIME)),
+            rate: per_second(summary, response.count),
+            service: Spread::of(&summary.totals.trend(&selector(metric::SERVICE_TIME))),
+            time_share: if total_time == 0 { 0.0 } else { response.sum as f64 / total_time as f64 },
+            response,
+        }
+    };
+    summary.endpoints().into_iter().map(figures).collect()
+}
+
+fn scenarios(summary: &Summary) -> Vec<Scenario<'_>> {
+    let figures = |scenario: &'_ pulse_model::ScenarioInfo| {
+        let selector = Series::new(metric::RESPONSE_TIME).with(tag::SCENARIO, &scenario.name);
+        (summary.totals.trend(&selector).count(), failed_requests(&summary.totals, &selector))
+    };
+    let planned = summary.run.scenarios.iter();
+    planned
+        .map(|scenario| {
+            let (requests, failed) = figures(scenario);
+            Scenario { name: &scenario.name, load: &scenario.load, requests, failed }
+        })
+        .collect()
+}
+
+/// Failure classes, the most frequent first.
+fn errors(summary: &Summary) -> Vec<ErrorClass<'_>> {
+    let mut errors: Vec<_> = tagged_counts(summary, metric::FAILURES, tag::CLASS)
+        .into_iter()
+        .map(|(class, count)| {
+            let seen = || {
+                let sightings = summary.totals.sightings.iter();
+                sightings.filter(|sighting| sighting.kind.class == class)
+            };
+            let earliest = seen().min_by_key(|sighting| sighting.first);
+            ErrorClass {
+                class,
+                count,
+                first: earliest.map(|sighting| sighting.first),
+                last: seen().map(|sighting| sighting.last).max(),
+                sample: earliest.map(|sighting| (sighting.kind.endpoint.as_str(), sighting.message.as_str())),
+            }
+        })
+        .collect();
+    errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.class.cmp(b.class)));
+    errors
+}
+
+fn tagged_counts<'a>(summary: &'a Summary, name: &str, tag: &str) -> Vec<(&'a str, u64)> {
+    let values = summary.totals.tag_values(name, tag).into_iter();
+    values.map(|value| (value, summary.totals.counter(&Series::new(name).with(tag, value)))).collect()
+}

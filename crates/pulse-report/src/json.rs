@@ -1,0 +1,107 @@
+//! The report as a versioned JSON document.
+
+use std::io;
+
+use pulse_model::Summary;
+
+use crate::Reporter;
+use crate::json_document::Document;
+
+/// The value of the document's `format` field.
+pub const FORMAT: &str = "pulse-report";
+/// The value of the document's `version` field. It grows when a reader of the previous version would misread it.
+pub const VERSION: u32 = 1;
+
+/// The report as a JSON document, described by `schemas/report.schema.json`. Times are in milliseconds, shares are
+/// fractions of 1, and what was not measured is `null`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json;
+
+impl Reporter for Json {
+    fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, &Document::of(summary))?;
+        out.write_all(b"\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical;
+    use serde_json::{Value, json};
+
+    const SCHEMA: &str = include_str!("../../../schemas/report.schema.json");
+
+    fn document(summary: &Summary) -> Value {
+        let mut bytes = Vec::new();
+        Json.render(summary, &mut bytes).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn validator() -> jsonschema::Validator {
+        let schema = serde_json::from_str(SCHEMA).unwrap();
+        jsonschema::draft202012::meta::validate(&schema).unwrap();
+        jsonschema::draft202012::new(&schema).unwrap()
+    }
+
+    #[test]
+    fn documents_conform_to_the_schema() {
+        let validator = validator();
+        for (name, summary) in [("full", canonical::full()), ("empty", canonical::empty())] {
+            let document = document(&summary);
+            let errors: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{name}: {errors:#?}");
+        }
+    }
+
+    #[test]
+    fn broken_documents_do_not_conform() {
+        let validator = validator();
+        let breaks: [(&str, fn(&mut Value)); 6] = [
+            ("a newer version", |d| d["version"] = json!(2)),
+            ("an unknown field", |d| d["more"] = json!(1)),
+            ("a verdict that is none", |d| d["targets"][0]["verdict"] = json!("maybe")),
+            ("a time in words", |d| d["response_time"]["p95"] = json!("45ms")),
+            ("a missing field", |d| {
+                d.as_object_mut().unwrap().remove("validity");
+            }),
+            ("a share above 1", |d| d["errors"][0]["share"] = json!(1.5)),
+        ];
+        for (what, damage) in breaks {
+            let mut document = document(&canonical::full());
+            damage(&mut document);
+            assert!(!validator.is_valid(&document), "{what} was accepted");
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_schema_is_described() {
+        fn undescribed(path: &str, schema: &Value, found: &mut Vec<String>) {
+            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                let path = format!("{path}.{name}");
+                if field["description"].as_str().is_none_or(str::is_empty) {
+                    found.push(path.clone());
+                }
+                undescribed(&path, field, found);
+                undescribed(&path, &field["items"], found);
+            }
+        }
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let mut found = Vec::new();
+        undescribed("", &schema, &mut found);
+        for (name, definition) in schema["$defs"].as_object().unwrap() {
+            undescribed(name, definition, &mut found);
+        }
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn full() {
+        insta::assert_snapshot!(canonical::rendered(&Json, &canonical::full()));
+    }
+
+    #[test]
+    fn empty() {
+        insta::assert_snapshot!(canonical::rendered(&Json, &canonical::empty()));
+    }
+}

@@ -1,0 +1,300 @@
+//! What the text report says after its fixed block.
+
+use pulse_model::{Severity, metric};
+
+use crate::figures::Figures;
+use crate::number::{self, NONE, printable};
+use crate::spread::Spread;
+use crate::table::{Column, Table};
+use crate::text::{Page, Tone};
+use crate::wording;
+
+/// All sections in order; those without anything to say are left out.
+pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
+    endpoints(page, figures);
+    errors(page, figures);
+    times(page, figures);
+    scenarios(page, figures);
+    statuses(page, figures);
+    checks(page, figures);
+    load(page, figures);
+    findings(page, figures);
+    criteria(page, figures);
+    validity(page, figures);
+}
+
+/// Milliseconds without the unit, which the title names.
+fn bare(nanos: Option<f64>) -> String {
+    number::rate(nanos.map(|nanos| nanos / 1e6))
+}
+
+fn endpoints(page: &mut Page, figures: &Figures<'_>) {
+    if figures.endpoints.is_empty() {
+        return;
+    }
+    page.title("ENDPOINTS (response times in ms)");
+    let mut table = Table::new([
+        ("name", Column::Name),
+        ("requests", Column::Figure),
+        ("failed", Column::Figure),
+        ("req/s", Column::Figure),
+        ("avg", Column::Figure),
+        ("p50", Column::Spare),
+        ("p95", Column::Figure),
+        ("p99", Column::Figure),
+        ("max", Column::Figure),
+        ("time", Column::Spare),
+    ]);
+    for endpoint in &figures.endpoints {
+        let Spread { count, mean, median, p95, p99, max, .. } = endpoint.response;
+        table.row([
+            endpoint.name.to_owned(),
+            count.to_string(),
+            endpoint.failed.to_string(),
+            number::rate(endpoint.rate),
+            bare(mean),
+            bare(median),
+            bare(p95),
+            bare(p99),
+            bare(max),
+            number::share(endpoint.time_share),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn errors(page: &mut Page, figures: &Figures<'_>) {
+    if figures.errors.is_empty() {
+        return;
+    }
+    page.title("ERRORS");
+    let mut table = Table::new([
+        ("class", Column::Name),
+        ("count", Column::Figure),
+        ("share", Column::Figure),
+        ("first", Column::Figure),
+        ("last", Column::Figure),
+        ("first message", Column::Name),
+    ]);
+    for error in &figures.errors {
+        let sample = error
+            .sample
+            .map_or_else(|| NONE.to_owned(), |(endpoint, message)| format!("{endpoint}: {message}"));
+        table.row([
+            error.class.to_owned(),
+            error.count.to_string(),
+            number::percent(error.count, figures.requests()),
+            wording::moment(error.first),
+            wording::moment(error.last),
+            sample,
+        ]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn times(page: &mut Page, figures: &Figures<'_>) {
+    page.title("TIMES (ms)");
+    let mut table = Table::new([
+        ("", Column::Name),
+        ("min", Column::Figure),
+        ("avg", Column::Figure),
+        ("p50", Column::Figure),
+        ("p95", Column::Figure),
+        ("p99", Column::Figure),
+        ("max", Column::Figure),
+        ("n", Column::Spare),
+    ]);
+    for (name, spread) in [
+        ("response time (from the intended start)", &figures.response),
+        ("service time (from the actual send)", &figures.service),
+        ("start lag (intended to actual start)", &figures.start_lag),
+        ("connect time", &figures.connect),
+    ] {
+        table.row([
+            name.to_owned(),
+            bare(spread.min),
+            bare(spread.mean),
+            bare(spread.median),
+            bare(spread.p95),
+            bare(spread.p99),
+            bare(spread.max),
+            spread.count.to_string(),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn scenarios(page: &mut Page, figures: &Figures<'_>) {
+    if figures.scenarios.is_empty() {
+        return;
+    }
+    page.title("SCENARIOS");
+    let mut table = Table::new([
+        ("name", Column::Name),
+        ("load model", Column::Name),
+        ("requests", Column::Figure),
+        ("failed", Column::Figure),
+    ]);
+    for scenario in &figures.scenarios {
+        table.row([
+            scenario.name.to_owned(),
+            scenario.load.to_owned(),
+            scenario.requests.to_string(),
+            scenario.failed.to_string(),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn statuses(page: &mut Page, figures: &Figures<'_>) {
+    if figures.statuses.is_empty() {
+        return;
+    }
+    page.title("STATUSES");
+    let mut table =
+        Table::new([("status", Column::Name), ("answers", Column::Figure), ("share", Column::Figure)]);
+    let answers = figures.statuses.iter().map(|(_, count)| count).sum();
+    for (status, count) in &figures.statuses {
+        table.row([(*status).to_owned(), count.to_string(), number::percent(*count, answers)]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn checks(page: &mut Page, figures: &Figures<'_>) {
+    if figures.checks.is_empty() {
+        return;
+    }
+    page.title("CHECKS");
+    let mut table =
+        Table::new([("name", Column::Name), ("passed", Column::Figure), ("share", Column::Figure)]);
+    for (name, rate) in &figures.checks {
+        table.row([
+            (*name).to_owned(),
+            format!("{}/{}", rate.hits, rate.total),
+            number::percent(rate.hits, rate.total),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+}
+
+fn load(page: &mut Page, figures: &Figures<'_>) {
+    let summary = figures.summary;
+    let run = &summary.run;
+    page.title("LOAD");
+    page.row("  Iterations", wording::iterations(figures.iterations));
+    page.row("  Rate", wording::rates(figures));
+    page.row("  Warm-up", wording::warmup(summary));
+    for (label, name) in [("  Sent", metric::BYTES_SENT), ("  Received", metric::BYTES_RECEIVED)] {
+        let size = summary.counter(name);
+        let rate = figures.per_second(size).unwrap_or(f64::NAN);
+        page.row(label, format!("{} ({}/s)", number::bytes(size as f64), number::bytes(rate)));
+    }
+    page.row(
+        "  Connections",
+        format!(
+            "{} opened, {} of them again after the service had closed an idle one",
+            summary.counter(metric::CONNECTIONS_OPENED),
+            summary.counter(metric::RECONNECTS)
+        ),
+    );
+    let users: u64 = run.scenarios.iter().map(|scenario| scenario.users).sum();
+    page.row(
+        "  Generator",
+        format!(
+            "{users} users at most, {} workers, seed {}, {} {} with {} cores, pulse {}",
+            run.workers,
+            run.seed,
+            printable(&run.host.os),
+            printable(&run.host.arch),
+            run.host.cores,
+            printable(&run.version)
+        ),
+    );
+    page.row("  Started", printable(&run.started));
+    page.row(
+        "  Precision",
+        format!(
+            "quantiles ± {:.2} %; counts, minima, maxima and averages are exact",
+            figures.quantile_error * 100.0
+        ),
+    );
+}
+
+fn findings(page: &mut Page, figures: &Figures<'_>) {
+    if figures.summary.findings.is_empty() {
+        return;
+    }
+    page.title("FINDINGS");
+    for finding in &figures.summary.findings {
+        let (tone, word) = match finding.severity {
+            Severity::Note => (Tone::Good, "note"),
+            Severity::Warning => (Tone::Doubtful, "warning"),
+            Severity::Problem => (Tone::Bad, "problem"),
+        };
+        let word = page.toned(tone, word);
+        let subject = printable(&finding.subject);
+        let subject = if subject.is_empty() { subject } else { format!("{subject}: ").into() };
+        page.line(&format!("  {word}: {subject}{}", printable(&finding.message)));
+        if let Some(help) = &finding.help {
+            page.line(&format!("    help: {}", printable(help)));
+        }
+    }
+}
+
+fn criteria(page: &mut Page, figures: &Figures<'_>) {
+    page.title("SUCCESS CRITERIA");
+    let results = &figures.summary.targets;
+    if results.is_empty() {
+        page.line("none were set");
+    }
+    let targets: Vec<String> = results.iter().map(wording::target).collect();
+    let chars = |text: &str| text.chars().count();
+    let verdict_width = results.iter().map(|result| chars(result.verdict.as_str()));
+    let verdict_width = verdict_width.max().unwrap_or(0);
+    let target_width = targets.iter().map(|target| chars(target)).max().unwrap_or(0);
+    for (result, target) in results.iter().zip(&targets) {
+        let word = result.verdict.as_str();
+        let padding = " ".repeat(verdict_width - chars(word));
+        let word = page.toned(Tone::of_verdict(result.verdict), word);
+        let mut line =
+            format!("{word}{padding}  {target:target_width$}   measured {}", wording::value(result));
+        if let Some(certainty) = wording::certainty(result) {
+            line.push_str(&format!("  ({certainty})"));
+        }
+        if let Some(reason) = wording::reason(result) {
+            line.push_str(&format!("; {reason}"));
+        }
+        page.line(&line);
+    }
+}
+
+fn validity(page: &mut Page, figures: &Figures<'_>) {
+    let summary = figures.summary;
+    page.line("");
+    if let Some(ending) = wording::ending(&summary.ending) {
+        page.row("Ending", ending);
+    }
+    let state = summary.validity.state;
+    let word = page.toned(Tone::of_validity(state), wording::validity(state));
+    let reasons = &summary.validity.reasons;
+    match (state, reasons.as_slice()) {
+        (_, []) => page.row("Measurement", word),
+        (_, [only]) => page.row("Measurement", format!("{word}: {}", reason(only))),
+        (_, several) => {
+            page.row("Measurement", format!("{word}:"));
+            for each in several {
+                let tone = Tone::of_validity(each.state);
+                let word = page.toned(tone, &wording::validity(each.state).to_lowercase());
+                page.line(&format!("  {word}: {}", reason(each)));
+            }
+        }
+    }
+}
+
+fn reason(reason: &pulse_model::ValidityReason) -> String {
+    let message = printable(&reason.message);
+    match reason.at {
+        Some(at) => format!("{message} (at {})", wording::moment(Some(at))),
+        None => message.into_owned(),
+    }
+}

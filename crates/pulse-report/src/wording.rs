@@ -1,0 +1,89 @@
+//! Sentences that several formats share.
+
+use pulse_model::{Ending, Nanos, Summary, TargetResult, ValidityState, Verdict};
+
+use crate::figures::{Figures, Iterations};
+use crate::number::{self, NONE, printable};
+
+/// `45.60ms`, or `-` when nothing was measured.
+pub(crate) fn value(result: &TargetResult) -> String {
+    result
+        .measured
+        .map_or_else(|| NONE.to_owned(), |measured| number::measured(&result.target, measured.value))
+}
+
+/// `95% interval 44.90ms – 46.31ms, n = 60000`; without an interval for what is exact.
+pub(crate) fn certainty(result: &TargetResult) -> Option<String> {
+    let measured = result.measured?;
+    let samples = format!("n = {}", measured.samples);
+    if measured.lo.total_cmp(&measured.hi).is_eq() {
+        return Some(samples);
+    }
+    let [lo, hi] = [measured.lo, measured.hi].map(|end| number::measured(&result.target, end));
+    Some(format!("95% interval {lo} – {hi}, {samples}"))
+}
+
+/// The target as one line of text without control characters.
+pub(crate) fn target(result: &TargetResult) -> String {
+    printable(&result.target.to_string()).into_owned()
+}
+
+/// Why a verdict is what it is; never empty for a verdict that is neither pass nor fail.
+pub(crate) fn reason(result: &TargetResult) -> Option<String> {
+    let given = result.reason.as_ref().map(|reason| printable(reason).into_owned());
+    given.or_else(|| match result.verdict {
+        Verdict::Pass | Verdict::Fail => None,
+        Verdict::Inconclusive => Some("the samples do not suffice to say".to_owned()),
+        Verdict::NoData => Some("nothing was measured".to_owned()),
+    })
+}
+
+pub(crate) fn validity(state: ValidityState) -> &'static str {
+    match state {
+        ValidityState::Valid => "VALID",
+        ValidityState::Suspect => "SUSPECT",
+        ValidityState::Invalid => "INVALID",
+    }
+}
+
+/// What the reader must know about a job that did not end as planned.
+pub(crate) fn ending(ending: &Ending) -> Option<&'static str> {
+    match ending {
+        Ending::Finished => None,
+        Ending::Interrupted => Some("interrupted; the figures cover what was measured until then"),
+        Ending::Truncated => {
+            Some("the recording ends before the job did; the figures cover what was recorded")
+        }
+    }
+}
+
+/// `PASS`, or `NO TARGETS` when none was set.
+pub(crate) fn verdict(summary: &Summary) -> &'static str {
+    summary.verdict.map_or("NO TARGETS", Verdict::as_str)
+}
+
+/// `60000 due, 59990 started, 10 dropped, 0 missed, 0 cut off`.
+pub(crate) fn iterations(iterations: Iterations) -> String {
+    let Iterations { due, started, dropped, missed, cut } = iterations;
+    format!("{due} due, {started} started, {dropped} dropped, {missed} missed, {cut} cut off")
+}
+
+/// `1000.00 iterations/s planned, 999.17 iterations/s achieved`.
+pub(crate) fn rates(figures: &Figures<'_>) -> String {
+    let [planned, achieved] = [figures.iterations.due, figures.iterations.started]
+        .map(|events| number::rate(figures.per_second(events)));
+    format!("{planned} iterations/s planned, {achieved} iterations/s achieved")
+}
+
+/// What of the run is in no figure.
+pub(crate) fn warmup(summary: &Summary) -> String {
+    if summary.run.warmup == Nanos::ZERO {
+        return "none".to_owned();
+    }
+    format!("{} with {} requests, in none of the figures", summary.run.warmup, summary.warmup_requests)
+}
+
+/// A moment of the run, `12.50s`.
+pub(crate) fn moment(at: Option<Nanos>) -> String {
+    at.map_or_else(|| NONE.to_owned(), |at| number::seconds(at.as_secs_f64()))
+}

@@ -1,0 +1,52 @@
+//! Scripted servers for tests: what a peer does, byte by byte or by a law of service times, is known in advance.
+//!
+//! **Main types**
+//! - [`ScriptedServer`] plays a [`Script`] of [`Step`]s per connection, over TCP or TLS (with a [`TestAuthority`]),
+//!   and records the requests it got;
+//! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
+//!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
+//!   function, so that a test can compute what a client must have seen;
+//! - [`refused_address`]: an address at which nobody listens.
+//!
+//! Every server listens at a free port of 127.0.0.1, runs on threads of its own, and stops when dropped. A panic
+//! within a server is raised again in the test that drops it.
+//!
+//! ```
+//! use pulse_testkit::{Discipline, Law, Schedule, ServiceLaw};
+//! use std::time::Duration;
+//! let ms = Duration::from_millis;
+//! let law = Law::new(Discipline::Fifo, ServiceLaw::Fixed(ms(10)));
+//! let mut schedule = Schedule::new(&law);
+//! assert_eq!([0, 4, 30].map(|arrival| schedule.due(ms(arrival))), [ms(10), ms(20), ms(40)]);
+//! ```
+//!
+//! **What it does not do:** it is no general HTTP server (no pipelining, no chunked requests), and it is for tests
+//! only: where the machine fails it, it panics.
+
+mod authority;
+mod law;
+mod precise_clock;
+mod queue_server;
+mod request_reader;
+mod schedule;
+mod script;
+mod scripted_server;
+mod server_thread;
+
+pub use authority::TestAuthority;
+pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
+pub use queue_server::{QueueCounts, QueueServer};
+pub use schedule::{Schedule, service_times};
+pub use script::{Script, Step};
+pub use scripted_server::ScriptedServer;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+/// An address of this machine at which nobody listens: its port was free a moment ago.
+///
+/// # Panics
+/// Where the machine has no free port.
+pub fn refused_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of 127.0.0.1");
+    listener.local_addr().expect("a bound socket has an address")
+}
