@@ -1,2 +1,31 @@
-//! The pulse binary.
-fn main() {}
+//! The program `pulse`: arguments → job → exit code.
+
+mod arguments;
+mod commands;
+mod diagnostic;
+mod exit;
+mod interrupt;
+mod problem;
+mod report_files;
+mod source;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Load(load) => commands::load::run(&load),
+        Command::Report(report) => commands::report::run(&report),
+        Command::Demo(demo) => commands::demo::run(&demo),
+    };
+    let exit = outcome.unwrap_or_else(|problem| {
+        problem.print();
+        problem.exit
+    });
+    exit.into()
+}

@@ -45,11 +45,12 @@ pub(crate) enum StoreError {
 
 pub(crate) struct Store {
     path: PathBuf,
-    writer: Arc<AsyncMutex<Connection>>,
-    idle_readers: Mutex<Vec<Connection>>,
-    reader_turns: Arc<Semaphore>,
     data_set: DataSet,
-    // Last, because fields are dropped in order and the folder must outlive the connections into it.
+    reader_turns: Arc<Semaphore>,
+    // Fields are dropped in order. The writer must be the last connection, because a reader cannot fold the journal
+    // into the file and would leave it behind; and the folder must outlive all of them.
+    idle_readers: Mutex<Vec<Connection>>,
+    writer: Arc<AsyncMutex<Connection>>,
     _temporary: Option<TempDir>,
 }
 

@@ -1,5 +1,60 @@
-//! Makes the plan happen.
+//! Makes the plan happen: decides when each iteration starts, runs it on worker threads, records without locks, and
+//! merges what they recorded into a [`pulse_model::Summary`] with verdicts and validity.
+//!
+//! **Main types**
+//! - [`Dispatcher`]: the schedule of a scenario on a worker, sans-IO;
+//! - [`Behavior`] and [`VirtualUser`]: what an iteration does; plans run on the built-in steps;
+//! - [`Job`] and [`run`]: a plan from start to [`pulse_model::RunEvent::kind`] `Finished`;
+//! - [`Collector`]: from intervals to a summary, for a run and for its replay alike.
+//!
+//! A worker is one OS thread: its own current-thread runtime, its users, their connections, its recorder. Every second
+//! it seals what it recorded and sends it to the thread that called [`run`].
+//!
+//! ```
+//! use pulse_engine::{Action, Dispatcher};
+//! use pulse_model::Nanos;
+//! use pulse_plan::{ArrivalLaw, Budget, LoadModel, Open, Profile, Segment, UserPool};
+//!
+//! let load = LoadModel::Open(Open {
+//!     rate: Profile::constant(10.0, Some(Nanos::from_secs(1))),
+//!     arrivals: ArrivalLaw::Even,
+//!     users: UserPool { initial: 1, max: 1 },
+//!     budget: Budget::default(),
+//! });
+//! let mut dispatcher = Dispatcher::new(&load, Segment::WHOLE, Nanos::ZERO, Nanos::ZERO, None, 0);
+//! dispatcher.handle_timeout(Nanos::ZERO);
+//! assert!(matches!(dispatcher.poll_action(), Some(Action::Spawn { .. })));
+//! assert!(matches!(dispatcher.poll_action(), Some(Action::Start { due: Nanos::ZERO, .. })));
+//! assert_eq!(dispatcher.poll_timeout(), Some(Nanos::from_millis(100)));
+//! ```
+//!
+//! What it does *not* do: it reads no files and prints nothing; it does not render summaries (`pulse-report`) nor show
+//! running jobs (`pulse-live`).
 
+mod alarm;
+mod behavior;
+mod clock;
+mod collector;
 mod dispatcher;
+mod endpoints;
+mod findings;
+mod host;
+mod iteration;
+mod kick;
+mod pauses;
+mod recorder;
+mod run;
+mod steps;
+mod validity;
+mod worker;
 
+pub use behavior::{Behavior, Outcome, VirtualUser};
+pub use clock::Clock;
+pub use collector::Collector;
 pub use dispatcher::{Action, Control, Dispatcher, UserId};
+pub use endpoints::{Endpoint, EndpointId, Endpoints};
+pub use host::{cores, host_info, raise_descriptor_limit};
+pub use iteration::{Iteration, Measurement};
+pub use recorder::RequestEnd;
+pub use run::{Job, RunError, ScenarioLoad, Setup, StopHandle, probe, run, run_behavior};
+pub use steps::StepsError;

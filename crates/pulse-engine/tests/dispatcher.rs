@@ -1,7 +1,7 @@
 //! The dispatcher on a simulated clock: schedules as tables, and laws for any load.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use proptest::prelude::*;
 use pulse_engine::{Action, Control, Dispatcher, UserId};
@@ -122,8 +122,10 @@ fn a_late_user_catches_up_and_keeps_the_intended_starts() {
     let load = closed(Profile::constant(1.0, Some(ms(1000))), Some(ms(100)), Missed::CatchUp);
     // The first iteration stalls for 350 ms, the others take 10 ms.
     let played = play(whole(&load), |n| if n == 0 { ms(350) } else { ms(10) }, punctual, None);
-    let expected: Vec<(u64, u64)> =
-        [(0, 0), (100, 350), (200, 360), (300, 370)].into_iter().chain((4..10).map(|n| (n * 100, n * 100))).collect();
+    let expected: Vec<(u64, u64)> = [(0, 0), (100, 350), (200, 360), (300, 370)]
+        .into_iter()
+        .chain((4..10).map(|n| (n * 100, n * 100)))
+        .collect();
     let starts: Vec<(u64, u64)> =
         played.starts.iter().map(|&(_, due, at)| (due.0 / 1_000_000, at.0 / 1_000_000)).collect();
     assert_eq!(starts, expected);
@@ -173,7 +175,8 @@ fn a_scenario_may_start_later() {
 #[test]
 fn users_ramp_up_and_down_and_come_back() {
     let stage = |millis, value| Stage { length: ms(millis), value };
-    let profile = Profile::stages(&[stage(100, 2.0), stage(100, 0.0), stage(100, 2.0)]).expect("valid stages");
+    let profile =
+        Profile::stages(&[stage(100, 2.0), stage(100, 0.0), stage(100, 2.0)]).expect("valid stages");
     let played = play(whole(&closed(profile, None, Missed::CatchUp)), |_| ms(7), punctual, None);
     // User 0 never leaves: the profile only touches its level. User 1 comes back.
     assert_eq!(played.spawned, 3);

@@ -232,10 +232,11 @@ mod tests {
         Ok(String::from_utf8(out).expect("the test's requests are text"))
     }
 
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a [u8]>, String);
+
     #[test]
     fn requests_are_written_with_what_is_missing() {
         let agent = format!("User-Agent: {USER_AGENT}\r\n");
-        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a [u8]>, String);
         let table: [Case<'_>; 7] = [
             ("GET", &[], None, format!("GET /a?b=c HTTP/1.1\r\nHost: h:1\r\n{agent}Accept: */*\r\n\r\n")),
             (

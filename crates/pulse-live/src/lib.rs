@@ -1,1 +1,49 @@
-//! Shows a running job: terminal view, progress lines, recorded runs.
+//! Shows a running job, and keeps it: every consumer of the event stream.
+//!
+//! - [`Output`] is a consumer; [`Hub`] feeds several, each on a thread of its own, so that none disturbs the load.
+//! - [`TerminalView`] is the live view at a terminal, [`ProgressLines`] what a log gets instead.
+//! - [`Recorder`] writes a recording (`.pulse`); [`Replay`] and [`read_recording`] read it back.
+//! - [`ViewState`] is what the live view shows, as plain data; [`draw`] puts it on a frame.
+//!
+//! ```
+//! use pulse_live::{Hub, ProgressLines, Recorder, read_recording};
+//! use pulse_model::{EventKind, Nanos, RunEvent, Summary};
+//!
+//! let finished = RunEvent { at: Nanos::ZERO, kind: EventKind::Finished(Box::new(Summary::default())) };
+//!
+//! let mut hub = Hub::new();
+//! hub.add("progress", ProgressLines::new(std::io::sink()))?;
+//! hub.send(finished.clone());
+//! assert!(hub.close().iter().all(|report| report.error.is_none()));
+//!
+//! let mut file = Vec::new();
+//! pulse_live::Output::event(&mut Recorder::new(&mut file)?, &finished)?;
+//! assert_eq!(read_recording(file.as_slice())?.events, [finished]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it does *not* do: no raw mode and no signal handling (Ctrl-C belongs to the program), no masking of secrets (events
+//! come masked), no reports (see `pulse-report`), no rebuilding of a summary that a recording lacks.
+
+mod hub;
+mod inline_block;
+mod output;
+mod progress_lines;
+mod recorder;
+mod recording;
+mod terminal_view;
+mod view;
+mod view_state;
+mod window;
+
+#[cfg(test)]
+mod canned;
+
+pub use hub::{Hub, OutputReport};
+pub use output::Output;
+pub use progress_lines::ProgressLines;
+pub use recorder::{FORMAT, Recorder, VERSION};
+pub use recording::{Recording, RecordingError, Replay, read_recording};
+pub use terminal_view::TerminalView;
+pub use view::draw;
+pub use view_state::ViewState;

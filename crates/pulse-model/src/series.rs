@@ -15,6 +15,9 @@ pub mod metric {
     pub const SERVICE_TIME: &str = "service_time";
     /// Trend, nanoseconds: actual minus intended start of an iteration.
     pub const START_LAG: &str = "start_lag";
+    /// Trend, nanoseconds: the part of the start lag that is the generator's own doing: from the moment when an iteration
+    /// was due *and* its user was free to its actual start.
+    pub const DISPATCH_LAG: &str = "dispatch_lag";
     /// Trend, nanoseconds: from the intended start of an iteration to its end.
     pub const ITERATION_TIME: &str = "iteration_time";
     /// Trend, nanoseconds: establishing a connection (name resolution, TCP and TLS).

@@ -41,6 +41,9 @@ pub struct ScenarioInfo {
     pub name: String,
     /// The load model in words: `closed, 100 users at 10 iterations/s each`.
     pub load: String,
+    /// Whether the load is meant to be the same from the end of the warm-up on: no ramps.
+    #[serde(default)]
+    pub steady: bool,
     /// Largest number of users.
     pub users: u64,
     /// Open model: the largest planned rate in iterations per second.
@@ -137,6 +140,31 @@ impl TimePoint {
             start_lag_p99: at(&lag, 0.99),
             worker_cpu: busiest_worker(snapshot),
         }
+    }
+
+    /// Extends this point by the one that follows. Peaks stay: percentiles become the larger of the two, except the
+    /// median, which is weighted.
+    pub fn absorb(&mut self, next: &Self) {
+        let requests = self.requests + next.requests;
+        let weighted = u128::from(self.p50) * u128::from(self.requests)
+            + u128::from(next.p50) * u128::from(next.requests);
+        *self = Self {
+            from: self.from,
+            to: next.to,
+            warmup: self.warmup && next.warmup,
+            due: self.due + next.due,
+            requests,
+            failed: self.failed + next.failed,
+            users: next.users,
+            dropped: self.dropped + next.dropped,
+            p50: (weighted / u128::from(requests.max(1))) as u64,
+            p95: self.p95.max(next.p95),
+            p99: self.p99.max(next.p99),
+            max: self.max.max(next.max),
+            service_p95: self.service_p95.max(next.service_p95),
+            start_lag_p99: self.start_lag_p99.max(next.start_lag_p99),
+            worker_cpu: self.worker_cpu.max(next.worker_cpu),
+        };
     }
 }
 

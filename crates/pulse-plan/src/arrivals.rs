@@ -14,7 +14,7 @@ const BLOCK: usize = 1024;
 /// Both laws work in *operational time*, in which arrivals come once per unit on average, and map it through the
 /// inverse integral of the rate profile (time rescaling; Çınlar, "Introduction to Stochastic Processes", 1975, §4.7).
 /// Evenly, the n-th arrival has operational time n. Poisson: the sum of n+1 independent standard exponentials; they come
-/// in blocks from a counter-based generator (ChaCha, stream = block number), so that a block depends on nothing but the
+/// in blocks from a counter-based generator (`ChaCha`, stream = block number), so that a block depends on nothing but the
 /// seed and its number.
 #[derive(Clone, Debug)]
 pub struct Arrivals {

@@ -79,4 +79,15 @@ impl Condition {
     pub fn needs_body(&self) -> bool {
         matches!(self, Self::BodyContains(_) | Self::Json { .. })
     }
+
+    /// The template that this condition compares with, if it has one.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let template = match self {
+            Self::BodyContains(text)
+            | Self::Header { test: HeaderTest::Equals(text) | HeaderTest::Contains(text), .. }
+            | Self::Json { test: JsonTest::EqualsText(text), .. } => Some(text),
+            _ => None,
+        };
+        template.into_iter()
+    }
 }

@@ -1,6 +1,7 @@
 //! A feed: rows of data that iterations take one after another.
 
 use std::ops::Range;
+use std::path::Path;
 
 /// The most rows of a feed.
 pub const MAX_FEED_ROWS: usize = 10_000_000;
@@ -79,16 +80,17 @@ impl FeedTable {
             let limit = MAX_FEED_BYTES >> 20;
             return Err(FeedError::new(0..0, format!("the file is larger than {limit} MiB; split it")));
         }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| FeedError::new(error.valid_up_to()..error.valid_up_to(), "the file is not UTF-8"))?;
-        let name = file_name.to_lowercase();
-        let table = if name.ends_with(".jsonl") || name.ends_with(".ndjson") {
-            json_lines(text)?
-        } else {
-            csv(text)?
-        };
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            FeedError::new(error.valid_up_to()..error.valid_up_to(), "the file is not UTF-8")
+        })?;
+        let extension = Path::new(file_name).extension().unwrap_or_default().to_ascii_lowercase();
+        let table =
+            if extension == "jsonl" || extension == "ndjson" { json_lines(text)? } else { csv(text)? };
         if table.rows.is_empty() {
-            return Err(FeedError::new(text.len()..text.len(), "there are no rows; a feed needs at least one"));
+            return Err(FeedError::new(
+                text.len()..text.len(),
+                "there are no rows; a feed needs at least one",
+            ));
         }
         Ok(table)
     }
@@ -138,23 +140,32 @@ fn json_lines(text: &str) -> Result<FeedTable, FeedError> {
         if table.rows.len() == MAX_FEED_ROWS {
             return Err(too_many_rows(span.start));
         }
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
-            let column = span.start + error.column().saturating_sub(1).min(span.len());
-            FeedError::new(column..span.end.max(column), format!("the line is not a JSON object: {error}"))
-        })?;
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).map_err(|error| {
+                let column = span.start + error.column().saturating_sub(1).min(span.len());
+                FeedError::new(
+                    column..span.end.max(column),
+                    format!("the line is not a JSON object: {error}"),
+                )
+            })?;
         if table.rows.is_empty() {
             table.columns = object.keys().cloned().collect();
             check_columns(&table.columns, span.clone())?;
         }
-        if let Some(extra) = object.keys().find(|key| !table.columns.contains(key)) {
-            return Err(FeedError::new(span, format!("`{extra}` is not a key of the first line")));
-        }
         let row = table.columns.iter().map(|column| match object.get(column) {
             Some(serde_json::Value::String(text)) => Ok(text.clone()),
             Some(value) => Ok(value.to_string()),
-            None => Err(FeedError::new(span.clone(), format!("`{column}` is missing; the first line has it"))),
+            None => {
+                Err(FeedError::new(span.clone(), format!("`{column}` is missing; the first line has it")))
+            }
         });
         let row = row.collect::<Result<_, _>>()?;
+        // Every column is there; only then is a larger object one with keys too many.
+        let extra =
+            object.keys().find(|key| object.len() > table.columns.len() && !table.columns.contains(key));
+        if let Some(extra) = extra {
+            return Err(FeedError::new(span, format!("`{extra}` is not a key of the first line")));
+        }
         table.rows.push(row);
     }
     Ok(table)
@@ -169,7 +180,10 @@ fn check_columns(columns: &[String], span: Range<usize>) -> Result<(), FeedError
         return Err(FeedError::new(span, format!("there are more than {MAX_FEED_COLUMNS} columns")));
     }
     if columns.is_empty() || columns.iter().any(String::is_empty) {
-        return Err(FeedError::new(span, "a column has no name; the first line of a CSV file names the columns"));
+        return Err(FeedError::new(
+            span,
+            "a column has no name; the first line of a CSV file names the columns",
+        ));
     }
     match columns.iter().enumerate().find(|(i, column)| columns[..*i].contains(column)) {
         Some((_, twice)) => Err(FeedError::new(span, format!("the column `{twice}` is there twice"))),
@@ -210,7 +224,7 @@ mod tests {
             ("a.csv", "a,b\n", 4, "there are no rows"),
             ("a.csv", "a,a\n1,2", 0, "the column `a` is there twice"),
             ("a.csv", "a,b\n1,2\n3\n", 8, "the row has 1 values, but there are 2 columns"),
-            ("a.jsonl", "{\"a\":1}\n{\"b\":2}", 8, "`b` is not a key of the first line"),
+            ("a.jsonl", "{\"a\":1}\n{\"a\":1,\"b\":2}", 8, "`b` is not a key of the first line"),
             ("a.jsonl", "{\"a\":1,\"b\":1}\n{\"b\":2}", 14, "`a` is missing"),
             ("a.jsonl", "{\"a\":1}\n[1]", 8, "the line is not a JSON object"),
             ("a.ndjson", "\n\n", 2, "there are no rows"),

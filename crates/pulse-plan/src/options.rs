@@ -2,9 +2,7 @@
 
 use pulse_model::Nanos;
 
-use crate::{
-    ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, Profile, ProfileError, Stage, UserPool,
-};
+use crate::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, Profile, ProfileError, Stage, UserPool};
 
 /// Users when nobody says.
 pub const DEFAULT_USERS: u64 = 10;
@@ -115,9 +113,11 @@ impl LoadError {
     /// The option to point at, as it is named in files.
     pub fn option(&self) -> &'static str {
         match self {
-            Self::Conflict { one, .. } => one,
-            Self::NeedsRate(option) | Self::NothingShared(option) => option,
-            Self::OutOfRange { option, .. } | Self::TooFew { option, .. } => option,
+            Self::NeedsRate(option)
+            | Self::NothingShared(option)
+            | Self::Conflict { one: option, .. }
+            | Self::OutOfRange { option, .. }
+            | Self::TooFew { option, .. } => option,
             Self::Stages(_) => "stages",
             Self::Warmup { .. } => "warmup",
         }
@@ -174,24 +174,39 @@ impl LoadOptions {
         self.check_ranges()?;
         let duration = self.effective_duration();
         let budget = Budget { duration, iterations: self.iterations, requests: self.requests };
-        if let (Some(warmup), Some(duration)) = (self.warmup, duration) {
-            if warmup >= duration {
-                return Err(LoadError::Warmup { warmup, duration });
-            }
+        if let (Some(warmup), Some(duration)) = (self.warmup, duration)
+            && warmup >= duration
+        {
+            return Err(LoadError::Warmup { warmup, duration });
         }
         if self.is_open() {
             let rate = self.profile(self.rate.unwrap_or(0.0), duration)?;
-            positive(self.unless_staged("rate"), &rate, MAX_RATE, "between 0 and 10 million per second, and not always 0")?;
+            positive(
+                self.unless_staged("rate"),
+                &rate,
+                MAX_RATE,
+                "above 0 and at most 10 million per second at its peak",
+            )?;
             let max = self.max_users.unwrap_or_else(|| default_pool(rate.peak()));
             let users = UserPool { initial: max.min(100), max };
-            return Ok(LoadModel::Open(Open { rate, arrivals: self.arrivals.unwrap_or_default(), users, budget }));
+            return Ok(LoadModel::Open(Open {
+                rate,
+                arrivals: self.arrivals.unwrap_or_default(),
+                users,
+                budget,
+            }));
         }
         let start = if self.stages.is_some() { 0.0 } else { self.users.unwrap_or(DEFAULT_USERS) as f64 };
         let users = self.profile(start, duration)?;
-        positive(self.unless_staged("users"), &users, MAX_USERS as f64, "between 1 and a million, and not always 0")?;
+        positive(
+            self.unless_staged("users"),
+            &users,
+            MAX_USERS as f64,
+            "between 1 and a million at their peak",
+        )?;
         let pace = self.pace.unwrap_or(DEFAULT_PACE);
         if users.peak() * pace > MAX_RATE {
-            return Err(out_of_range("pace", pace, "at most 10 million per second over all users"));
+            return Err(out_of_range("pace", &pace, "at most 10 million per second over all users"));
         }
         let pacing = (pace > 0.0).then(|| Nanos::from_secs_f64(1.0 / pace));
         Ok(LoadModel::Closed(Closed { users, pacing, missed: self.missed.unwrap_or_default(), budget }))
@@ -228,10 +243,18 @@ impl LoadOptions {
         }
         let open = if self.rate.is_some() { "rate" } else { "arrivals" };
         if self.users.is_some() {
-            return conflict("users", open, "an open load takes its users from a pool; `max_users` bounds it");
+            return conflict(
+                "users",
+                open,
+                "an open load takes its users from a pool; `max_users` bounds it",
+            );
         }
         if self.pace.is_some() {
-            return conflict("pace", open, "`pace` is per user of a closed load, `rate` is the whole of an open load");
+            return conflict(
+                "pace",
+                open,
+                "`pace` is per user of a closed load, `rate` is the whole of an open load",
+            );
         }
         if self.missed.is_some() {
             return conflict("missed", open, "arrivals of an open load that find no free user are dropped");
@@ -244,30 +267,30 @@ impl LoadOptions {
 
     fn check_ranges(&self) -> Result<(), LoadError> {
         if let Some(users) = self.users.filter(|users| !(1..=MAX_USERS).contains(users)) {
-            return Err(out_of_range("users", users, "between 1 and a million"));
+            return Err(out_of_range("users", &users, "between 1 and a million"));
         }
         if let Some(users) = self.max_users.filter(|users| !(1..=MAX_USERS).contains(users)) {
-            return Err(out_of_range("max_users", users, "between 1 and a million"));
+            return Err(out_of_range("max_users", &users, "between 1 and a million"));
         }
         for (option, value) in [("rate", self.rate), ("pace", self.pace)] {
             if let Some(value) = value.filter(|value| !(0.0..=MAX_RATE).contains(value)) {
-                return Err(out_of_range(option, value, "between 0 and 10 million per second"));
+                return Err(out_of_range(option, &value, "between 0 and 10 million per second"));
             }
         }
         if let Some(pace) = self.pace.filter(|&pace| pace > 0.0 && pace < 1e-6) {
-            return Err(out_of_range("pace", pace, "0 or at least 0.000001 per second"));
+            return Err(out_of_range("pace", &pace, "0 or at least 0.000001 per second"));
         }
         for (option, value) in [("iterations", self.iterations), ("requests", self.requests)] {
             if value == Some(0) {
-                return Err(out_of_range(option, 0, "at least 1"));
+                return Err(out_of_range(option, &0, "at least 1"));
             }
         }
         if self.duration == Some(Nanos::ZERO) {
-            return Err(out_of_range("duration", "0s", "longer than 0s"));
+            return Err(out_of_range("duration", &"0s", "longer than 0s"));
         }
         for stage in self.stages.iter().flatten() {
             if !stage.value.is_finite() || stage.value < 0.0 {
-                return Err(out_of_range("stages", stage.value, "made of values that are not below 0"));
+                return Err(out_of_range("stages", &stage.value, "made of values that are not below 0"));
             }
         }
         Ok(())
@@ -291,8 +314,10 @@ impl LoadOptions {
             .transpose()?;
         let stages = self.stages.as_ref().map(|stages| self.shared_stages(stages, weights)).transpose()?;
         let pool = pool.map(|total| shares("max_users", total, weights)).transpose()?;
-        let budget = |option, total: Option<u64>| total.map(|total| shares(option, total, weights)).transpose();
-        let (iterations, requests) = (budget("iterations", self.iterations)?, budget("requests", self.requests)?);
+        let budget =
+            |option, total: Option<u64>| total.map(|total| shares(option, total, weights)).transpose();
+        let (iterations, requests) =
+            (budget("iterations", self.iterations)?, budget("requests", self.requests)?);
         for (i, part) in parts.iter_mut().enumerate() {
             part.rate = rate.as_ref().map(|rate| rate[i]);
             part.users = users.as_ref().map(|users| users[i]);
@@ -329,13 +354,18 @@ fn default_pool(peak_rate: f64) -> u64 {
     ((2.0 * peak_rate).ceil() as u64).clamp(100, 10_000)
 }
 
-fn out_of_range(option: &'static str, value: impl ToString, range: &'static str) -> LoadError {
+fn out_of_range(option: &'static str, value: &impl ToString, range: &'static str) -> LoadError {
     LoadError::OutOfRange { option, value: value.to_string(), range }
 }
 
-fn positive(option: &'static str, profile: &Profile, most: f64, range: &'static str) -> Result<(), LoadError> {
+fn positive(
+    option: &'static str,
+    profile: &Profile,
+    most: f64,
+    range: &'static str,
+) -> Result<(), LoadError> {
     let peak = profile.peak();
-    if peak > 0.0 && peak <= most { Ok(()) } else { Err(out_of_range(option, peak, range)) }
+    if peak > 0.0 && peak <= most { Ok(()) } else { Err(out_of_range(option, &peak, range)) }
 }
 
 fn shares(option: &'static str, total: u64, weights: &[f64]) -> Result<Vec<u64>, LoadError> {

@@ -197,9 +197,9 @@ impl Profile {
     pub fn inverse_integral(&self, area: f64) -> Option<Nanos> {
         let index = self.pieces.partition_point(|piece| piece.before <= area).saturating_sub(1);
         // A piece that starts at `area` exactly is reached only where the value becomes positive.
-        let piece = self.pieces[index..].iter().find(|piece| {
-            piece.before + piece.area(piece.length.as_secs_f64()) > area
-        })?;
+        let piece = self.pieces[index..]
+            .iter()
+            .find(|piece| piece.before + piece.area(piece.length.as_secs_f64()) > area)?;
         let at = piece.start + Nanos::from_secs_f64(piece.offset_of_area(area - piece.before));
         // The end is excluded: an arrival that falls on it by rounding does not happen.
         (self.endless || at < self.end()).then_some(at)
@@ -224,7 +224,9 @@ impl Profile {
             }
         }
         if self.endless {
-            spans.iter_mut().for_each(|span| span.to = Nanos::MAX);
+            for span in &mut spans {
+                span.to = Nanos::MAX;
+            }
         }
         spans
     }

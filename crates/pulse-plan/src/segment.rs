@@ -71,15 +71,15 @@ impl Segment {
     ///
     /// Takes about 1/width steps of a few instructions each.
     pub fn next(self, n: u64) -> u64 {
-        (n..).find(|&n| self.contains(n)).unwrap_or(u64::MAX)
+        (n..=u64::MAX).find(|&n| self.contains(n)).unwrap_or(u64::MAX)
     }
 
     /// The contiguous block of `0..n` that is this segment's, for things that only need to be shared out, such as a pool
     /// of users. Every partition into segments partitions the blocks; a segment of at least 1/n has at least one.
     pub fn block(self, n: u64) -> std::ops::Range<u64> {
-        let [a, b, c, d] = self.bounds.map(u128::from);
+        let [from, from_den, to, to_den] = self.bounds.map(u128::from);
         let cut = |num, den| (u128::from(n) * num / den) as u64;
-        cut(a, b)..cut(c, d)
+        cut(from, from_den)..cut(to, to_den)
     }
 
     /// How many of the first `n` things belong to this segment, by digits of `n` in O(64) steps.
@@ -183,7 +183,10 @@ mod tests {
     #[test]
     fn halves_take_turns() {
         let halves = [Segment::WHOLE.part(0, 2), Segment::WHOLE.part(1, 2)];
-        assert_eq!((0..6).map(|n| usize::from(!halves[0].contains(n))).collect::<Vec<_>>(), [0, 1, 0, 1, 0, 1]);
+        assert_eq!(
+            (0..6).map(|n| usize::from(!halves[0].contains(n))).collect::<Vec<_>>(),
+            [0, 1, 0, 1, 0, 1]
+        );
         assert_eq!(halves[1].next(0), 1);
         assert_eq!(halves[1].next(1), 1);
     }

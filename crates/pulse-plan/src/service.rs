@@ -129,7 +129,8 @@ impl ServiceUrl {
             return Err(fail(format!("the scheme is {}, not http or https", url.scheme())));
         }
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| {
-            let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+            let decode =
+                |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
             format!("{}:{}", decode(url.username()), decode(url.password().unwrap_or_default()))
         });
         // These fail only for URLs without a host, which the schemes above always have.
@@ -186,6 +187,11 @@ impl ServiceOptions {
     /// The service that these options describe, and what its URL says of the request.
     pub(crate) fn to_service(&self) -> Result<(Service, ServiceUrl), ServiceError> {
         let url = ServiceUrl::parse(self.url.as_deref().unwrap_or(DEFAULT_URL))?;
+        for (name, value) in &self.headers {
+            check_header_name(name)
+                .and_then(|()| check_header_value(value))
+                .map_err(|reason| ServiceError::Header { name: name.clone(), reason })?;
+        }
         for (name, limit) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
             if limit == Some(Nanos::ZERO) {
                 return Err(ServiceError::NoTime(name));
@@ -207,10 +213,10 @@ impl ServiceOptions {
     pub(crate) fn default_headers(&self, url: &ServiceUrl) -> Vec<(String, String)> {
         let mut headers = self.headers.clone();
         let in_url = || url.credentials.clone().map(Authorization::Basic);
-        if let Some(authorization) = self.authorization.clone().or_else(in_url) {
-            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
-                headers.push(("Authorization".into(), authorization.header_value()));
-            }
+        if let Some(authorization) = self.authorization.clone().or_else(in_url)
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        {
+            headers.push(("Authorization".into(), authorization.header_value()));
         }
         headers
     }
@@ -277,7 +283,9 @@ mod tests {
             ("http://", "empty host"),
             ("http://h:99999", "invalid port number"),
         ] {
-            let Err(ServiceError::Url { reason: found, .. }) = ServiceUrl::parse(text) else { panic!("{text}") };
+            let Err(ServiceError::Url { reason: found, .. }) = ServiceUrl::parse(text) else {
+                panic!("{text}")
+            };
             assert_eq!(found, reason, "{text}");
         }
         let Err(error) = ServiceUrl::parse("ftp://me:secret@h") else { panic!("ftp was taken") };
@@ -287,7 +295,9 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_sent() {
-        for (name, fine) in [("X-A", true), ("", false), ("a b", false), ("é", false), ("Content-length", false)] {
+        for (name, fine) in
+            [("X-A", true), ("", false), ("a b", false), ("é", false), ("Content-length", false)]
+        {
             assert_eq!(check_header_name(name).is_ok(), fine, "{name}");
         }
         assert!(check_header_value("a\tb ü").is_ok() && check_header_value("a\r\nb").is_err());

@@ -80,7 +80,10 @@ impl FromStr for StatusSet {
             })
             .collect::<Result<Vec<_>, _>>()?;
         if ranges.len() > MAX_RANGES {
-            return Err(StatusError { part: text.chars().take(40).collect(), reason: "the list is too long" });
+            return Err(StatusError {
+                part: text.chars().take(40).collect(),
+                reason: "the list is too long",
+            });
         }
         Ok(Self { ranges })
     }

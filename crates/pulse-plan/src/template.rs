@@ -199,7 +199,10 @@ pub(crate) fn split(text: &str) -> Result<Vec<Part<'_>>, ReferenceError> {
             continue;
         }
         parts.push(Part::Literal(&text[rest..open]));
-        let close = text[open..].find('}').map(|len| open + len).ok_or(ReferenceError {
+        // A brace that opens before this one closes means that this one was forgotten.
+        let close = text[open..].find('}').map(|len| open + len);
+        let next = text[open + 2..].find("${").map_or(text.len(), |len| open + 2 + len);
+        let close = close.filter(|close| *close < next).ok_or(ReferenceError {
             at: open..open + 2,
             message: "the reference is not closed; write ${name}, or $${ for a literal ${",
         })?;
@@ -235,7 +238,10 @@ mod tests {
             ("", vec![literal("")]),
             ("plain $ {text}", vec![literal("plain $ {text}")]),
             ("a${b}c", vec![literal("a"), reference("b", 1..5), literal("c")]),
-            ("${ b }${c.d}", vec![literal(""), reference("b", 0..6), literal(""), reference("c.d", 6..12), literal("")]),
+            (
+                "${ b }${c.d}",
+                vec![literal(""), reference("b", 0..6), literal(""), reference("c.d", 6..12), literal("")],
+            ),
             ("x$${b}", vec![literal("x"), literal("${"), literal("b}")]),
             ("$${$${", vec![literal(""), literal("${"), literal(""), literal("${"), literal("")]),
         ] {
@@ -254,7 +260,9 @@ mod tests {
 
     #[test]
     fn broken_references_say_where() {
-        for (text, at) in [("ab${c", 2..4), ("${}", 0..3), ("x${ }", 1..5), ("${:-d}", 0..6)] {
+        for (text, at) in
+            [("ab${c", 2..4), ("${a ${b}", 0..2), ("${}", 0..3), ("x${ }", 1..5), ("${:-d}", 0..6)]
+        {
             assert_eq!(split(text).unwrap_err().at, at, "{text}");
         }
     }

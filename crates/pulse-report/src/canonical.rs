@@ -63,7 +63,7 @@ pub(crate) fn full() -> Summary {
         timeline: timeline(),
         validity: validity(),
         verdict: Some(Verdict::Fail),
-        children: Vec::new(),
+        ..Summary::default()
     }
 }
 
@@ -76,18 +76,17 @@ fn run() -> RunInfo {
             name: "buyers".into(),
             load: "closed, 100 users at 10 iterations/s each".into(),
             users: 100,
-            rate: None,
             planned_iterations: Some(60_000),
             planned_requests: Some(60_000),
+            ..ScenarioInfo::default()
         }],
         duration: Some(Nanos::from_secs(60)),
-        warmup: Nanos::ZERO,
-        targets: Vec::new(),
         workers: 2,
         seed: 42,
         started: "2026-01-02T03:04:05.678Z".into(),
         version: "0.1.0".into(),
         host: HostInfo { os: "linux".into(), arch: "x86_64".into(), cores: 2 },
+        ..RunInfo::default()
     }
 }
 
@@ -130,6 +129,9 @@ fn totals() -> Snapshot {
         connect.record(300_000 + n * 1_000);
     }
     totals.add(Series::new(metric::START_LAG), Aggregate::Trend(lag));
+    let mut dispatch = Histogram::default();
+    dispatch.record_n(50_000, 100);
+    totals.add(Series::new(metric::DISPATCH_LAG), Aggregate::Trend(dispatch));
     totals.add(Series::new(metric::CONNECT_TIME), Aggregate::Trend(connect));
     for (name, count) in [
         (metric::DUE_ITERATIONS, 60_100),

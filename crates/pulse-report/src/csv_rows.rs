@@ -55,7 +55,7 @@ impl Reporter for Csv {
         let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
         rows.write_record(COLUMNS)?;
         rows.write_record(row(&Scope {
-            scope: "total",
+            kind: "total",
             name: &summary.run.name,
             failed: figures.failed,
             rate: figures.throughput,
@@ -65,7 +65,7 @@ impl Reporter for Csv {
         }))?;
         for endpoint in &figures.endpoints {
             rows.write_record(row(&Scope {
-                scope: "endpoint",
+                kind: "endpoint",
                 name: endpoint.name,
                 failed: endpoint.failed,
                 rate: endpoint.rate,
@@ -79,7 +79,7 @@ impl Reporter for Csv {
 }
 
 struct Scope<'a> {
-    scope: &'static str,
+    kind: &'static str,
     name: &'a str,
     failed: u64,
     rate: Option<f64>,
@@ -95,7 +95,7 @@ fn row(scope: &Scope<'_>) -> [String; COLUMNS.len()] {
     let millis = |nanos: Option<f64>| number(nanos.map(|nanos| nanos / 1e6));
     let (response, service) = (scope.response, scope.service);
     [
-        scope.scope.to_owned(),
+        scope.kind.to_owned(),
         harmless(scope.name),
         response.count.to_string(),
         scope.failed.to_string(),

@@ -13,6 +13,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) response: Spread,
     pub(crate) service: Spread,
     pub(crate) start_lag: Spread,
+    /// The part of the start lag that is the generator's own doing.
+    pub(crate) dispatch_lag: Spread,
     pub(crate) connect: Spread,
     /// Largest relative error of a quantile, from the histogram's schema.
     pub(crate) quantile_error: f64,
@@ -76,6 +78,7 @@ impl<'a> Figures<'a> {
             throughput: per_second(summary, response.count),
             service: spread(metric::SERVICE_TIME),
             start_lag: spread(metric::START_LAG),
+            dispatch_lag: spread(metric::DISPATCH_LAG),
             connect: spread(metric::CONNECT_TIME),
             quantile_error: (gamma - 1.0) / (gamma + 1.0),
             endpoints: endpoints(summary, response.sum),

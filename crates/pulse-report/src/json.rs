@@ -54,10 +54,12 @@ mod tests {
         }
     }
 
+    type Damage = fn(&mut Value);
+
     #[test]
     fn broken_documents_do_not_conform() {
         let validator = validator();
-        let breaks: [(&str, fn(&mut Value)); 6] = [
+        let breaks: [(&str, Damage); 6] = [
             ("a newer version", |d| d["version"] = json!(2)),
             ("an unknown field", |d| d["more"] = json!(1)),
             ("a verdict that is none", |d| d["targets"][0]["verdict"] = json!("maybe")),

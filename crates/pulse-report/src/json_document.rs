@@ -21,6 +21,7 @@ pub(crate) struct Document<'a> {
     response_time: Times,
     service_time: Times,
     start_lag: Times,
+    dispatch_lag: Times,
     iterations: Iterations,
     connections: Connections,
     bytes: Bytes,
@@ -126,7 +127,8 @@ struct Bytes {
 
 #[derive(Serialize)]
 struct Target<'a> {
-    target: String,
+    #[serde(rename = "target")]
+    text: String,
     verdict: Verdict,
     limit: f64,
     value: Option<f64>,
@@ -215,6 +217,7 @@ impl<'a> Document<'a> {
             response_time: times(&figures.response),
             service_time: times(&figures.service),
             start_lag: times(&figures.start_lag),
+            dispatch_lag: times(&figures.dispatch_lag),
             iterations: iterations(&figures),
             connections: Connections {
                 opened: summary.counter(metric::CONNECTIONS_OPENED),
@@ -345,7 +348,7 @@ fn target(result: &TargetResult) -> Target<'_> {
         |measured: &Measured| [measured.value, measured.lo, measured.hi].iter().all(|v| v.is_finite());
     let measured = result.measured.as_ref().filter(|measured| finite(measured));
     Target {
-        target: result.target.to_string(),
+        text: result.target.to_string(),
         verdict: result.verdict,
         limit: scaled(result.target.limit),
         value: measured.map(|measured| scaled(measured.value)),

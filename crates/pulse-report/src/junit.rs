@@ -60,15 +60,10 @@ fn target(result: &TargetResult) -> TestCase {
 
 /// `measured 250.10ms (95% interval 240.00ms – 260.00ms, n = 60000), target p95 < 200ms; reason`.
 fn message(result: &TargetResult) -> String {
-    let mut message = format!("measured {}", wording::value(result));
-    if let Some(certainty) = wording::certainty(result) {
-        message.push_str(&format!(" ({certainty})"));
-    }
-    message.push_str(&format!(", target {}", wording::target(result)));
-    if let Some(reason) = wording::reason(result) {
-        message.push_str(&format!("; {reason}"));
-    }
-    message
+    let (value, target) = (wording::value(result), wording::target(result));
+    let certainty = wording::certainty(result).map_or_else(String::new, |text| format!(" ({text})"));
+    let reason = wording::reason(result).map_or_else(String::new, |text| format!("; {text}"));
+    format!("measured {value}{certainty}, target {target}{reason}")
 }
 
 fn failure(kind: NonSuccessKind, class: &str, message: &str) -> TestCaseStatus {

@@ -162,9 +162,9 @@ mod tests {
           a long name tha…     60000  99.00%
         ");
         insta::assert_snapshot!(example().render(30), @r"
-          name              requests
-          日本語の名前             5
-          a long name th…      60000
+          name                requests
+          日本語の名前               5
+          a long name that …     60000
         ");
     }
 

@@ -2,6 +2,8 @@
 
 use pulse_model::{Severity, metric};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::figures::Figures;
 use crate::number::{self, NONE, printable};
 use crate::spread::Spread;
@@ -108,6 +110,7 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         ("response time (from the intended start)", &figures.response),
         ("service time (from the actual send)", &figures.service),
         ("start lag (intended to actual start)", &figures.start_lag),
+        ("dispatch lag (the generator's part of it)", &figures.dispatch_lag),
         ("connect time", &figures.connect),
     ] {
         table.row([
@@ -233,7 +236,12 @@ fn findings(page: &mut Page, figures: &Figures<'_>) {
         };
         let word = page.toned(tone, word);
         let subject = printable(&finding.subject);
-        let subject = if subject.is_empty() { subject } else { format!("{subject}: ").into() };
+        // What is said of the service as a whole needs no name before it.
+        let subject = if subject.is_empty() || finding.subject == figures.summary.run.service {
+            String::new()
+        } else {
+            format!("{subject}: ")
+        };
         page.line(&format!("  {word}: {subject}{}", printable(&finding.message)));
         if let Some(help) = &finding.help {
             page.line(&format!("    help: {}", printable(help)));
@@ -248,23 +256,18 @@ fn criteria(page: &mut Page, figures: &Figures<'_>) {
         page.line("none were set");
     }
     let targets: Vec<String> = results.iter().map(wording::target).collect();
-    let chars = |text: &str| text.chars().count();
-    let verdict_width = results.iter().map(|result| chars(result.verdict.as_str()));
+    let verdict_width = results.iter().map(|result| result.verdict.as_str().width());
     let verdict_width = verdict_width.max().unwrap_or(0);
-    let target_width = targets.iter().map(|target| chars(target)).max().unwrap_or(0);
+    let target_width = targets.iter().map(|target| target.width()).max().unwrap_or(0);
     for (result, target) in results.iter().zip(&targets) {
         let word = result.verdict.as_str();
-        let padding = " ".repeat(verdict_width - chars(word));
+        let padding = " ".repeat(verdict_width - word.width());
         let word = page.toned(Tone::of_verdict(result.verdict), word);
-        let mut line =
-            format!("{word}{padding}  {target:target_width$}   measured {}", wording::value(result));
-        if let Some(certainty) = wording::certainty(result) {
-            line.push_str(&format!("  ({certainty})"));
-        }
-        if let Some(reason) = wording::reason(result) {
-            line.push_str(&format!("; {reason}"));
-        }
-        page.line(&line);
+        let gap = " ".repeat(target_width - target.width());
+        let value = wording::value(result);
+        let certainty = wording::certainty(result).map_or_else(String::new, |text| format!("  ({text})"));
+        let reason = wording::reason(result).map_or_else(String::new, |text| format!("; {text}"));
+        page.line(&format!("{word}{padding}  {target}{gap}   measured {value}{certainty}{reason}"));
     }
 }
 

@@ -15,6 +15,8 @@
 
 mod interval;
 mod judgement;
+mod shift;
 
 pub use interval::{CONFIDENCE, mean_interval, quantile_interval, quantile_ranks};
 pub use judgement::judge;
+pub use shift::{Shift, shift};

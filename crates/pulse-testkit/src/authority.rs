@@ -1,6 +1,6 @@
 //! Throw-away certificates.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -24,6 +24,12 @@ impl TestAuthority {
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let ca_key = KeyPair::generate().expect("ring makes keys");
+        // A name of its own: with the same one, a client would find the wrong authority and blame the signature.
+        let number = ca_key
+            .public_key_raw()
+            .iter()
+            .fold(0u64, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3).wrapping_add(u64::from(*byte)));
+        authority.distinguished_name.push(DnType::CommonName, format!("Test authority {number:016x}"));
         let issuer = CertifiedIssuer::self_signed(authority, ca_key).expect("the authority signs itself");
 
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();

@@ -6,7 +6,7 @@
 //! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
 //!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
 //!   function, so that a test can compute what a client must have seen;
-//! - [`refused_address`]: an address at which nobody listens.
+//! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
 //!
 //! Every server listens at a free port of 127.0.0.1, runs on threads of its own, and stops when dropped. A panic
 //! within a server is raised again in the test that drops it.
@@ -32,6 +32,7 @@ mod schedule;
 mod script;
 mod scripted_server;
 mod server_thread;
+mod silent_address;
 
 pub use authority::TestAuthority;
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
@@ -39,6 +40,7 @@ pub use queue_server::{QueueCounts, QueueServer};
 pub use schedule::{Schedule, service_times};
 pub use script::{Script, Step};
 pub use scripted_server::ScriptedServer;
+pub use silent_address::SilentAddress;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 

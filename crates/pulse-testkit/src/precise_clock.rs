@@ -19,6 +19,12 @@ pub(crate) struct PreciseClock {
     thread: Option<JoinHandle<()>>,
 }
 
+impl std::fmt::Debug for PreciseClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PreciseClock")
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     agenda: Mutex<Agenda>,
@@ -97,7 +103,7 @@ impl Shared {
                 return agenda.entries.pop().map(|entry| entry.action);
             }
             if left > AWAKE {
-                let wait = self.changed.wait_timeout(agenda, left - AWAKE);
+                let wait = self.changed.wait_timeout(agenda, left.saturating_sub(AWAKE));
                 agenda = wait.unwrap_or_else(PoisonError::into_inner).0;
             } else {
                 drop(agenda);

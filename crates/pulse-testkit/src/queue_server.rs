@@ -21,18 +21,8 @@ pub struct QueueServer {
     // In this order: the thread with the connections ends before the clock that it schedules with.
     thread: ServerThread,
     office: Arc<Office>,
-    clock: Clock,
-}
-
-/// Held for its thread.
-struct Clock {
-    _running: PreciseClock,
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
+    /// Held for its thread.
+    _clock: PreciseClock,
 }
 
 /// What a [`QueueServer`] has done. Requests = the sum of all kinds of answers, once all are answered.
@@ -85,8 +75,8 @@ impl QueueServer {
     pub fn start(law: Law) -> Self {
         let desk = Mutex::new(Desk { schedule: Schedule::new(&law), counts: QueueCounts::default() });
         let office = Arc::new(Office { epoch: Instant::now(), law, desk });
-        let running = PreciseClock::start();
-        let (shared, scheduler) = (Arc::clone(&office), running.scheduler());
+        let clock = PreciseClock::start();
+        let (shared, scheduler) = (Arc::clone(&office), clock.scheduler());
         let thread = ServerThread::start("queue-server", move |_, stream| {
             let (office, scheduler) = (Arc::clone(&shared), scheduler.clone());
             office.desk().counts.connections += 1;
@@ -95,7 +85,7 @@ impl QueueServer {
                 office.serve(&scheduler, stream).await.ok();
             }
         });
-        Self { thread, office, clock: Clock { _running: running } }
+        Self { thread, office, _clock: clock }
     }
 
     /// Where it listens.
@@ -145,7 +135,7 @@ impl Office {
         let mut desk = self.desk();
         desk.counts.requests += 1;
         let due = desk.schedule.due(arrival.saturating_duration_since(self.epoch));
-        let longest = Duration::from_secs(3600); // a table's mistake must not overflow the clock
+        let longest = Duration::from_hours(1); // a table's mistake must not overflow the clock
         (self.epoch + due.min(self.epoch.elapsed() + longest), self.law.fault(desk.counts.requests))
     }
 
@@ -156,9 +146,10 @@ impl Office {
             Some(FaultKind::Garbage) => b"\x15\x03\x03 this is not HTTP\r\n\r\n".to_vec(),
             Some(FaultKind::Reset | FaultKind::Close) => Vec::new(),
         };
-        // Answers are small and the client has read the last one: they fit into the socket's buffer.
-        let is_sent = bytes.is_empty() || socket.try_write(&bytes).is_ok_and(|count| count == bytes.len());
+        // Sent within the lock, so that a client that has the answer finds it counted. Answers are small and the
+        // client has read the last one: they fit into the socket's buffer.
         let mut desk = self.desk();
+        let is_sent = bytes.is_empty() || socket.try_write(&bytes).is_ok_and(|count| count == bytes.len());
         let counts = &mut desk.counts;
         let (count, after) = match fault {
             _ if !is_sent => (&mut counts.unsent, After::Close),

@@ -140,7 +140,7 @@ mod tests {
             .into_iter()
             .map(|gap| {
                 arrival += gap;
-                schedule.due(arrival) - arrival
+                schedule.due(arrival).saturating_sub(arrival)
             })
             .sum();
         let mean = total.as_secs_f64() / count as f64;

@@ -110,6 +110,7 @@ impl ClosedUsers {
             self.users[user as usize].next_due += interval;
         }
         self.leave(user, pending);
+        self.return_later(user, pending.cutoff, pending);
     }
 
     pub(super) fn next(&self) -> Option<Nanos> {
@@ -156,24 +157,35 @@ impl ClosedUsers {
         self.present -= 1;
         let state = &mut self.users[user as usize];
         state.active = false;
-        let end = state.span.to.min(pending.cutoff);
+        let (first, end) = (state.next_due, state.span.to);
+        self.drop_from(first, end, pending);
+    }
+
+    /// Counts the intended starts from `first` on, before `end` and before the cut-off.
+    fn drop_from(&self, first: Nanos, end: Nanos, pending: &mut Pending) {
+        let end = end.min(pending.cutoff);
         let Some(interval) = self.pacing else { return };
-        if state.next_due < end && !pending.exhausted {
-            let count = 1 + (end.0 - 1 - state.next_due.0) / interval.0;
-            let last = state.next_due + interval.times(count - 1);
+        if first < end && !pending.exhausted {
+            let count = 1 + (end.0 - 1 - first.0) / interval.0;
+            let last = first + interval.times(count - 1);
             pending.actions.push_back(Action::Drop { due: last, count });
         }
     }
 
-    /// A profile that rises again brings the user back.
-    fn return_later(&mut self, user: u32, now: Nanos, pending: &Pending) {
-        let state = &self.users[user as usize];
-        if pending.over(now) {
-            return;
-        }
-        if let Some(span) = self.span_after(state.number, state.span.to - self.start) {
+    /// A profile that rises again brings the user back. A span that is over already, because the user's last iteration
+    /// took longer than it, was due all the same.
+    fn return_later(&mut self, user: u32, now: Nanos, pending: &mut Pending) {
+        while !pending.exhausted {
+            let state = &self.users[user as usize];
+            let phase = state.phase;
+            let next = self.span_after(state.number, state.span.to - self.start);
+            let Some(span) = next.filter(|span| span.from < pending.cutoff) else { return };
             self.users[user as usize].span = span;
-            self.wakes.push(Reverse((span.from, user)));
+            if now < span.to.min(pending.cutoff) {
+                self.wakes.push(Reverse((span.from, user)));
+                return;
+            }
+            self.drop_from(span.from + phase, span.to, pending);
         }
     }
 

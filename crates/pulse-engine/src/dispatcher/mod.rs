@@ -70,6 +70,8 @@ pub enum Action {
 pub enum Control {
     /// Start nothing any more; let the running iterations end within the graceful stop.
     Stop,
+    /// There is nothing left to do, for example no row of data: as if the budget of iterations were used up.
+    Exhaust,
 }
 
 /// The schedule of one scenario's share on one worker.
@@ -183,11 +185,10 @@ impl Dispatcher {
     /// Something was decided outside.
     pub fn handle_control(&mut self, control: Control, now: Nanos) {
         match control {
-            Control::Stop => {
-                self.pending.cutoff = self.pending.cutoff.min(now);
-                self.handle_timeout(now);
-            }
+            Control::Stop => self.pending.cutoff = self.pending.cutoff.min(now),
+            Control::Exhaust => self.pending.exhausted = true,
         }
+        self.handle_timeout(now);
     }
 
     /// The next thing to do.

@@ -29,10 +29,7 @@ fn read_check(field: &Field<'_>, scope: &Scope<'_>) -> Option<Check> {
     let table = field.table("{ status = 200 }")?;
     let name = table.get("name").and_then(|field| field.text("\"fast\""));
     let found = table.one_of(&KINDS);
-    if found.is_none() {
-        let help = format!("give one of {}", KINDS.join(", "));
-        table.error("the check says nothing about the answer", Some(help));
-    }
+    let says_nothing = found.is_none();
     let condition = found.and_then(|(kind, field)| match kind {
         "status" => read_status(&field).map(|set| (format!("status is {set}"), Condition::Status(set))),
         "header" => read_header(&field, &table, scope),
@@ -52,7 +49,10 @@ fn read_check(field: &Field<'_>, scope: &Scope<'_>) -> Option<Check> {
         }
     });
     let known_kind = found_key(&table);
-    table.finish();
+    if table.finish() && says_nothing {
+        let help = format!("give one of {}", KINDS.join(", "));
+        table.error("the check says nothing about the answer", Some(help));
+    }
     let (derived, condition) = condition.filter(|_| known_kind)?;
     let name: Arc<str> = name.unwrap_or(&derived).chars().take(200).collect::<String>().into();
     Some(Check { name, condition })
@@ -66,7 +66,10 @@ fn found_key(table: &TableReader<'_>) -> bool {
     for (key, fits) in [("exists", header || json), ("equals", header || json), ("contains", header)] {
         if let Some(field) = table.get(key).filter(|_| !fits) {
             let goes_with = if key == "contains" { "`header`" } else { "`header` or `json`" };
-            field.error(format!("`{key}` goes with {goes_with}"), "for the body, write body_contains = \"text\"");
+            field.error(
+                format!("`{key}` goes with {goes_with}"),
+                "for the body, write body_contains = \"text\"",
+            );
             fine = false;
         }
     }
@@ -75,7 +78,7 @@ fn found_key(table: &TableReader<'_>) -> bool {
 
 fn read_header(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<(String, Condition)> {
     let name = header_name(field)?;
-    let (shown, test) = match table.one_of(&["equals", "contains", "exists"]) {
+    let (shown, required) = match table.one_of(&["equals", "contains", "exists"]) {
         None => ("exists".to_owned(), HeaderTest::Exists(true)),
         Some(("exists", field)) => {
             let exists = field.boolean("true")?;
@@ -85,16 +88,16 @@ fn read_header(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) ->
             let text = field.text("\"json\"")?;
             let template = scope.template(&field, text, Escape::None);
             let equals = key == "equals";
-            let test = if equals { HeaderTest::Equals(template) } else { HeaderTest::Contains(template) };
-            (format!("{} {text}", if equals { "is" } else { "contains" }), test)
+            let required = if equals { HeaderTest::Equals(template) } else { HeaderTest::Contains(template) };
+            (format!("{} {text}", if equals { "is" } else { "contains" }), required)
         }
     };
-    Some((format!("header {name} {shown}"), Condition::Header { name, test }))
+    Some((format!("header {name} {shown}"), Condition::Header { name, test: required }))
 }
 
 fn read_json(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<(String, Condition)> {
     let pointer = json_pointer(field)?;
-    let (shown, test) = match table.one_of(&["equals", "exists"]) {
+    let (shown, required) = match table.one_of(&["equals", "exists"]) {
         None => ("exists".to_owned(), JsonTest::Exists(true)),
         Some(("exists", field)) => {
             let exists = field.boolean("true")?;
@@ -106,18 +109,18 @@ fn read_json(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> O
             match &value {
                 serde_json::Value::String(text) => {
                     let template = scope.template(&field, text, Escape::None);
-                    let test = match template.as_static() {
+                    let required = match template.as_static() {
                         Some(text) => JsonTest::Equals(text.into()),
                         None => JsonTest::EqualsText(template),
                     };
-                    (shown, test)
+                    (shown, required)
                 }
                 _ => (shown, JsonTest::Equals(value)),
             }
         }
     };
     let place = if pointer.is_empty() { "document" } else { &pointer };
-    Some((format!("json {place} {shown}"), Condition::Json { pointer, test }))
+    Some((format!("json {place} {shown}"), Condition::Json { pointer, test: required }))
 }
 
 fn existence(exists: bool) -> &'static str {
@@ -140,6 +143,8 @@ fn read_limit(field: &Field<'_>, subject: &str, example: &str) -> Option<(String
         Err(TargetError { at, reason, .. }) => {
             let at = at.saturating_sub(subject.len()).min(text.len());
             let span = field.span_within(at..text.len());
+            // The grammar's own example is of a whole target.
+            let reason = reason.split("; write").next().unwrap_or_default();
             let message = format!("`{text}` is not a limit: {reason}");
             field.error_at(span, message, Some(format!("write for example {example}")));
             None
@@ -154,7 +159,10 @@ fn header_name(field: &Field<'_>) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     match check_header_name(name) {
         Err(reason) if !own_business.contains(&lower.as_str()) => {
-            field.error(format!("`{name}` cannot be a header: {reason}"), "write for example \"content-type\"");
+            field.error(
+                format!("`{name}` cannot be a header: {reason}"),
+                "write for example \"content-type\"",
+            );
             None
         }
         _ => Some(lower),
@@ -168,7 +176,8 @@ fn json_pointer(field: &Field<'_>) -> Option<String> {
     if (text.is_empty() || text.starts_with('/')) && escapes {
         return Some(text.to_owned());
     }
-    let reason = if escapes { "it must start with a slash" } else { "a ~ is written ~0, a / inside a key ~1" };
+    let reason =
+        if escapes { "it must start with a slash" } else { "a ~ is written ~0, a / inside a key ~1" };
     field.error(format!("`{text}` is not a JSON pointer: {reason}"), "write for example \"/metadata/price\"");
     None
 }
@@ -186,21 +195,21 @@ pub(crate) fn read_extractions(field: &Field<'_>, names: &Names<'_>) -> Vec<Extr
 fn read_source(field: &Field<'_>) -> Option<ExtractionSource> {
     let table = field.table("{ json = \"/price\" }")?;
     let found = table.one_of(&SOURCES);
-    if found.is_none() {
-        table.error("the extraction names no source", Some(format!("give one of {}", SOURCES.join(", "))));
-    }
+    let says_nothing = found.is_none();
     let source = found.and_then(|(kind, field)| match kind {
         "json" => json_pointer(&field).map(ExtractionSource::Json),
         "regex" => read_regex(&field),
         "header" => header_name(&field).map(ExtractionSource::Header),
         _ => field.text("\"session\"").map(|name| ExtractionSource::Cookie(name.to_owned())),
     });
-    table.finish();
+    if table.finish() && says_nothing {
+        table.error("the extraction names no source", Some(format!("give one of {}", SOURCES.join(", "))));
+    }
     source
 }
 
 fn read_regex(field: &Field<'_>) -> Option<ExtractionSource> {
-    let pattern = field.text(r#"'id=(\d+)'"#)?;
+    let pattern = field.text(r"'id=(\d+)'")?;
     match regex::RegexBuilder::new(pattern).size_limit(REGEX_SIZE_LIMIT).build() {
         Ok(_) => Some(ExtractionSource::Regex(pattern.to_owned())),
         Err(error) => {

@@ -32,18 +32,23 @@ fn read_feed(builder: &Builder<'_>, entry: &Entry, field: &Field<'_>) -> FeedEnt
         let help = "a name is letters, digits, _ and -, and none of env, user_id, iteration, random, uuid";
         field.error_at(entry.key_span.clone(), message, Some(help.into()));
     }
-    let mut feed = Feed { name: entry.key.clone(), columns: Vec::new(), rows: Vec::new(), order: crate::FeedOrder::default() };
+    let mut feed = Feed {
+        name: entry.key.clone(),
+        columns: Vec::new(),
+        rows: Vec::new(),
+        order: crate::FeedOrder::default(),
+    };
     let mut read = false;
     if let Some(table) = field.table("{ file = \"symbols.csv\" }") {
         if let Some(order) = table.get("order").and_then(|field| field.parsed("\"random\"")) {
             feed.order = order;
         }
-        if let Some(file) = table.required("file", "\"symbols.csv\"") {
-            if let Some(path) = file.text("\"symbols.csv\"") {
-                let bytes = builder.needed(&file, path, MAX_FEED_BYTES);
-                if let Some(content) = bytes.and_then(|bytes| read_file(builder, path, bytes)) {
-                    (feed.columns, feed.rows, read) = (content.columns, content.rows, true);
-                }
+        if let Some(file) = table.required("file", "\"symbols.csv\"")
+            && let Some(path) = file.text("\"symbols.csv\"")
+        {
+            let bytes = builder.needed(&file, path, MAX_FEED_BYTES);
+            if let Some(content) = bytes.and_then(|bytes| read_file(builder, path, bytes)) {
+                (feed.columns, feed.rows, read) = (content.columns, content.rows, true);
             }
         }
         table.finish();

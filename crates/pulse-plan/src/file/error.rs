@@ -106,7 +106,13 @@ impl<'a> Diagnostics<'a> {
     }
 
     /// Notes a mistake at a byte range of the file.
-    pub(crate) fn report(&self, span: Range<usize>, key: &str, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn report(
+        &self,
+        span: Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let error = FileError::at(self.file, self.text, span, message);
         self.push(FileError { key: (!key.is_empty()).then(|| key.to_owned()), help, ..error });
     }
@@ -120,6 +126,16 @@ impl<'a> Diagnostics<'a> {
         if !known {
             found.push(error);
         }
+    }
+
+    /// Whether there are no mistakes so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Mistakes so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.borrow().len()
     }
 
     /// The mistakes found, those of this file first; `Ok` when there are none.

@@ -26,7 +26,9 @@ pub(crate) fn read(field: &Field<'_>, inherited: Option<&LoadOptions>) -> Option
     if let Some(inherited) = inherited {
         options = inherit(&options, inherited);
     }
-    if let Err(error) = options.to_model() {
+    // Whether the warm-up is shorter than the run is known when all scenarios are.
+    let alone = LoadOptions { warmup: None, ..options.clone() };
+    if let Err(error) = alone.to_model() {
         report(&table, &error);
     }
     table.finish();
@@ -73,4 +75,3 @@ fn read_stages(field: &Field<'_>) -> Option<Vec<Stage>> {
     // A half-read list would cause errors that nobody can understand.
     (stages.len() == count).then_some(stages)
 }
-

@@ -1,6 +1,7 @@
 //! Names in texts: which variable, feed column, environment variable or built-in value a `${name}` means.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::file::reader::{Field, did_you_mean};
 use crate::template::{Part, split};
@@ -48,7 +49,10 @@ impl Names<'_> {
         let mut slots: Vec<_> = self.slots.iter().collect();
         slots.sort_by_key(|(_, slot)| **slot);
         let initial = |name: &str| self.constants.get(name).cloned().unwrap_or_default();
-        slots.into_iter().map(|(name, _)| crate::Slot { name: name.clone(), initial: initial(name) }).collect()
+        slots
+            .into_iter()
+            .map(|(name, _)| crate::Slot { name: name.clone(), initial: initial(name) })
+            .collect()
     }
 }
 
@@ -83,9 +87,21 @@ impl<'n> Scope<'n> {
 
     /// Reads a text with references. Mistakes are reported at the field, and what is wrong is left out.
     pub(crate) fn template(&self, field: &Field<'_>, text: &str, escape: Escape) -> Template {
+        self.template_in(field, text, 0..text.len(), escape)
+    }
+
+    /// Reads a part of the field's text with references.
+    pub(crate) fn template_in(
+        &self,
+        field: &Field<'_>,
+        text: &str,
+        range: Range<usize>,
+        escape: Escape,
+    ) -> Template {
         let mut template = Template::default();
-        let parts = split(text).unwrap_or_else(|error| {
-            field.error_at(field.span_within(error.at), error.message, None);
+        let span = |at: Range<usize>| field.span_within(range.start + at.start..range.start + at.end);
+        let parts = split(&text[range.clone()]).unwrap_or_else(|error| {
+            field.error_at(span(error.at), error.message, None);
             Vec::new()
         });
         for part in parts {
@@ -97,17 +113,19 @@ impl<'n> Scope<'n> {
                 Part::Reference { name, default, at } => match self.resolve(name, default) {
                     Ok(Meaning::Value(value)) => template.push_value(&value, escape),
                     Ok(Meaning::Variable(source)) => template.push_variable(source, escape),
-                    Err(unknown) => field.error_at(field.span_within(at), unknown.message, unknown.help),
+                    Err(unknown) => field.error_at(span(at), unknown.message, unknown.help),
                 },
             }
         }
         template
     }
 
-    /// Reads a text whose references are known now.
+    /// Reads a text whose references are known now; `None` when any of them is wrong.
     pub(crate) fn text(&self, field: &Field<'_>, example: &str) -> Option<String> {
-        let template = self.template(field, field.text(example)?, Escape::None);
-        template.as_static().map(str::to_owned)
+        let text = field.text(example)?;
+        let mistakes = field.notes.count();
+        let template = self.template(field, text, Escape::None);
+        template.as_static().filter(|_| field.notes.count() == mistakes).map(str::to_owned)
     }
 
     fn resolve(&self, name: &str, default: Option<&str>) -> Result<Meaning, Unknown> {
@@ -158,11 +176,15 @@ impl<'n> Scope<'n> {
         }
         Err(match self.later.iter().find(|(later, _)| *later == name) {
             Some((_, step)) => Unknown {
-                message: format!("`{name}` is not known yet: the step `{step}` extracts it after this request"),
+                message: format!(
+                    "`{name}` is not known yet: the step `{step}` extracts it after this request"
+                ),
                 help: Some("move that step up, or give a first value in [variables]".into()),
             },
             None => Unknown {
-                message: format!("`{name}` is extracted in another scenario, whose users are not those of this one"),
+                message: format!(
+                    "`{name}` is extracted in another scenario, whose users are not those of this one"
+                ),
                 help: Some("extract it in a step of this scenario, or give a value in [variables]".into()),
             },
         })
@@ -197,9 +219,8 @@ impl<'n> Scope<'n> {
         let built_in = BUILT_IN.iter().map(|(name, _)| *name);
         Unknown {
             message: format!("there is no variable `{name}`"),
-            help: did_you_mean(name, constants.chain(slots).chain(built_in)).or_else(|| {
-                Some("declare it in [variables], or extract it in an earlier step".into())
-            }),
+            help: did_you_mean(name, constants.chain(slots).chain(built_in))
+                .or_else(|| Some("declare it in [variables], or extract it in an earlier step".into())),
         }
     }
 }

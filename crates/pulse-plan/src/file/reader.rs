@@ -36,7 +36,8 @@ impl<'a> TableReader<'a> {
     pub(crate) fn required(&self, key: &'static str, example: &str) -> Option<Field<'a>> {
         let found = self.get(key);
         if found.is_none() {
-            self.error(format!("`{key}` is missing"), Some(format!("write for example {key} = {example}")));
+            let help = format!("write for example {}", assigned(key, example));
+            self.error(format!("`{key}` is missing"), Some(help));
         }
         found
     }
@@ -56,19 +57,22 @@ impl<'a> TableReader<'a> {
         Some(first)
     }
 
-    /// Reports the keys that nobody asked for, each with the nearest known one.
-    pub(crate) fn finish(self) {
+    /// Reports the keys that nobody asked for, each with the nearest known one. Returns whether there are none.
+    pub(crate) fn finish(&self) -> bool {
         let asked = self.asked.borrow();
+        let mut all_known = true;
         for entry in &self.table.entries {
             if asked.contains(&entry.key.as_str()) {
                 continue;
             }
+            all_known = false;
             let help = did_you_mean(&entry.key, asked.iter().copied())
                 .unwrap_or_else(|| format!("known here: {}", asked.join(", ")));
             let path = joined(&self.path, &entry.key);
             let message = format!("`{}` is not a known key", entry.key);
             self.notes.report(entry.key_span.clone(), &path, message, Some(help));
         }
+        all_known
     }
 
     fn field(&self, entry: &'a Entry) -> Field<'a> {
@@ -109,12 +113,11 @@ impl<'a> Field<'a> {
     }
 
     pub(crate) fn text(&self, example: &str) -> Option<&'a str> {
-        match &self.node.data {
-            Data::Text(text) => Some(text),
-            _ => {
-                self.wrong_type("a text", example);
-                None
-            }
+        if let Data::Text(text) = &self.node.data {
+            Some(text)
+        } else {
+            self.wrong_type("a text", example);
+            None
         }
     }
 
@@ -122,7 +125,11 @@ impl<'a> Field<'a> {
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&self, example: &str) -> Option<T> {
         let text = self.text(example)?;
         text.parse()
-            .map_err(|error: T::Err| self.error(error.to_string(), format!("write for example {example}")))
+            .map_err(|error: T::Err| {
+                let message = error.to_string();
+                let help = (!message.contains("write ")).then(|| format!("write for example {example}"));
+                self.error_at(self.node.span.clone(), message, help);
+            })
             .ok()
     }
 
@@ -174,12 +181,11 @@ impl<'a> Field<'a> {
     }
 
     pub(crate) fn boolean(&self, example: &str) -> Option<bool> {
-        match self.node.data {
-            Data::Boolean(flag) => Some(flag),
-            _ => {
-                self.wrong_type("true or false", example);
-                None
-            }
+        if let Data::Boolean(flag) = self.node.data {
+            Some(flag)
+        } else {
+            self.wrong_type("true or false", example);
+            None
         }
     }
 
@@ -189,7 +195,11 @@ impl<'a> Field<'a> {
             return None;
         };
         let items = items.iter().enumerate();
-        Some(items.map(|(i, node)| Field { node, path: format!("{}[{i}]", self.path), notes: self.notes }).collect())
+        Some(
+            items
+                .map(|(i, node)| Field { node, path: format!("{}[{i}]", self.path), notes: self.notes })
+                .collect(),
+        )
     }
 
     pub(crate) fn table(&self, example: &str) -> Option<TableReader<'a>> {
@@ -237,16 +247,22 @@ fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Elements of a list have no key of their own to assign to.
+/// Elements of a list have no key of their own to assign to, and a table under a heading brings its own.
 fn assigned(key: &str, example: &str) -> String {
-    if key.ends_with(']') { example.to_owned() } else { format!("{key} = {example}") }
+    if key.ends_with(']') || example.starts_with("[[") {
+        example.to_owned()
+    } else {
+        format!("{key} = {example}")
+    }
 }
 
 /// `did you mean …?` with the nearest of the known names, if one is near.
 pub(crate) fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate)
+        })
         .filter(|(distance, candidate)| *distance <= 1 + name.len().max(candidate.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| format!("did you mean `{candidate}`?"))

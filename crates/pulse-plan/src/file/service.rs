@@ -4,7 +4,7 @@ use crate::file::Builder;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
-use crate::service::{check_header_name, check_header_value};
+use crate::service::{ServiceUrl, check_header_name, check_header_value};
 use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
 
 /// The largest file with certificates, in bytes.
@@ -18,16 +18,17 @@ pub(crate) struct ServiceTable {
 }
 
 pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<'_>) -> ServiceTable {
-    let Some(table) = root.get("service").and_then(|field| field.table("{ url = \"http://127.0.0.1:8000\" }")) else {
+    let Some(table) =
+        root.get("service").and_then(|field| field.table("{ url = \"http://127.0.0.1:8000\" }"))
+    else {
         return ServiceTable::default();
     };
     let fixed = Scope::fixed(scope.names);
     let mut options = ServiceOptions::default();
     if let Some(field) = table.get("url") {
         options.url = fixed.text(&field, "\"http://127.0.0.1:8000\"");
-        let with_url = ServiceOptions { url: options.url.clone(), ..ServiceOptions::default() };
-        if let Err(error) = with_url.to_service() {
-            field.error(error.to_string(), "an absolute URL of a web service");
+        if let Some(Err(error)) = options.url.as_deref().map(ServiceUrl::parse) {
+            field.error_at(field.node.span.clone(), error.to_string(), None);
             options.url = None;
         }
     }
@@ -36,17 +37,20 @@ pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<
         let field: Field<'_> = table.get(key)?;
         let limit = field.duration(example)?;
         if limit.0 == 0 {
-            field.error(format!("`{key}` must be longer than 0s"), format!("write for example {key} = {example}"));
+            field.error(
+                format!("`{key}` must be longer than 0s"),
+                format!("write for example {key} = {example}"),
+            );
         }
         Some(limit).filter(|limit| limit.0 > 0)
     };
     options.timeout = limit("timeout", "\"10s\"");
     options.connect_timeout = limit("connect_timeout", "\"3s\"");
     options.insecure = table.get("insecure").and_then(|field| field.boolean("false"));
-    if let Some(field) = table.get("ca_certificate") {
-        if let Some(path) = fixed.text(&field, "\"ca.pem\"") {
-            options.ca_certificate = builder.needed(&field, &path, MAX_CA_BYTES).map(<[u8]>::to_vec);
-        }
+    if let Some(field) = table.get("ca_certificate")
+        && let Some(path) = fixed.text(&field, "\"ca.pem\"")
+    {
+        options.ca_certificate = builder.needed(&field, &path, MAX_CA_BYTES).map(<[u8]>::to_vec);
     }
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     let authorization = table.one_of(&["user", "bearer"]);
@@ -76,7 +80,11 @@ pub(crate) fn read_headers(field: &Field<'_>, scope: &Scope<'_>) -> Vec<(String,
     let mut headers = Vec::new();
     for (entry, value) in field.entries("{ \"X-Stage\" = \"test\" }").unwrap_or_default() {
         if let Err(reason) = check_header_name(&entry.key) {
-            value.error_at(entry.key_span.clone(), format!("`{}` cannot be a header: {reason}", entry.key), None);
+            value.error_at(
+                entry.key_span.clone(),
+                format!("`{}` cannot be a header: {reason}", entry.key),
+                None,
+            );
         }
         let Some(text) = value.text("\"text\"") else { continue };
         if let Err(reason) = check_header_value(text) {
@@ -105,9 +113,9 @@ pub(crate) fn read_status(field: &Field<'_>) -> Option<StatusSet> {
             for item in field.items(EXAMPLE)? {
                 if matches!(item.node.data, Data::List(_)) {
                     item.wrong_type("a status", "200");
-                    return None;
+                } else if let Some(part) = read_status(&item) {
+                    all.extend(&part);
                 }
-                all.extend(&read_status(&item)?);
             }
             Some(all)
         }

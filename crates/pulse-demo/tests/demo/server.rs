@@ -1,13 +1,12 @@
 //! Starting, stopping, faults and the WebSocket.
 
-mod client;
-
-use client::{ask, config, start};
 use futures_util::{SinkExt, StreamExt};
 use pulse_demo::{Character, DemoConfig, DemoError, DemoServer, serve};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::{ask, config, start};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
@@ -149,9 +148,8 @@ fn quotes_flow_pings_are_answered_and_the_end_is_announced() {
         assert!(quote.to_text().unwrap().contains(r#""type":"quote""#));
         let stopping = tokio::task::spawn_blocking(move || server.stop());
         let close = loop {
-            match socket.next().await.unwrap().unwrap() {
-                Message::Close(frame) => break frame.unwrap(),
-                _ => continue,
+            if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
+                break frame.unwrap();
             }
         };
         assert_eq!(u16::from(close.code), 1001);

@@ -1,12 +1,12 @@
 //! The interface over a real loopback connection: status, shape and reasons.
 
-mod client;
-
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
-use client::{ask, send, start};
 use pulse_demo::{Character, execute_tool};
 use serde_json::{Value, json};
+
+use crate::client::{ask, send, start};
 
 /// The keys of an object, nested ones with a dot.
 fn shape(value: &Value) -> BTreeSet<String> {
@@ -73,10 +73,9 @@ fn successful_answers_have_their_shape() {
 }
 
 #[test]
-fn refusals_say_why_in_json() {
+fn unknown_routes_and_malformed_bodies_are_refused_with_a_reason() {
     let server = start(Character::default());
     let positions = "/api/v1/paper/bob/positions";
-    let long_user = format!("/api/v1/paper/{}/account", "x".repeat(65));
     let large = format!(r#"{{"tool_id":1,"user_id":"u","data":{{"x":"{}"}}}}"#, "y".repeat(64 << 10));
     let deep = format!(r#"{{"tool_id":1,"user_id":"u","data":{{"x":{}"#, "[".repeat(5_000));
     for (method, path, body, status, reason) in [
@@ -109,6 +108,25 @@ fn refusals_say_why_in_json() {
         ),
         ("POST", "/api/v1/execute", &deep, 422, "recursion limit exceeded"),
         ("POST", "/api/v1/execute", &large, 413, "larger than 65536 bytes"),
+    ] {
+        assert_refused(server.addr(), method, path, body, status, reason);
+    }
+}
+
+fn assert_refused(server: SocketAddr, method: &str, path: &str, body: &str, status: u16, reason: &str) {
+    let answer = ask(server, method, path, body);
+    assert_eq!(answer.status, status, "{method} {path} {body:.80}: {}", answer.body);
+    let json = answer.json();
+    let detail = json["detail"].as_str().unwrap();
+    assert!(detail.contains(reason), "{method} {path} {body:.80}: {detail}");
+}
+
+#[test]
+fn paper_trading_and_queries_refuse_with_a_reason() {
+    let server = start(Character::default());
+    let positions = "/api/v1/paper/bob/positions";
+    let long_user = format!("/api/v1/paper/{}/account", "x".repeat(65));
+    for (method, path, body, status, reason) in [
         ("POST", positions, r#"{"side":"hold","quantity":1}"#, 422, "unknown variant `hold`"),
         ("POST", positions, r#"{"side":"buy"}"#, 422, "missing field `quantity`"),
         ("POST", positions, r#"{"side":"buy","quantity":0}"#, 422, "quantity: must be from"),
@@ -140,11 +158,7 @@ fn refusals_say_why_in_json() {
         ("GET", "/api/v1/tools/one/performance", "", 422, "u32"),
         ("GET", "/ws/quotes", "", 400, "/ws/quotes: "),
     ] {
-        let answer = ask(server.addr(), method, path, body);
-        assert_eq!(answer.status, status, "{method} {path} {body:.80}: {}", answer.body);
-        let json = answer.json();
-        let detail = json["detail"].as_str().unwrap();
-        assert!(detail.contains(reason), "{method} {path} {body:.80}: {detail}");
+        assert_refused(server.addr(), method, path, body, status, reason);
     }
     server.stop().unwrap();
 }
@@ -152,9 +166,11 @@ fn refusals_say_why_in_json() {
 #[test]
 fn requests_that_are_not_http_do_not_end_the_server() {
     let server = start(Character::default());
-    for request in
-        ["\r\n\r\n\u{0}\u{1}nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /\u{ff} HTTP/1.1\r\n\r\n"]
-    {
+    for request in [
+        "\r\n\r\n\u{0}\u{1}nonsense\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon here\r\n\r\n",
+    ] {
         assert_eq!(send(server.addr(), request).status, 400, "{request:?}");
     }
     assert_eq!(ask(server.addr(), "GET", "/health", "").status, 200);
@@ -205,7 +221,7 @@ fn the_performance_of_all_tools_adds_up_to_the_data_set() {
 }
 
 /// Opens and closes in turns and returns the final account.
-fn trade(server: std::net::SocketAddr, user: &str, rounds: u32) -> Value {
+fn trade(server: SocketAddr, user: &str, rounds: u32) -> Value {
     let positions = format!("/api/v1/paper/{user}/positions");
     for round in 0..rounds {
         let side = if round % 2 == 0 { "buy" } else { "sell" };

@@ -1,0 +1,248 @@
+//! `pulse load`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pulse_model::{Nanos, Target};
+use pulse_plan::{
+    ArrivalLaw, Authorization, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
+};
+
+use super::WhenInconclusive;
+use crate::problem::Problem;
+use crate::report_files::ReportRequest;
+use crate::source::{Source, read_file};
+
+/// The largest body that `-d @FILE` sends.
+const MAX_BODY_BYTES: usize = 64 << 20;
+/// The largest file of certificates.
+const MAX_CERTIFICATE_BYTES: usize = 16 << 20;
+
+/// Arguments of `pulse load`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LoadArguments {
+    /// What to load: a URL, or a scenario file (TOML).
+    pub(crate) service: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) load: LoadFlags,
+
+    #[command(flatten)]
+    pub(crate) request: RequestFlags,
+
+    #[command(flatten)]
+    pub(crate) result: ResultFlags,
+}
+
+/// How much load, and for how long.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct LoadFlags {
+    /// Users, each waiting for its answer before the next request [default: 10].
+    #[arg(short, long, value_name = "N")]
+    users: Option<u64>,
+    /// Length of the load, warm-up included: 90s, 5m, 1h30m, or a number of seconds [default: 30].
+    #[arg(long, value_name = "D")]
+    duration: Option<Nanos>,
+    /// Requests per second of each user; 0 = as fast as answers come [default: 10].
+    #[arg(long, value_name = "R")]
+    pace: Option<f64>,
+    /// What a late user does: catch-up (waiting counts as response time) or skip (missed sends are counted and left out)
+    /// [default: catch-up].
+    #[arg(long, value_name = "HOW")]
+    missed: Option<Missed>,
+    /// Arrivals per second that do not wait for answers, instead of users.
+    #[arg(long, value_name = "R")]
+    rate: Option<f64>,
+    /// How arrivals are spread: even or poisson [default: even].
+    #[arg(long, value_name = "LAW")]
+    arrivals: Option<ArrivalLaw>,
+    /// The most users that serve arrivals; an arrival beyond is dropped and counted
+    /// [default: those of 2 seconds, between 100 and 10000].
+    #[arg(long, value_name = "N")]
+    max_users: Option<u64>,
+    /// Linear ramps of users (or of the rate, with --rate): LENGTH:VALUE,…, for example 30s:50,2m:50,30s:0.
+    #[arg(long, value_name = "STAGES", value_delimiter = ',')]
+    stages: Option<Vec<Stage>>,
+    /// First part of the load that is kept out of all judged figures.
+    #[arg(long, value_name = "D")]
+    warmup: Option<Nanos>,
+    /// End after so many iterations over all users.
+    #[arg(long, value_name = "N")]
+    iterations: Option<u64>,
+    /// End after so many requests over all users.
+    #[arg(short = 'n', long, value_name = "N")]
+    requests: Option<u64>,
+    /// Time that running iterations get at the end [default: 5s].
+    #[arg(long, value_name = "D")]
+    graceful_stop: Option<Nanos>,
+    /// Seed of everything random [default: 1].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Worker threads [default: one per core].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) workers: Option<u32>,
+}
+
+/// What each request looks like.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RequestFlags {
+    /// Base URL of the service; without a path it asks /health [default: <http://127.0.0.1:8000>].
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// HTTP method [default: GET, or POST with a body].
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    method: Option<String>,
+    /// Header field `Name: value`; repeatable.
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Body, or @FILE.
+    #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
+    data: Option<String>,
+    /// JSON body, or @FILE; sets the content type.
+    #[arg(long, value_name = "JSON")]
+    json: Option<String>,
+    /// Limit for one request, from its send to its last byte [default: 30s].
+    #[arg(long, value_name = "D")]
+    timeout: Option<Nanos>,
+    /// Limit for establishing a connection [default: 5s].
+    #[arg(long, value_name = "D")]
+    connect_timeout: Option<Nanos>,
+    /// Accept any certificate.
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// Certificates to trust besides the system's (PEM).
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Basic authentication.
+    #[arg(long, value_name = "NAME:PASSWORD", conflicts_with = "bearer")]
+    user: Option<String>,
+    /// Bearer token.
+    #[arg(long, value_name = "TOKEN")]
+    bearer: Option<String>,
+    /// Statuses that count as success: 200,204 or 2xx [default: any below 400].
+    #[arg(long, value_name = "STATUS")]
+    expect_status: Option<StatusSet>,
+}
+
+/// What is judged and what is kept.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Result")]
+pub(crate) struct ResultFlags {
+    /// What the service must meet, for example "p99 < 150ms"; repeatable, replaces the defaults.
+    #[arg(short, long = "target", value_name = "TARGET")]
+    targets: Vec<Target>,
+    /// Report to write: text|json|csv|md|junit=PATH; repeatable; - is standard output.
+    #[arg(short, long = "out", value_name = "FORMAT=PATH")]
+    pub(crate) out: Vec<ReportRequest>,
+    /// Keep the events of the run in a file, for `pulse report`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// What an inconclusive target means for the exit code.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) inconclusive: WhenInconclusive,
+    /// No progress while it runs.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header field is written `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl LoadArguments {
+    /// What is to be loaded.
+    pub(crate) fn source(&self) -> Result<Source, Problem> {
+        let request = &self.request;
+        let path = self.service.as_deref().filter(|service| !service.contains("://"));
+        let Some(path) = path else {
+            if self.service.is_some() && request.url.is_some() {
+                return Err(Problem::usage("the service is given twice: leave out SERVICE or --url"));
+            }
+            let body = match (&request.data, &request.json) {
+                (Some(text), _) | (_, Some(text)) => Some(body(text)?),
+                _ => None,
+            };
+            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body }));
+        };
+        if !Path::new(path).is_file() {
+            return Err(Problem::usage(format!(
+                "`{path}` is neither a URL nor a scenario file; write for example http://127.0.0.1:8000 or scenario.toml"
+            )));
+        }
+        let of_url = [
+            ("--method", request.method.is_some()),
+            ("--data", request.data.is_some()),
+            ("--json", request.json.is_some()),
+        ];
+        match of_url.into_iter().find(|&(_, given)| given) {
+            Some((flag, _)) => Err(Problem::usage(format!(
+                "{flag} goes with a URL; in a scenario file it stands in the steps"
+            ))),
+            None => Ok(Source::File(path.into())),
+        }
+    }
+
+    /// What the flags say.
+    pub(crate) fn overrides(&self) -> Result<Overrides, Problem> {
+        let request = &self.request;
+        let url =
+            self.service.clone().filter(|service| service.contains("://")).or_else(|| request.url.clone());
+        let mut headers = request.headers.clone();
+        let content_type = match (&request.json, &request.data) {
+            (Some(_), _) => Some("application/json"),
+            (None, Some(_)) => Some("application/x-www-form-urlencoded"),
+            (None, None) => None,
+        };
+        let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if let Some(content_type) = content_type.filter(|_| !typed) {
+            headers.push(("Content-Type".to_owned(), content_type.to_owned()));
+        }
+        let certificate = request.cacert.as_deref().map(|path| read_file(path, MAX_CERTIFICATE_BYTES));
+        let service = ServiceOptions {
+            url,
+            headers,
+            authorization: request
+                .user
+                .clone()
+                .map(Authorization::Basic)
+                .or_else(|| request.bearer.clone().map(Authorization::Bearer)),
+            timeout: request.timeout,
+            connect_timeout: request.connect_timeout,
+            insecure: request.insecure.then_some(true),
+            ca_certificate: certificate.transpose()?,
+            expect: request.expect_status.clone(),
+        };
+        Ok(Overrides { service, load: self.load.options(), targets: self.result.targets.clone() })
+    }
+}
+
+impl LoadFlags {
+    fn options(&self) -> LoadOptions {
+        LoadOptions {
+            users: self.users,
+            rate: self.rate,
+            stages: self.stages.clone(),
+            duration: self.duration,
+            warmup: self.warmup,
+            iterations: self.iterations,
+            requests: self.requests,
+            pace: self.pace,
+            missed: self.missed,
+            arrivals: self.arrivals,
+            max_users: self.max_users,
+            graceful_stop: self.graceful_stop,
+            seed: self.seed,
+        }
+    }
+}
+
+/// A body as curl takes it: the text itself, or the content of @FILE.
+fn body(text: &str) -> Result<Vec<u8>, Problem> {
+    match text.strip_prefix('@') {
+        Some(path) => read_file(Path::new(path), MAX_BODY_BYTES),
+        None => Ok(text.as_bytes().to_vec()),
+    }
+}

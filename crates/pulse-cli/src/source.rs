@@ -1,0 +1,72 @@
+//! From arguments to a plan: reads the scenario file and what it names.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use pulse_plan::{
+    FileErrors, MAX_FEED_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError, ScenarioFile, UrlRequest,
+};
+
+use crate::diagnostic::file_problem;
+use crate::problem::Problem;
+
+/// What is to be tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A URL, or the default service.
+    Url(UrlRequest),
+    /// A scenario file.
+    File(PathBuf),
+}
+
+impl Source {
+    /// Builds the plan.
+    pub(crate) fn plan(&self, overrides: &Overrides) -> Result<Plan, Problem> {
+        match self {
+            Self::Url(request) => Plan::for_url(request, overrides).map_err(Problem::usage),
+            Self::File(path) => {
+                let bytes = read_file(path, MAX_SCENARIO_FILE_BYTES)?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|error| Problem::usage(format!("{} is not text: {error}", path.display())))?;
+                let base = path.parent().unwrap_or(Path::new(""));
+                scenario_plan(&path.display().to_string(), &text, base, overrides)
+            }
+        }
+    }
+}
+
+/// The plan of a scenario file's text; the files that it names are looked for beside it, in `base`.
+pub(crate) fn scenario_plan(
+    name: &str,
+    text: &str,
+    base: &Path,
+    overrides: &Overrides,
+) -> Result<Plan, Problem> {
+    let mut texts = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+    let drawn = |errors: &FileErrors, texts: &BTreeMap<String, String>| file_problem(errors, texts);
+    let file = ScenarioFile::parse(name, text, &|variable| std::env::var(variable).ok())
+        .map_err(|errors| drawn(&errors, &texts))?;
+    let mut files = BTreeMap::new();
+    for needed in file.needs() {
+        let bytes = read_file(&base.join(needed), MAX_FEED_BYTES)?;
+        texts.insert(needed.clone(), String::from_utf8_lossy(&bytes).into_owned());
+        files.insert(needed.clone(), bytes);
+    }
+    file.into_plan(&files, overrides).map_err(|error| match error {
+        PlanError::File(errors) => drawn(&errors, &texts),
+        other => Problem::usage(other),
+    })
+}
+
+/// The content of a file, up to a limit.
+pub(crate) fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
+    let fail = |error: std::io::Error| Problem::usage(format!("{} cannot be read: {error}", path.display()));
+    let mut bytes = Vec::new();
+    File::open(path).map_err(fail)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() > limit {
+        return Err(Problem::usage(format!("{} is larger than {limit} bytes", path.display())));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,106 @@
+//! From intervals to a summary: pure, so that a replay of a recording comes to the same result as the run itself.
+
+use pulse_model::{
+    Ending, Interval, IntervalEvent, Nanos, RunInfo, Series, Snapshot, Summary, TargetResult, TimePoint,
+    Verdict, metric,
+};
+
+use crate::findings::findings;
+use crate::validity::validity;
+
+/// The most points of a timeline; beyond it, neighbours are merged.
+const MAX_POINTS: usize = 4000;
+
+/// Collects the intervals of a run.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    run: RunInfo,
+    totals: Snapshot,
+    warmup: Snapshot,
+    timeline: Vec<TimePoint>,
+    users: u64,
+    until: Nanos,
+}
+
+impl Collector {
+    /// Nothing collected yet.
+    pub fn new(run: RunInfo) -> Self {
+        Self {
+            run,
+            totals: Snapshot::default(),
+            warmup: Snapshot::default(),
+            timeline: Vec::new(),
+            users: 0,
+            until: Nanos::ZERO,
+        }
+    }
+
+    /// Adds what all workers recorded in an interval; returns the event that tells of it. `planned` is the number of
+    /// iterations that the plan asks for in it, where that does not depend on the answers.
+    pub fn interval(
+        &mut self,
+        interval: Interval,
+        judged: Snapshot,
+        warmup: Option<Snapshot>,
+        planned: Option<u64>,
+    ) -> IntervalEvent {
+        let mut all = judged.clone();
+        all.merge(&warmup.clone().unwrap_or_default());
+        all.interval = Some(interval);
+        let count = |name| all.counter(&Series::new(name));
+        self.users = (self.users + count(metric::USERS_STARTED)).saturating_sub(count(metric::USERS_STOPPED));
+        let mut point = TimePoint::of(&all, self.users, interval.to <= self.run.warmup);
+        point.due = planned.unwrap_or(point.due);
+        let event = IntervalEvent { point, snapshot: judged, warmup };
+        self.replay(&event);
+        event
+    }
+
+    /// Adds an interval that was told of before.
+    pub fn replay(&mut self, event: &IntervalEvent) {
+        self.totals.merge(&event.snapshot);
+        if let Some(warmup) = &event.warmup {
+            self.warmup.merge(warmup);
+        }
+        self.users = event.point.users;
+        self.until = self.until.max(event.point.to);
+        self.timeline.push(event.point.clone());
+        if self.timeline.len() > MAX_POINTS {
+            self.timeline = self
+                .timeline
+                .chunks(2)
+                .map(|pair| {
+                    pair.iter().skip(1).fold(pair[0].clone(), |mut merged, next| {
+                        merged.absorb(next);
+                        merged
+                    })
+                })
+                .collect();
+        }
+    }
+
+    /// Verdicts on all targets as of now.
+    pub fn judge(&self) -> Vec<TargetResult> {
+        self.run.targets.iter().map(|target| pulse_stats::judge(target, &self.totals)).collect()
+    }
+
+    /// The end: everything that follows from what was collected.
+    pub fn finish(self, ending: Ending) -> Summary {
+        let targets = self.judge();
+        let verdict = Verdict::worst(targets.iter().map(|result| result.verdict));
+        let mut summary = Summary {
+            elapsed: self.until,
+            warmup_requests: self.warmup.trend(&Series::new(metric::RESPONSE_TIME)).count(),
+            verdict: (!targets.is_empty()).then_some(verdict),
+            run: self.run,
+            ending,
+            totals: self.totals,
+            targets,
+            timeline: self.timeline,
+            ..Summary::default()
+        };
+        summary.validity = validity(&summary);
+        summary.findings = findings(&summary);
+        summary
+    }
+}

@@ -1,0 +1,124 @@
+//! One iteration, as the behavior sees it: its number, its intended start, and where to write down what happened.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use pulse_model::Nanos;
+
+use crate::clock::Clock;
+use crate::endpoints::EndpointId;
+use crate::kick::Kick;
+use crate::pauses::Pauses;
+use crate::recorder::{Recorder, RequestEnd, Sample};
+
+/// What all users of a worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) pauses: Rc<Pauses>,
+    pub(crate) kick: Kick,
+}
+
+/// What was measured of one request, without the intended start, which the iteration knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurement<'a> {
+    /// When it was begun, connecting included.
+    pub started: Nanos,
+    /// When its last byte had come, or it had failed.
+    pub finished: Nanos,
+    /// How it ended.
+    pub end: RequestEnd<'a>,
+    /// HTTP status; 0 when none came.
+    pub status: u16,
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// Connections opened for it; more than one where it had to be sent again.
+    pub connections: u64,
+    /// How long the last of them took, name resolution and TLS included.
+    pub connect: Option<Nanos>,
+    /// Kept connections that turned out to be closed and were opened again.
+    pub reconnects: u64,
+}
+
+/// One iteration of a user.
+#[derive(Debug)]
+pub struct Iteration<'a> {
+    shared: &'a Shared,
+    requests_left: &'a Cell<Option<u64>>,
+    number: u64,
+    due: Nanos,
+    /// Intended start of the next request: that of the iteration, then the end of the request before plus the pause.
+    intended: Nanos,
+}
+
+impl<'a> Iteration<'a> {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        requests_left: &'a Cell<Option<u64>>,
+        number: u64,
+        due: Nanos,
+    ) -> Self {
+        Self { shared, requests_left, number, due, intended: due }
+    }
+
+    /// Closed: the user's n-th iteration; open: the n-th arrival over all workers. From 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The intended start.
+    pub fn due(&self) -> Nanos {
+        self.due
+    }
+
+    /// The clock of the run.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// Takes one request from the budget; `false` when it is used up and the iteration has to end.
+    pub fn take_request(&self) -> bool {
+        match self.requests_left.get() {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                self.requests_left.set(Some(left - 1));
+                true
+            }
+        }
+    }
+
+    /// Writes down a request. Its response time counts from when it was due: for the first request of an iteration the
+    /// iteration's intended start, for a later one the end of the one before and the pause after it.
+    pub fn record(&mut self, endpoint: EndpointId, measured: Measurement<'_>) {
+        let sample = Sample {
+            intended: self.intended,
+            started: measured.started,
+            finished: measured.finished,
+            end: measured.end,
+            status: measured.status,
+            bytes_sent: measured.bytes_sent,
+            bytes_received: measured.bytes_received,
+            connections: measured.connections,
+            connect: measured.connect,
+            reconnects: measured.reconnects,
+        };
+        self.shared.recorder.borrow_mut().request(endpoint, self.due, &sample);
+        self.intended = measured.finished;
+    }
+
+    /// Writes down the outcome of a check, numbered as in the endpoint's table.
+    pub fn check(&self, endpoint: EndpointId, check: usize, passed: bool) {
+        self.shared.recorder.borrow_mut().check(endpoint, self.due, check, passed);
+    }
+
+    /// Waits as a person would between two requests.
+    pub async fn pause(&mut self, length: Nanos) {
+        self.intended += length;
+        self.shared.kick.by(self.intended);
+        self.shared.pauses.until(self.intended).await;
+    }
+}

@@ -1,0 +1,364 @@
+//! A run: threads for the workers, one place where their intervals come together, events for whoever watches.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
+use pulse_model::{
+    Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Series, Snapshot, Summary, Verdict, metric,
+};
+use pulse_plan::{LoadModel, Plan, Scenario, Segment};
+
+use crate::behavior::Behavior;
+use crate::clock::Clock;
+use crate::collector::Collector;
+use crate::dispatcher::Dispatcher;
+use crate::endpoints::Endpoints;
+use crate::host::StealProbe;
+use crate::steps::{Steps, StepsError, endpoints};
+use crate::worker::{INTERVAL, Sealed, WorkerPlan, work};
+
+/// Intervals that may wait for the aggregator before workers hold them back.
+const MAILBOX: usize = 256;
+/// A target may fail in the first seconds of a run without meaning anything: breaches are told from here on.
+const BREACH_FROM: Nanos = Nanos::from_secs(5);
+
+/// Tells a run to stop. Cheap to clone, safe to use from a signal handler's thread.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle {
+    stop: Arc<AtomicBool>,
+}
+
+impl StopHandle {
+    /// Starts nothing any more; running iterations get the graceful stop.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The service's URL cannot be used.
+    #[error("the service's URL cannot be used: {0}")]
+    Origin(#[from] pulse_http::OriginError),
+    /// The connection settings cannot be used.
+    #[error(transparent)]
+    Connector(#[from] pulse_http::ConnectorError),
+    /// The service does not answer at all.
+    #[error("{service} is not reachable: {failure}")]
+    Unreachable {
+        /// The service's URL.
+        service: String,
+        /// What happened.
+        failure: pulse_http::Failure,
+    },
+    /// The plan's steps cannot be run.
+    #[error(transparent)]
+    Steps(#[from] StepsError),
+    /// The machine refused a thread, a timer or an event queue.
+    #[error("the machine refused a thread, a timer or an event queue: {0}")]
+    Machine(#[from] io::Error),
+}
+
+/// A plan with what is needed to run it.
+#[derive(Debug)]
+pub struct Job {
+    /// What should happen.
+    pub plan: Arc<Plan>,
+    /// Worker threads; at least one, and no more than there are users.
+    pub workers: u32,
+    /// The part of the plan that this process runs.
+    pub segment: Segment,
+    /// What the reports say about the run; `workers`, `scenarios` and `targets` included.
+    pub info: RunInfo,
+}
+
+/// Checks that the service can be reached: one connection, TLS handshake included.
+pub fn probe(plan: &Plan) -> Result<(), RunError> {
+    let connector = connector(plan)?;
+    let probe = async { connector.probe().await };
+    match runtime()?.block_on(probe) {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(RunError::Unreachable { service: plan.service.url.clone(), failure }),
+    }
+}
+
+/// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
+/// [`EventKind::Started`] and ending with [`EventKind::Finished`].
+pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
+    let endpoints = Arc::new(endpoints(&job.plan));
+    let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
+    let behavior = |segment: Segment| Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, segment)?);
+    let setup = Setup {
+        loads: &loads,
+        endpoints: Arc::clone(&endpoints),
+        workers: job.workers,
+        segment: job.segment,
+        warmup: job.plan.warmup,
+        seed: job.plan.seed,
+    };
+    run_behavior(&setup, &behavior, job.info.clone(), stop, events)
+}
+
+/// How a scenario loads, apart from what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct ScenarioLoad<'a> {
+    /// The load model.
+    pub load: &'a LoadModel,
+    /// When it begins.
+    pub start: Nanos,
+    /// How long iterations may go on after its end.
+    pub graceful_stop: Nanos,
+    /// Requests that one iteration makes, for a budget of requests.
+    pub requests_per_iteration: u64,
+}
+
+impl<'a> ScenarioLoad<'a> {
+    /// The load of a scenario.
+    pub fn of(scenario: &'a Scenario) -> Self {
+        Self {
+            load: &scenario.load,
+            start: scenario.start,
+            graceful_stop: scenario.graceful_stop,
+            requests_per_iteration: scenario.requests_per_iteration(),
+        }
+    }
+
+    /// The schedule for one of `workers` parts of `segment`, and its share of the budget of requests.
+    fn schedule(&self, segment: Segment, worker: u32, workers: u32, seed: u64) -> (Dispatcher, Option<u64>) {
+        let part = segment.part(worker, workers);
+        let share = |total: u64| match self.load {
+            LoadModel::Open(_) => part.share(total),
+            // A worker's users do the worker's share: a worker without users must not hold any of the budget.
+            LoadModel::Closed(_) => {
+                let users = self.load.max_users();
+                let below =
+                    |parts: u32| (0..parts).map(|i| segment.part(i, workers).share(users)).sum::<u64>();
+                let all = u128::from(segment.share(users).max(1));
+                let cut = |users: u64| (u128::from(total) * u128::from(users) / all) as u64;
+                cut(below(worker + 1)) - cut(below(worker))
+            }
+        };
+        let budget = self.load.budget();
+        let requests = budget.requests.map(share);
+        let by_requests = requests.map(|requests| requests.div_ceil(self.requests_per_iteration.max(1)));
+        let iterations = [budget.iterations.map(share), by_requests].into_iter().flatten().min();
+        let dispatcher = Dispatcher::new(self.load, part, self.start, self.graceful_stop, iterations, seed);
+        (dispatcher, requests)
+    }
+}
+
+/// What the workers of a run have in common.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// The scenarios in the plan's order.
+    pub loads: &'a [ScenarioLoad<'a>],
+    /// Everything that has figures of its own.
+    pub endpoints: Arc<Endpoints>,
+    /// Worker threads.
+    pub workers: u32,
+    /// The part of the whole that this process runs.
+    pub segment: Segment,
+    /// End of the warm-up.
+    pub warmup: Nanos,
+    /// Seed of the arrivals.
+    pub seed: u64,
+}
+
+impl Setup<'_> {
+    /// Iterations that all scenarios ask for in an interval; `None` where that depends on the answers.
+    fn planned(&self, interval: Interval) -> Option<u64> {
+        let planned = self.loads.iter().map(|load| {
+            let budget = load.load.budget();
+            let counted = budget.iterations.is_some() || budget.requests.is_some();
+            let (from, to) = (interval.from.since(load.start), interval.to.since(load.start));
+            (!counted).then(|| load.load.planned_iterations(from, to)).flatten()
+        });
+        planned.sum::<Option<f64>>().map(|sum| sum.round() as u64)
+    }
+}
+
+/// Runs any behavior; [`run`] is this with the steps of a plan.
+pub fn run_behavior<B: Behavior>(
+    setup: &Setup<'_>,
+    behavior: &(dyn Fn(Segment) -> Result<B, RunError> + Sync),
+    info: RunInfo,
+    stop: &StopHandle,
+    events: &mut dyn FnMut(RunEvent),
+) -> Result<Summary, RunError> {
+    let (outbox, mailbox) = sync_channel(MAILBOX);
+    let (readiness, ready) = channel();
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        // A worker starts when it is told the common origin of time; should anything fail before, the senders are
+        // dropped and nobody starts.
+        let mut starts = Vec::new();
+        for number in 0..setup.workers {
+            let (outbox, readiness) = (outbox.clone(), readiness.clone());
+            let (start, origin) = channel();
+            starts.push(start);
+            let attend = move || {
+                let part = setup.segment.part(number, setup.workers);
+                let built = behavior(part).and_then(|behavior| Ok((behavior, runtime()?)));
+                let (result, built) =
+                    built.map_or_else(|error| (Err(error), None), |built| (Ok(()), Some(built)));
+                // The receiver waits for one message of each worker.
+                let _ = readiness.send(result);
+                drop(readiness);
+                match (built, origin.recv()) {
+                    (Some((behavior, runtime)), Ok(origin)) => {
+                        let clock = Clock::starting_at(origin);
+                        work(setup.worker(number), behavior, clock, &stop.stop, &outbox, &runtime)
+                    }
+                    _ => Ok(()),
+                }
+            };
+            let name = format!("pulse-worker-{number}");
+            threads.push(thread::Builder::new().name(name).spawn_scoped(scope, attend)?);
+        }
+        drop((outbox, readiness));
+        ready.iter().collect::<Result<(), RunError>>()?;
+        let origin = Instant::now();
+        for start in starts {
+            // A worker that is ready waits for this.
+            let _ = start.send(origin);
+        }
+        let mut watch =
+            Watch { setup, collector: Collector::new(info.clone()), events, breached: Vec::new() };
+        watch.tell(Nanos::ZERO, EventKind::Started(Box::new(info)));
+        watch.gather(&mailbox);
+        for thread in threads {
+            // A panic of a worker is our bug: it goes on in this thread, with its message.
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        let ending = if stop.is_stopped() { Ending::Interrupted } else { Ending::Finished };
+        Ok(watch.finish(ending))
+    })
+}
+
+impl Setup<'_> {
+    fn worker(&self, number: u32) -> WorkerPlan {
+        let schedule = |load: &ScenarioLoad<'_>| load.schedule(self.segment, number, self.workers, self.seed);
+        WorkerPlan {
+            number,
+            endpoints: Arc::clone(&self.endpoints),
+            warmup: self.warmup,
+            schedules: self.loads.iter().map(schedule).collect(),
+        }
+    }
+}
+
+/// Where the intervals of all workers come together.
+struct Watch<'a, 'b> {
+    setup: &'a Setup<'b>,
+    collector: Collector,
+    events: &'a mut dyn FnMut(RunEvent),
+    /// Whether each target was told to be missed.
+    breached: Vec<bool>,
+}
+
+impl Watch<'_, '_> {
+    fn tell(&mut self, at: Nanos, kind: EventKind) {
+        (self.events)(RunEvent { at, kind });
+    }
+
+    /// Merges what the workers send until the last one has ended.
+    fn gather(&mut self, mailbox: &Receiver<Sealed>) {
+        // Per worker: up to when it has reported; `None` once it has ended.
+        let mut reported = vec![Some(Nanos::ZERO); self.setup.workers as usize];
+        let mut waiting: Vec<Sealed> = Vec::new();
+        let mut until = Nanos::ZERO;
+        let mut steal = StealProbe::default();
+        steal.read();
+        while let Ok(sealed) = mailbox.recv() {
+            let place = &mut reported[sealed.worker as usize];
+            *place = (!sealed.last).then_some(sealed.interval.to);
+            waiting.push(sealed);
+            let everyone = reported.iter().flatten().min().copied();
+            let latest = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
+            let complete = everyone.unwrap_or(latest);
+            while until < complete {
+                // Whole seconds, except the end of the run.
+                let next = if everyone.is_none() {
+                    complete
+                } else {
+                    Nanos(until.0 / INTERVAL.0 * INTERVAL.0) + INTERVAL
+                };
+                if next > complete {
+                    break;
+                }
+                let interval = Interval { from: until, to: next };
+                self.merge(interval, &mut waiting, steal.read());
+                until = next;
+            }
+        }
+        if !waiting.is_empty() {
+            let to = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
+            self.merge(Interval { from: until.min(to), to }, &mut waiting, steal.read());
+        }
+    }
+
+    /// Merges everything that was sealed up to the end of the interval and tells of it.
+    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, steal: Option<(Nanos, Nanos)>) {
+        let mut judged = Snapshot::default();
+        let mut warmup: Option<Snapshot> = None;
+        for sealed in waiting.extract_if(.., |sealed| sealed.interval.to <= interval.to) {
+            judged.merge(&sealed.judged);
+            if let Some(warming) = sealed.warmup {
+                warmup.get_or_insert_default().merge(&warming);
+            }
+        }
+        if let (Some((stolen, total)), Some(_)) = (steal, judged.interval) {
+            judged.count(Series::new(metric::HOST_STEAL), stolen.0);
+            judged.count(Series::new(metric::HOST_WALL), total.0);
+        }
+        let event = self.collector.interval(interval, judged, warmup, self.setup.planned(interval));
+        self.tell(interval.to, EventKind::Snapshot(Box::new(event)));
+        if interval.to >= self.setup.warmup + BREACH_FROM {
+            self.tell_breaches(interval.to);
+        }
+    }
+
+    /// Tells of targets that are missed as of now, each once.
+    fn tell_breaches(&mut self, at: Nanos) {
+        let results = self.collector.judge();
+        self.breached.resize(results.len(), false);
+        for (number, result) in results.into_iter().enumerate() {
+            if result.verdict == Verdict::Fail && !std::mem::replace(&mut self.breached[number], true) {
+                self.tell(at, EventKind::Breach(result));
+            }
+        }
+    }
+
+    fn finish(self, ending: Ending) -> Summary {
+        let summary = self.collector.finish(ending);
+        (self.events)(RunEvent { at: summary.elapsed, kind: EventKind::Finished(Box::new(summary.clone())) });
+        summary
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn connector(plan: &Plan) -> Result<Connector, RunError> {
+    let config = ConnectorConfig {
+        tls: TlsOptions {
+            insecure: plan.service.insecure,
+            ca_certificate_pem: plan.service.ca_certificate.clone(),
+        },
+        connect_timeout: plan.service.connect_timeout.into(),
+        ..ConnectorConfig::default()
+    };
+    Ok(Connector::new(Origin::parse(&plan.service.url)?, config)?)
+}

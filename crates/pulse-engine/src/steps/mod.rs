@@ -1,0 +1,101 @@
+//! The steps of a plan as a behavior: what scenario files and plain URLs run on.
+
+mod data;
+mod inspection;
+mod jar;
+mod program;
+mod user;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pulse_http::{Client, Connector, Limits, Timeouts};
+use pulse_plan::{Plan, Segment};
+
+use crate::behavior::Behavior;
+use crate::endpoints::Endpoints;
+
+use data::Feeds;
+use program::Program;
+pub(crate) use program::endpoints;
+use user::StepsUser;
+
+/// Why the steps of a plan cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum StepsError {
+    /// A pattern that the plan took for valid.
+    #[error("the pattern `{pattern}` cannot be used: {source}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why not.
+        source: Box<regex::Error>,
+    },
+    /// A request that cannot be written.
+    #[error("the request of step `{step}` cannot be sent: {source}")]
+    Request {
+        /// Name of the step.
+        step: String,
+        /// Why not.
+        source: pulse_http::RequestError,
+    },
+}
+
+/// Runs the steps of a plan against its service.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    connector: Rc<Connector>,
+    timeouts: Rc<Timeouts>,
+    feeds: Rc<Feeds>,
+    programs: Vec<Rc<Program>>,
+    plan: Arc<Plan>,
+}
+
+impl Steps {
+    /// The steps for a worker that owns `segment` of the data.
+    pub(crate) fn new(
+        plan: &Arc<Plan>,
+        endpoints: &Endpoints,
+        connector: Connector,
+        segment: Segment,
+    ) -> Result<Self, StepsError> {
+        let mut first = 0;
+        let mut programs = Vec::new();
+        for scenario in &plan.scenarios {
+            programs.push(Rc::new(Program::compile(
+                scenario,
+                first,
+                &plan.service,
+                connector.origin(),
+                endpoints,
+            )?));
+            first += scenario.steps.len() as u32;
+        }
+        Ok(Self {
+            connector: Rc::new(connector),
+            timeouts: Rc::new(Timeouts::new()),
+            feeds: Rc::new(Feeds::new(plan, segment)),
+            programs,
+            plan: Arc::clone(plan),
+        })
+    }
+}
+
+impl Behavior for Steps {
+    type User = StepsUser;
+
+    fn user(&self, scenario: usize, number: u64) -> StepsUser {
+        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
+        let program = Rc::clone(&self.programs[scenario]);
+        StepsUser::new(program, client, Rc::clone(&self.feeds), &self.plan, scenario, number)
+    }
+
+    fn sweep(&self, now: Instant) {
+        self.timeouts.sweep(now);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.timeouts.next_deadline()
+    }
+}

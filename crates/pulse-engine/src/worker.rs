@@ -1,0 +1,336 @@
+//! One worker: an OS thread with its own runtime, users, connections and recorder.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::task::{Poll, Waker};
+
+use pulse_model::{Interval, Nanos, Series, Snapshot, metric, tag};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::alarm::Alarm;
+use crate::behavior::{Behavior, Outcome, VirtualUser as _};
+use crate::clock::Clock;
+use crate::dispatcher::{Action, Control, Dispatcher, UserId};
+use crate::endpoints::Endpoints;
+use crate::iteration::{Iteration, Shared};
+use crate::kick::Kick;
+use crate::pauses::Pauses;
+use crate::recorder::Recorder;
+
+/// Length of an interval.
+pub(crate) const INTERVAL: Nanos = Nanos::from_secs(1);
+/// The longest sleep of the main loop: how late a stop or a far-away timeout may be noticed.
+const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
+/// The same while a timeout is less than a second away.
+const SHORT_SLEEP: Nanos = Nanos::from_millis(10);
+
+/// What a worker does, apart from its behavior.
+#[derive(Debug)]
+pub(crate) struct WorkerPlan {
+    pub(crate) number: u32,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) warmup: Nanos,
+    /// One schedule per scenario, each with this worker's share of the budget of requests.
+    pub(crate) schedules: Vec<(Dispatcher, Option<u64>)>,
+}
+
+/// A worker's interval, on its way to the aggregator.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) worker: u32,
+    pub(crate) interval: Interval,
+    pub(crate) judged: Snapshot,
+    pub(crate) warmup: Option<Snapshot>,
+    /// The worker has ended; nothing follows.
+    pub(crate) last: bool,
+}
+
+struct Worker<B> {
+    number: u32,
+    behavior: B,
+    shared: Shared,
+    schedules: Vec<Schedule>,
+    sealed_until: Cell<Nanos>,
+    cpu: Cell<Nanos>,
+    stopping: Cell<bool>,
+    /// An interval that found the mailbox full.
+    held: RefCell<Option<Sealed>>,
+}
+
+struct Schedule {
+    dispatcher: RefCell<Dispatcher>,
+    requests_left: Cell<Option<u64>>,
+    /// By [`UserId`].
+    seats: RefCell<Vec<Option<Rc<Seat>>>>,
+}
+
+/// Where a user waits for what to do next.
+#[derive(Default)]
+struct Seat {
+    mail: Cell<Option<Mail>>,
+    waker: RefCell<Option<Waker>>,
+    task: RefCell<Option<AbortHandle>>,
+    /// When the user ended its last iteration: before that it could not have started.
+    free_since: Cell<Nanos>,
+}
+
+#[derive(Clone, Copy)]
+enum Mail {
+    Start { due: Nanos, number: u64 },
+    Leave,
+}
+
+/// Runs a worker to its end on the current thread.
+pub(crate) fn work<B: Behavior>(
+    plan: WorkerPlan,
+    behavior: B,
+    clock: Clock,
+    stop: &AtomicBool,
+    outbox: &SyncSender<Sealed>,
+    runtime: &tokio::runtime::Runtime,
+) -> io::Result<()> {
+    let shared = Shared {
+        clock,
+        recorder: RefCell::new(Recorder::new(plan.endpoints, plan.warmup)),
+        pauses: Rc::new(Pauses::default()),
+        kick: Kick::default(),
+    };
+    let schedules = plan.schedules.into_iter().map(|(dispatcher, requests)| Schedule {
+        dispatcher: RefCell::new(dispatcher),
+        requests_left: Cell::new(requests),
+        seats: RefCell::default(),
+    });
+    let worker = Rc::new(Worker {
+        number: plan.number,
+        behavior,
+        shared,
+        schedules: schedules.collect(),
+        sealed_until: Cell::new(Nanos::ZERO),
+        cpu: Cell::new(thread_cpu()),
+        stopping: Cell::new(false),
+        held: RefCell::default(),
+    });
+    LocalSet::new().block_on(runtime, worker.drive(stop, outbox))
+}
+
+impl<B: Behavior> Worker<B> {
+    /// The main loop: everything that happens at a time and not because of an answer.
+    async fn drive(self: Rc<Self>, stop: &AtomicBool, outbox: &SyncSender<Sealed>) -> io::Result<()> {
+        let mut alarm = Alarm::new()?;
+        loop {
+            let now = self.shared.clock.now();
+            if stop.load(Ordering::Relaxed) && !self.stopping.replace(true) {
+                (0..self.schedules.len()).for_each(|scenario| self.stop(scenario, now));
+            }
+            self.turn(now);
+            if self.schedules.iter().all(|schedule| schedule.dispatcher.borrow().is_finished()) {
+                self.seal(now, true, outbox);
+                return Ok(());
+            }
+            if now >= self.next_seal() {
+                self.seal(Nanos(now.0 / INTERVAL.0 * INTERVAL.0), false, outbox);
+            }
+            let wake = self.next_wake(now);
+            self.shared.kick.arm(wake);
+            poll_fn(|cx| match self.shared.kick.poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Ok(())),
+                Poll::Pending => alarm.poll(wake, self.shared.clock.now(), cx),
+            })
+            .await?;
+        }
+    }
+
+    fn turn(self: &Rc<Self>, now: Nanos) {
+        for scenario in 0..self.schedules.len() {
+            self.schedules[scenario].dispatcher.borrow_mut().handle_timeout(now);
+            self.perform(scenario, now);
+        }
+        self.shared.pauses.wake_until(now);
+        if self.behavior.next_deadline().is_some_and(|deadline| self.shared.clock.at(deadline) <= now) {
+            self.behavior.sweep(self.shared.clock.instant(now));
+        }
+    }
+
+    fn next_seal(&self) -> Nanos {
+        self.sealed_until.get() + INTERVAL
+    }
+
+    fn next_wake(&self, now: Nanos) -> Nanos {
+        let timeouts =
+            self.schedules.iter().filter_map(|schedule| schedule.dispatcher.borrow().poll_timeout());
+        let near = now + Nanos::from_secs(1);
+        let deadline = self.behavior.next_deadline().map(|deadline| self.shared.clock.at(deadline));
+        let longest =
+            if deadline.is_some_and(|deadline| deadline < near) { SHORT_SLEEP } else { LONGEST_SLEEP };
+        timeouts
+            .chain(self.shared.pauses.next())
+            .chain(deadline)
+            .chain([self.next_seal(), now + longest])
+            .min()
+            .unwrap_or(now + LONGEST_SLEEP)
+    }
+
+    fn stop(self: &Rc<Self>, scenario: usize, now: Nanos) {
+        self.schedules[scenario].dispatcher.borrow_mut().handle_control(Control::Stop, now);
+        self.perform(scenario, now);
+    }
+
+    /// Does what the dispatcher has decided.
+    fn perform(self: &Rc<Self>, scenario: usize, now: Nanos) {
+        let schedule = &self.schedules[scenario];
+        loop {
+            // The borrow must end before a user's task is touched.
+            let Some(action) = schedule.dispatcher.borrow_mut().poll_action() else { break };
+            let count = |due, name, n| self.shared.recorder.borrow_mut().count(scenario, due, name, n);
+            match action {
+                Action::Spawn { user, number } => {
+                    self.spawn(scenario, user, number, now);
+                    count(now, metric::USERS_STARTED, 1);
+                }
+                Action::Start { user, due, number } => {
+                    count(due, metric::DUE_ITERATIONS, 1);
+                    count(due, metric::ITERATIONS, 1);
+                    schedule.seat(user).deliver(Mail::Start { due, number });
+                }
+                Action::Retire { user } => {
+                    schedule.seat(user).deliver(Mail::Leave);
+                    count(now, metric::USERS_STOPPED, 1);
+                }
+                Action::Cut { user } => {
+                    if let Some(task) = schedule.seat(user).task.take() {
+                        task.abort();
+                    }
+                    count(now, metric::CUT_ITERATIONS, 1);
+                    count(now, metric::USERS_STOPPED, 1);
+                }
+                Action::Drop { due, count: dropped } => {
+                    count(due, metric::DUE_ITERATIONS, dropped);
+                    count(due, metric::DROPPED_ITERATIONS, dropped);
+                }
+                Action::Miss { due, count: missed } => {
+                    count(due, metric::DUE_ITERATIONS, missed);
+                    count(due, metric::MISSED_ITERATIONS, missed);
+                }
+                Action::Finish => self.shared.kick.by(Nanos::ZERO),
+            }
+        }
+        if let Some(timeout) = schedule.dispatcher.borrow().poll_timeout() {
+            self.shared.kick.by(timeout);
+        }
+    }
+
+    fn spawn(self: &Rc<Self>, scenario: usize, user: UserId, number: u64, now: Nanos) {
+        let seat = Rc::new(Seat { free_since: Cell::new(now), ..Seat::default() });
+        let task = tokio::task::spawn_local(Rc::clone(self).attend(scenario, user, number, Rc::clone(&seat)));
+        *seat.task.borrow_mut() = Some(task.abort_handle());
+        let mut seats = self.schedules[scenario].seats.borrow_mut();
+        let place = user.0 as usize;
+        if seats.len() <= place {
+            seats.resize_with(place + 1, || None);
+        }
+        seats[place] = Some(seat);
+    }
+
+    /// A user's life: wait for a start, do an iteration, say that it is over.
+    async fn attend(self: Rc<Self>, scenario: usize, id: UserId, number: u64, seat: Rc<Seat>) {
+        let schedule = &self.schedules[scenario];
+        let clock = self.shared.clock;
+        let mut user = self.behavior.user(scenario, number);
+        while let Mail::Start { due, number } = seat.next().await {
+            let ready = due.max(seat.free_since.get());
+            self.shared.recorder.borrow_mut().start(scenario, due, ready, clock.now());
+            let mut iteration = Iteration::new(&self.shared, &schedule.requests_left, number, due);
+            let outcome = user.iterate(&mut iteration).await;
+            let now = clock.now();
+            seat.free_since.set(now);
+            let mut dispatcher = schedule.dispatcher.borrow_mut();
+            let mut recorder = self.shared.recorder.borrow_mut();
+            match outcome {
+                Outcome::Completed => recorder.iteration(scenario, due, now),
+                Outcome::Cut => recorder.count(scenario, due, metric::CUT_ITERATIONS, 1),
+                Outcome::Exhausted => dispatcher.handle_control(Control::Exhaust, now),
+            }
+            dispatcher.handle_idle(id, now);
+            drop((dispatcher, recorder));
+            self.perform(scenario, now);
+        }
+    }
+
+    /// Hands the interval up to `until` to the aggregator. When its mailbox is full, the interval is kept and grows:
+    /// nothing is lost, and the worker does not wait.
+    fn seal(&self, until: Nanos, last: bool, outbox: &SyncSender<Sealed>) {
+        let interval = Interval { from: self.sealed_until.replace(until), to: until };
+        let (mut judged, mut warmup) = self.shared.recorder.borrow_mut().seal(interval);
+        let load = if judged.interval.is_some() {
+            &mut judged
+        } else {
+            warmup.get_or_insert_with(|| Snapshot { interval: Some(interval), ..Snapshot::default() })
+        };
+        let cpu = thread_cpu();
+        let tagged = |name| Series::new(name).with(tag::WORKER, &self.number.to_string());
+        load.count(tagged(metric::WORKER_CPU), cpu.since(self.cpu.replace(cpu)).0);
+        load.count(tagged(metric::WORKER_WALL), interval.length().0);
+        let mut sealed = Sealed { worker: self.number, interval, judged, warmup, last };
+        if let Some(mut held) = self.held.take() {
+            held.absorb(&sealed);
+            sealed = held;
+        }
+        if last {
+            // The aggregator outlives the workers; should it be gone after all, nobody is left to tell.
+            let _ = outbox.send(sealed);
+        } else if let Err(TrySendError::Full(sealed)) = outbox.try_send(sealed) {
+            *self.held.borrow_mut() = Some(sealed);
+        }
+    }
+}
+
+impl Sealed {
+    /// Adds the interval that follows.
+    fn absorb(&mut self, next: &Self) {
+        self.interval.to = next.interval.to;
+        self.judged.merge(&next.judged);
+        if let Some(warmup) = &next.warmup {
+            self.warmup.get_or_insert_default().merge(warmup);
+        }
+        self.last = next.last;
+    }
+}
+
+impl Schedule {
+    fn seat(&self, user: UserId) -> Rc<Seat> {
+        let seats = self.seats.borrow();
+        let seat = seats.get(user.0 as usize).and_then(Option::as_ref);
+        Rc::clone(seat.expect("a user is spawned before anything else happens to it"))
+    }
+}
+
+impl Seat {
+    fn deliver(&self, mail: Mail) {
+        self.mail.set(Some(mail));
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    async fn next(&self) -> Mail {
+        poll_fn(|cx| {
+            let Some(mail) = self.mail.take() else {
+                *self.waker.borrow_mut() = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            Poll::Ready(mail)
+        })
+        .await
+    }
+}
+
+/// CPU time of this thread, user and system.
+fn thread_cpu() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}

@@ -1,0 +1,106 @@
+//! Is there a moment from which on everything was different?
+
+/// A moment at which a series of values shifts its level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shift {
+    /// Index of the first value of the new level.
+    pub at: usize,
+    /// Median before.
+    pub before: f64,
+    /// Median from there on.
+    pub after: f64,
+    /// Probability of a shift this clear among values in random order.
+    pub p_value: f64,
+}
+
+/// The most likely single shift of level, by Pettitt's rank test: K = max |Σᵢ≤ₜ Σⱼ>ₜ sgn(xᵢ − xⱼ)|, with
+/// p ≈ 2·exp(−6K² / (n³ + n²)) (A. N. Pettitt, "A Non-Parametric Approach to the Change-Point Problem", 1979).
+///
+/// A steady trend shows as a shift in its middle. `None` for fewer than 8 values, where the approximation is too coarse,
+/// or when all values are equal. Uses O(n log n) time: U(t) follows from the rank sum of the first t values.
+pub fn shift(values: &[f64]) -> Option<Shift> {
+    let n = values.len();
+    if n < 8 || values.iter().any(|value| value.is_nan()) {
+        return None;
+    }
+    let ranks = mid_ranks(values);
+    let mut rank_sum = 0.0;
+    let mut best = (0.0_f64, 0);
+    for t in 1..n {
+        rank_sum += ranks[t - 1];
+        let u = (2.0 * rank_sum - t as f64 * (n + 1) as f64).abs();
+        if u > best.0 {
+            best = (u, t);
+        }
+    }
+    let (k, at) = best;
+    let cube = (n as f64).powi(3) + (n as f64).powi(2);
+    let p_value = (2.0 * (-6.0 * k * k / cube).exp()).min(1.0);
+    (at > 0).then(|| Shift { at, before: median(&values[..at]), after: median(&values[at..]), p_value })
+}
+
+/// Ranks from 1; equal values share the mean of theirs.
+fn mid_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for group in order.chunk_by(|&a, &b| values[a].total_cmp(&values[b]).is_eq()) {
+        let rank = first as f64 + (group.len() + 1) as f64 / 2.0;
+        for &i in group {
+            ranks[i] = rank;
+        }
+        first += group.len();
+    }
+    ranks
+}
+
+/// The median of a non-empty slice.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition, in O(n²).
+    fn statistic(values: &[f64], t: usize) -> f64 {
+        values[..t]
+            .iter()
+            .flat_map(|x| values[t..].iter().map(move |y| (x - y).signum() * f64::from(x != y)))
+            .sum()
+    }
+
+    #[test]
+    fn a_step_is_found_where_it_is() {
+        let values: Vec<f64> = (0..30).map(|i| if i < 18 { 10.0 } else { 20.0 } + f64::from(i % 3)).collect();
+        let shift = shift(&values).unwrap();
+        assert_eq!((shift.at, shift.before, shift.after), (18, 11.0, 21.0));
+        assert!(shift.p_value < 0.001);
+    }
+
+    #[test]
+    fn level_series_have_no_significant_shift() {
+        let values: Vec<f64> = (0..60).map(|i| f64::from(i * 7919 % 61)).collect();
+        assert!(shift(&values).unwrap().p_value > 0.05);
+        assert_eq!(shift(&[1.0; 20]), None);
+        assert_eq!(shift(&[1.0, 2.0]), None);
+        assert_eq!(shift(&[f64::NAN; 20]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_rank_form_is_the_definition(values in prop::collection::vec((0..9_i32).prop_map(f64::from), 8..40)) {
+            let largest = (1..values.len()).map(|t| statistic(&values, t).abs()).fold(0.0, f64::max);
+            match shift(&values) {
+                Some(shift) => prop_assert_eq!(statistic(&values, shift.at).abs(), largest),
+                None => prop_assert_eq!(largest, 0.0),
+            }
+        }
+    }
+}
