@@ -22,6 +22,8 @@
 //! rendering (see `pulse-report`).
 
 mod boundaries;
+mod case_info;
+mod change;
 mod event;
 mod finding;
 mod histogram;
@@ -32,6 +34,8 @@ mod summary;
 mod target;
 mod verdict;
 
+pub use case_info::CaseInfo;
+pub use change::{Change, Effect};
 pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Severity};
 pub use histogram::{Bucket, Histogram, Quantile, Schema};
@@ -41,5 +45,5 @@ pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snap
 pub use summary::{
     Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };
-pub use target::{Comparison, Statistic, Subject, Target, TargetError, Unit};
+pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit};
 pub use verdict::{Measured, TargetResult, Validity, ValidityReason, ValidityState, Verdict};

@@ -1,9 +1,14 @@
 //! What a job found out: one type for load, test, monitor, database and cluster.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::series::{metric, tag};
-use crate::{Finding, Histogram, Nanos, Rate, Series, Snapshot, Target, TargetResult, Validity, Verdict};
+use crate::{
+    CaseInfo, Change, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot, Target,
+    TargetResult, Validity, Verdict,
+};
 
 /// What was asked for: everything known when the job starts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -209,6 +214,15 @@ pub struct Summary {
     pub validity: Validity,
     /// The worst verdict of all targets and children.
     pub verdict: Option<Verdict>,
+    /// Values that the job worked out itself, in the base unit of the estimate.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub estimates: BTreeMap<Estimate, Measured>,
+    /// What this is a case of, in a suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseInfo>,
+    /// Differences from a baseline, those that matter first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// Parts of a larger job, such as the cases of a suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Summary>,

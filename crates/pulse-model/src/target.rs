@@ -3,13 +3,15 @@
 //! The grammar, for load tests, suites, the monitor and the database alike:
 //!
 //! ```text
-//! target     = subject [ "{" tag "=" value { "," tag "=" value } "}" ] comparison limit
-//! subject    = [ metric "." ] statistic | "errors" | "success" | "throughput" | "dropped" | "checks"
+//! target     = subject [ "{" tag "=" value { "," tag "=" value } "}" ] comparison limit [ "per" number "requests" ]
+//! subject    = [ metric "." ] statistic [ "/" statistic ] | estimate
+//!            | "errors" | "success" | "throughput" | "dropped" | "checks"
+//! estimate   = "memory_growth" | "cpu" | "cpu_per_request" | "degradation" | "duration" | "lost_messages"
 //! metric     = name of a trend; response_time when left out
 //! statistic  = "min" | "max" | "avg" | "median" | "stddev" | "p" number     (mean = avg, med = median)
 //! comparison = "<" | "<=" | ">" | ">=" | "="                                (== = "=", ≤ and ≥ too)
 //! limit      = number unit     unit: ns us ms s m h for times, B KB MB GB KiB MiB GiB for sizes,
-//!                              % for shares, /s for throughput, none for counts
+//!                              % for shares, /s for throughput, none for counts and ratios
 //! ```
 
 use std::fmt;
@@ -30,6 +32,17 @@ pub enum Subject {
         /// Which statistic of it.
         statistic: Statistic,
     },
+    /// The ratio of two statistics of a trend metric, such as `p99 / p50`.
+    Ratio {
+        /// Metric name, such as [`metric::RESPONSE_TIME`].
+        metric: String,
+        /// What is divided.
+        statistic: Statistic,
+        /// By what.
+        by: Statistic,
+    },
+    /// A value that a job works out itself and states with an interval, in [`Summary::estimates`](crate::Summary).
+    Estimate(Estimate),
     /// Failed requests: a share (limit in %) or a count.
     Errors,
     /// Successful requests: a share (limit in %) or a count.
@@ -40,6 +53,58 @@ pub enum Subject {
     Dropped,
     /// Passed checks: a share (limit in %) or a count.
     Checks,
+}
+
+/// A value that is not recorded but worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Estimate {
+    /// Growth of the service's resident memory, bytes per request.
+    MemoryGrowth,
+    /// CPU time of the service as a share of the cores that it may use.
+    Cpu,
+    /// CPU time of the service per request, nanoseconds.
+    CpuPerRequest,
+    /// How many times slower the service is under more load: ratio of the 95th percentiles.
+    Degradation,
+    /// Length of the whole case, nanoseconds.
+    Duration,
+    /// Messages that were sent and never came back.
+    LostMessages,
+}
+
+impl Estimate {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::MemoryGrowth,
+        Self::Cpu,
+        Self::CpuPerRequest,
+        Self::Degradation,
+        Self::Duration,
+        Self::LostMessages,
+    ];
+
+    /// The name in targets and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MemoryGrowth => "memory_growth",
+            Self::Cpu => "cpu",
+            Self::CpuPerRequest => "cpu_per_request",
+            Self::Degradation => "degradation",
+            Self::Duration => "duration",
+            Self::LostMessages => "lost_messages",
+        }
+    }
+
+    /// The units that a limit of it may have; the first is that of the estimate.
+    const fn units(self) -> &'static [Unit] {
+        match self {
+            Self::MemoryGrowth => &[Unit::Bytes],
+            Self::Cpu => &[Unit::Share],
+            Self::CpuPerRequest | Self::Duration => &[Unit::Nanoseconds],
+            Self::Degradation | Self::LostMessages => &[Unit::Count],
+        }
+    }
 }
 
 /// A statistic of a trend.
@@ -66,6 +131,18 @@ impl Statistic {
             Self::Mean => trend.mean(),
             Self::Stddev => trend.stddev(),
             Self::Quantile(q) => trend.quantile(q).map(|quantile| quantile.estimate as f64),
+        }
+    }
+}
+
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Min => f.write_str("min"),
+            Self::Max => f.write_str("max"),
+            Self::Mean => f.write_str("avg"),
+            Self::Stddev => f.write_str("stddev"),
+            Self::Quantile(q) => write!(f, "p{}", percent(*q)),
         }
     }
 }
@@ -137,13 +214,22 @@ pub struct Target {
     pub limit: f64,
     /// Unit of `limit`.
     pub unit: Unit,
+    /// What the limit was written for: with `50MB per 1000 requests`, `limit` is 50 000 bytes and `per` is 1000.
+    pub per: u64,
 }
 
 impl Target {
-    /// The measured value in the target's unit; `None` when nothing was measured.
+    /// The measured value in the target's unit; `None` when nothing was measured, and for estimates, which a snapshot
+    /// does not hold.
     pub fn measure(&self, snapshot: &Snapshot) -> Option<f64> {
         let (part, whole) = match &self.subject {
             Subject::Trend { statistic, .. } => return statistic.of(&self.trend(snapshot)),
+            Subject::Ratio { statistic, by, .. } => {
+                let trend = self.trend(snapshot);
+                let divisor = by.of(&trend).filter(|&divisor| divisor > 0.0)?;
+                return statistic.of(&trend).map(|value| value / divisor);
+            }
+            Subject::Estimate(_) => return None,
             Subject::Throughput => {
                 let seconds = snapshot.length().as_secs_f64();
                 return (seconds > 0.0).then(|| self.requests(snapshot) as f64 / seconds);
@@ -169,7 +255,9 @@ impl Target {
     /// The merged trend that a [`Subject::Trend`] looks at; for the other subjects that of response times.
     pub fn trend(&self, snapshot: &Snapshot) -> Histogram {
         match &self.subject {
-            Subject::Trend { metric, .. } => snapshot.trend(&self.selector(metric)),
+            Subject::Trend { metric, .. } | Subject::Ratio { metric, .. } => {
+                snapshot.trend(&self.selector(metric))
+            }
             _ => snapshot.trend(&self.selector(metric::RESPONSE_TIME)),
         }
     }
@@ -181,12 +269,13 @@ impl Target {
 
     /// Writes a value in the target's unit as people read it: `12.40ms`, `99.99%`, `999.17 req/s`.
     pub fn show(&self, value: f64) -> String {
+        let value = value * self.per as f64;
         match self.unit {
             Unit::Nanoseconds => format!("{:.2}ms", value / 1e6),
             Unit::Bytes => format!("{:.2}MB", value / 1e6),
             Unit::Share => format!("{:.2}%", value * 100.0),
             Unit::PerSecond => format!("{value:.2} req/s"),
-            Unit::Count => format!("{value}"),
+            Unit::Count => format!("{}", (value * 1000.0).round() / 1000.0),
         }
     }
 
@@ -210,14 +299,15 @@ impl fmt::Display for Target {
                 if name != metric::RESPONSE_TIME {
                     write!(f, "{name}.")?;
                 }
-                match statistic {
-                    Statistic::Min => f.write_str("min")?,
-                    Statistic::Max => f.write_str("max")?,
-                    Statistic::Mean => f.write_str("avg")?,
-                    Statistic::Stddev => f.write_str("stddev")?,
-                    Statistic::Quantile(q) => write!(f, "p{}", percent(*q))?,
-                }
+                write!(f, "{statistic}")?;
             }
+            Subject::Ratio { metric: name, statistic, by } => {
+                if name != metric::RESPONSE_TIME {
+                    write!(f, "{name}.")?;
+                }
+                write!(f, "{statistic} / {by}")?;
+            }
+            Subject::Estimate(estimate) => f.write_str(estimate.name())?,
             Subject::Errors => f.write_str("errors")?,
             Subject::Success => f.write_str("success")?,
             Subject::Throughput => f.write_str("throughput")?,
@@ -226,13 +316,15 @@ impl fmt::Display for Target {
         }
         write_tags(&self.tags, f)?;
         write!(f, " {} ", self.comparison.symbol())?;
+        let limit = self.limit * self.per as f64;
         match self.unit {
-            Unit::Nanoseconds => write!(f, "{}", Nanos(self.limit as u64)),
-            Unit::Bytes => write!(f, "{}B", self.limit),
-            Unit::Share => write!(f, "{}%", percent(self.limit)),
-            Unit::PerSecond => write!(f, "{}/s", self.limit),
-            Unit::Count => write!(f, "{}", self.limit),
+            Unit::Nanoseconds => write!(f, "{}", Nanos(limit as u64))?,
+            Unit::Bytes => write!(f, "{limit}B")?,
+            Unit::Share => write!(f, "{}%", percent(limit))?,
+            Unit::PerSecond => write!(f, "{limit}/s")?,
+            Unit::Count => write!(f, "{limit}")?,
         }
+        if self.per == 1 { Ok(()) } else { write!(f, " per {} requests", self.per) }
     }
 }
 
@@ -276,8 +368,9 @@ impl FromStr for Target {
             .ok_or_else(|| fail(at, "a comparison (<, <=, >, >= or =) is expected here".into()))?;
         at += len;
         at += leading_blanks(&text[at..]);
-        let (limit, unit) = read_limit(text[at..].trim_end()).map_err(|reason| fail(at, reason))?;
-        let target = Self { subject, tags, comparison, limit, unit };
+        let (limit_text, per) = split_per(text[at..].trim_end()).map_err(|reason| fail(at, reason))?;
+        let (limit, unit) = read_limit(limit_text).map_err(|reason| fail(at, reason))?;
+        let target = Self { subject, tags, comparison, limit: limit / per as f64, unit, per };
         target.check_unit().map_err(|reason| fail(at, reason))?;
         Ok(target)
     }
@@ -297,22 +390,26 @@ fn read_subject(text: &str) -> Result<Subject, String> {
         "dropped" | "dropped_iterations" => Subject::Dropped,
         "checks" => Subject::Checks,
         _ => {
-            let (metric, statistic) =
-                text.rsplit_once(NAME_END).map_or((metric::RESPONSE_TIME, text), |_| {
-                    split_metric(text).unwrap_or((metric::RESPONSE_TIME, text))
-                });
+            if let Some(estimate) = Estimate::ALL.into_iter().find(|estimate| estimate.name() == text) {
+                return Ok(Subject::Estimate(estimate));
+            }
+            if let Some((part, by)) = text.split_once('/') {
+                let (metric, statistic) =
+                    split_metric(part.trim()).unwrap_or((metric::RESPONSE_TIME, part.trim()));
+                let (statistic, by) = (read_statistic(statistic)?, read_statistic(by.trim())?);
+                return Ok(Subject::Ratio { metric: metric.to_owned(), statistic, by });
+            }
+            let (metric, statistic) = split_metric(text).unwrap_or((metric::RESPONSE_TIME, text));
             Subject::Trend { metric: metric.to_owned(), statistic: read_statistic(statistic)? }
         }
     };
     Ok(subject)
 }
 
-const NAME_END: char = '.';
-
 /// Splits `metric.statistic`. The dot in `p99.9` is not a separator: a metric's name does not end in `p` and digits
 /// directly before a numeric rest.
 fn split_metric(text: &str) -> Option<(&str, &str)> {
-    text.match_indices(NAME_END).find_map(|(at, _)| {
+    text.match_indices('.').find_map(|(at, _)| {
         let (name, statistic) = (text[..at].trim(), text[at + 1..].trim());
         let named = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
         let numeric = statistic.starts_with(|c: char| c.is_ascii_digit());
@@ -357,6 +454,18 @@ fn read_comparison(text: &str) -> Option<(Comparison, usize)> {
     .find_map(|(symbol, comparison)| text.starts_with(symbol).then_some((comparison, symbol.len())))
 }
 
+/// Splits `50MB per 1000 requests` into the limit and 1000.
+fn split_per(text: &str) -> Result<(&str, u64), String> {
+    let Some((limit, per)) = text.split_once(" per ") else { return Ok((text, 1)) };
+    let number = per.trim().trim_end_matches("requests").trim_end_matches("request").trim();
+    match number.parse() {
+        Ok(per @ 1..=1_000_000_000) => Ok((limit.trim_end(), per)),
+        _ => {
+            Err(format!("`{}` is not a number of requests; write for example per 1000 requests", per.trim()))
+        }
+    }
+}
+
 fn read_limit(text: &str) -> Result<(f64, Unit), String> {
     if text.is_empty() {
         return Err("a limit is missing; write for example 200ms, 1% or 100/s".into());
@@ -396,13 +505,19 @@ impl Target {
                 &[Unit::Bytes]
             }
             Subject::Trend { .. } => &[Unit::Nanoseconds],
+            Subject::Ratio { .. } => &[Unit::Count],
+            Subject::Estimate(estimate) => estimate.units(),
             Subject::Throughput => &[Unit::PerSecond],
             Subject::Errors | Subject::Success | Subject::Dropped | Subject::Checks => {
                 &[Unit::Share, Unit::Count]
             }
         };
         if allowed.contains(&self.unit) {
-            if self.unit == Unit::Share && self.limit > 1.0 {
+            if self.per != 1 && self.subject != Subject::Estimate(Estimate::MemoryGrowth) {
+                return Err("only memory_growth has a limit per number of requests".into());
+            }
+            let may_exceed_whole = self.subject == Subject::Estimate(Estimate::Cpu);
+            if self.unit == Unit::Share && self.limit > 1.0 && !may_exceed_whole {
                 return Err("a share cannot be above 100%".into());
             }
             return Ok(());
@@ -411,6 +526,8 @@ impl Target {
             Unit::Nanoseconds => "a time limit needs a unit of time, for example 200ms".into(),
             Unit::Bytes => "a size limit needs a unit of size, for example 10KB".into(),
             Unit::PerSecond => "a throughput limit is written per second, for example 100/s".into(),
+            Unit::Share if allowed.len() == 1 => "the limit is a share, for example 80%".into(),
+            Unit::Count if allowed.len() == 1 => "the limit is a plain number, for example 5".into(),
             Unit::Share | Unit::Count => "the limit must be a share (1%) or a count (0)".into(),
         })
     }

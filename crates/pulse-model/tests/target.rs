@@ -25,6 +25,16 @@ fn readings() {
         ("dropped = 0", "dropped = 0"),
         ("checks ≥ 99%", "checks >= 99%"),
         ("body_bytes.max < 10KB", "body_bytes.max < 10000B"),
+        ("p99 / p50 < 5", "p99 / p50 < 5"),
+        ("service_time.p99/avg <= 2.5", "service_time.p99 / avg <= 2.5"),
+        ("memory_growth < 50MB per 1000 requests", "memory_growth < 50000000B per 1000 requests"),
+        ("memory_growth < 2KB", "memory_growth < 2000B"),
+        ("cpu < 80%", "cpu < 80%"),
+        ("cpu < 150%", "cpu < 150%"),
+        ("cpu_per_request < 2ms", "cpu_per_request < 2ms"),
+        ("degradation < 1.5", "degradation < 1.5"),
+        ("duration < 5s", "duration < 5s"),
+        ("lost_messages = 0", "lost_messages = 0"),
     ] {
         let target: Target = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(target.to_string(), canonical);
@@ -52,6 +62,12 @@ fn mistakes_say_where_and_what() {
         ("throughput > 100ms", 13, "per second"),
         ("latency < 5ms", 0, "`latency` is not a statistic"),
         ("p95{endpoint} < 5ms", 4, "name=value"),
+        ("p99 / fast < 5", 0, "`fast` is not a statistic"),
+        ("p99 / p50 < 5ms", 12, "a plain number"),
+        ("cpu < 5", 6, "a share, for example 80%"),
+        ("memory_growth < 5ms", 16, "unit of size"),
+        ("memory_growth < 5MB per few requests", 16, "not a number of requests"),
+        ("p95 < 5ms per 10 requests", 6, "only memory_growth"),
         ("p95{endpoint=x < 5ms", 13, "closing }"),
         ("p95{endpoint=x} 5ms", 16, "comparison"),
     ] {

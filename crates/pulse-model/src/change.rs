@@ -1,0 +1,38 @@
+//! A difference between two runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Measured, Unit};
+
+/// What a difference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Worse by more than the smallest effect that matters, and not by chance.
+    Regression,
+    /// Better by more than the smallest effect that matters, and not by chance.
+    Improvement,
+    /// The interval of the difference lies within the smallest effect that matters.
+    Unchanged,
+    /// More samples would decide.
+    Unclear,
+}
+
+/// A figure of two runs, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What is compared, such as `p95` or `p95{endpoint="GET /health"}`.
+    pub subject: String,
+    /// Unit of `before` and `after`.
+    pub unit: Unit,
+    /// In the baseline.
+    pub before: Measured,
+    /// Now.
+    pub after: Measured,
+    /// `after / before` with its 95 % interval.
+    pub ratio: Measured,
+    /// Probability of such a difference by chance, corrected for the number of comparisons.
+    pub p_value: f64,
+    /// What it means.
+    pub effect: Effect,
+}
