@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage,
     /// The service is not reachable at all.
     Unreachable,
+    /// Something got worse than in the baseline.
+    Regression,
     /// The measurement is invalid: its numbers do not describe the service.
     Invalid,
     /// A target failed, or there was no data to judge it.
@@ -27,11 +29,12 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// All of them with code and meaning, for the reference and its test.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Success,
         Self::Internal,
         Self::Usage,
         Self::Unreachable,
+        Self::Regression,
         Self::Invalid,
         Self::TargetFailed,
         Self::Interrupted,
@@ -44,6 +47,7 @@ impl Exit {
             Self::Internal => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
+            Self::Regression => 97,
             Self::Invalid => 98,
             Self::TargetFailed => 99,
             Self::Interrupted => 130,
@@ -59,6 +63,7 @@ impl Exit {
                 "a mistake in the arguments or in a file, or a file that cannot be read or written"
             }
             Self::Unreachable => "the service is not reachable at all",
+            Self::Regression => "something got worse than in the baseline",
             Self::Invalid => "the measurement is invalid",
             Self::TargetFailed => "a target failed, or there was no data to judge it",
             Self::Interrupted => "interrupted; what was measured until then was reported",

@@ -14,10 +14,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, with_example};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| with_example(error).exit());
     let outcome = match arguments.command {
         Command::Load(load) => commands::load::run(&load),
         Command::Report(report) => commands::report::run(&report),

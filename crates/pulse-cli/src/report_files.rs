@@ -1,7 +1,7 @@
 //! Where reports go: `--out json=report.json`.
 
 use std::fmt::Display;
-use std::fs::Permissions;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -38,6 +38,11 @@ impl FromStr for ReportRequest {
 }
 
 impl ReportRequest {
+    /// Whether the report occupies standard output.
+    pub(crate) fn is_standard_output(&self) -> bool {
+        self.path.is_none()
+    }
+
     /// A report in a file.
     pub(crate) fn new(format: Format, path: impl Into<PathBuf>) -> Self {
         Self { format, path: Some(path.into()) }
@@ -47,12 +52,28 @@ impl ReportRequest {
 /// The reports of a job. Made before the job starts, so that a path that cannot be written is known at once.
 #[derive(Debug)]
 pub(crate) struct ReportFiles {
-    files: Vec<(Format, PathBuf, NamedTempFile)>,
+    files: Vec<ReportFile>,
     standard_output: Option<Format>,
 }
 
+#[derive(Debug)]
+struct ReportFile {
+    format: Format,
+    path: PathBuf,
+    place: Place,
+}
+
+/// How a report gets to its path.
+#[derive(Debug)]
+enum Place {
+    /// Written beside it and moved there when it is complete.
+    Beside(NamedTempFile),
+    /// Written to what is there: a device or a pipe, which must not be replaced by a file.
+    There(File),
+}
+
 impl ReportFiles {
-    /// Prepares the reports: each is written beside its place and moved there when it is complete.
+    /// Prepares the reports.
     pub(crate) fn prepare(requests: &[ReportRequest]) -> Result<Self, Problem> {
         let mut prepared = Self { files: Vec::new(), standard_output: None };
         for request in requests {
@@ -61,9 +82,12 @@ impl ReportFiles {
                     return Err(Problem::usage("only one report can go to standard output (-)"));
                 }
                 None => {}
+                Some(path) if prepared.files.iter().any(|file| file.path == *path) => {
+                    return Err(Problem::usage(format!("two reports cannot go to {}", path.display())));
+                }
                 Some(path) => {
-                    let file = temporary_beside(path).map_err(|error| cannot_write(path, error))?;
-                    prepared.files.push((request.format, path.clone(), file));
+                    let place = Place::of(path).map_err(|error| cannot_write(path, error))?;
+                    prepared.files.push(ReportFile { format: request.format, path: path.clone(), place });
                 }
             }
         }
@@ -78,25 +102,47 @@ impl ReportFiles {
     /// Writes all reports; those that can be written are, whatever happens to the others.
     pub(crate) fn write(self, summary: &Summary) -> Result<(), Problem> {
         let mut problems = Vec::new();
-        if let Some(format) = self.standard_output {
+        let rendered = |format: Format| {
             let mut bytes = Vec::new();
-            let written = format.reporter().render(summary, &mut bytes);
-            if let Err(error) = written.and_then(|()| Stream::Out.write(&String::from_utf8_lossy(&bytes))) {
-                problems.push(format!("standard output cannot be written: {error}"));
+            format.reporter().render(summary, &mut bytes).map(|()| bytes)
+        };
+        if let Some(format) = self.standard_output {
+            let written =
+                rendered(format).and_then(|bytes| Stream::Out.write(&String::from_utf8_lossy(&bytes)));
+            if let Err(error) = written {
+                problems.push(format!("the report on standard output cannot be written: {error}"));
             }
         }
-        for (format, path, mut file) in self.files {
-            let written = format
-                .reporter()
-                .render(summary, &mut file)
-                .and_then(|()| file.flush())
-                .and_then(|()| file.as_file().sync_all())
-                .and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
-            if let Err(error) = written {
-                problems.push(format!("{} cannot be written: {error}", path.display()));
+        for file in self.files {
+            if let Err(error) = rendered(file.format).and_then(|bytes| file.place.fill(&file.path, &bytes)) {
+                problems.push(format!("the report {} cannot be written: {error}", file.path.display()));
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Problem::usage(problems.join("\nerror: "))) }
+    }
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+            Ok(there) if !there.is_file() => OpenOptions::new().write(true).open(path).map(Self::There),
+            // A symbolic link stays one: what it points to is replaced.
+            Ok(_) => temporary_beside(&fs::canonicalize(path)?).map(Self::Beside),
+            Err(_) => temporary_beside(path).map(Self::Beside),
+        }
+    }
+
+    fn fill(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::There(mut file) => file.write_all(bytes).and_then(|()| file.flush()),
+            Self::Beside(mut file) => {
+                file.write_all(bytes)?;
+                file.as_file().sync_all()?;
+                let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+                file.persist(target).map(drop).map_err(|error| error.error)
+            }
+        }
     }
 }
 
@@ -109,9 +155,6 @@ pub(crate) fn cannot_write(path: &Path, error: impl Display) -> Problem {
 
 /// A new file beside `path`, with the permissions that the user's umask gives to new files.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pulse-");
@@ -142,6 +185,21 @@ mod tests {
         files.write(&Summary::default()).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains("pulse-report"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_devices_stay_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, target] = ["link.json", "target.json"].map(|name| folder.path().join(name));
+        std::fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let requests =
+            [link.clone(), "/dev/null".into()].map(|path: PathBuf| ReportRequest::new(Format::Json, path));
+        ReportFiles::prepare(&requests).unwrap().write(&Summary::default()).unwrap();
+        assert!(link.is_symlink());
+        assert!(std::fs::read_to_string(&target).unwrap().contains("pulse-report"));
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -62,11 +62,20 @@ pub(crate) fn scenario_plan(
 
 /// The content of a file, up to a limit.
 pub(crate) fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
-    let fail = |error: std::io::Error| Problem::usage(format!("{} cannot be read: {error}", path.display()));
+    read_named(&path.display().to_string(), path, limit)
+}
+
+/// The content of the file that a flag names, up to a limit.
+pub(crate) fn read_file_of(flag: &str, path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
+    read_named(&format!("the file {} of {flag}", path.display()), path, limit)
+}
+
+fn read_named(name: &str, path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
+    let fail = |error: std::io::Error| Problem::usage(format!("{name} cannot be read: {error}"));
     let mut bytes = Vec::new();
     File::open(path).map_err(fail)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() > limit {
-        return Err(Problem::usage(format!("{} is larger than {limit} bytes", path.display())));
+        return Err(Problem::usage(format!("{name} is larger than {limit} bytes")));
     }
     Ok(bytes)
 }

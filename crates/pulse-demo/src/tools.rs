@@ -68,7 +68,8 @@ pub fn execute_tool(tool_id: u32, data: &Value, symbol: &str) -> Result<ToolSign
     let digest = mix(digest_bytes(u64::from(tool_id), symbol.as_bytes()) ^ digest_value(data));
     // Disjoint bits of the digest, so that the parts of an answer do not move together.
     let signal = (digest % 3) as i8 - 1;
-    let score = 0.5 + ((digest >> 8) % 5_001) as f64 / 10_000.0;
+    // One division, so that the score is the number nearest to its four decimals.
+    let score = (5_000 + (digest >> 8) % 5_001) as f64 / 10_000.0;
     let drift_cents = ((digest >> 24) % 401) as f64 - 200.0;
     let given_price = data.get("price").and_then(Value::as_f64).filter(|price| *price > 0.0);
     let price = given_price.unwrap_or_else(|| (base_price_cents(symbol) as f64 + drift_cents) / 100.0);

@@ -1,8 +1,10 @@
 //! From intervals to a summary: pure, so that a replay of a recording comes to the same result as the run itself.
 
+use std::collections::BTreeMap;
+
 use pulse_model::{
-    Ending, Interval, IntervalEvent, Nanos, RunInfo, Series, Snapshot, Summary, TargetResult, TimePoint,
-    Verdict, metric,
+    Aggregate, Ending, Interval, IntervalEvent, Nanos, RunInfo, Series, Snapshot, Summary, TargetResult,
+    TimePoint, Verdict, metric,
 };
 
 use crate::findings::findings;
@@ -10,6 +12,9 @@ use crate::validity::validity;
 
 /// The most points of a timeline; beyond it, neighbours are merged.
 const MAX_POINTS: usize = 4000;
+/// The most parts into which a judged trend is kept; beyond it, neighbours are merged. Confidence intervals need to know
+/// how slow responses cluster, and some dozens of parts tell it.
+const MAX_PARTS: usize = 128;
 
 /// Collects the intervals of a run.
 #[derive(Clone, Debug)]
@@ -18,6 +23,8 @@ pub struct Collector {
     totals: Snapshot,
     warmup: Snapshot,
     timeline: Vec<TimePoint>,
+    /// By judged series: its trend, part by part in order of time.
+    parts: BTreeMap<Series, Vec<Snapshot>>,
     users: u64,
     until: Nanos,
 }
@@ -25,7 +32,9 @@ pub struct Collector {
 impl Collector {
     /// Nothing collected yet.
     pub fn new(run: RunInfo) -> Self {
+        let judged = run.targets.iter().filter_map(pulse_model::Target::judged_series);
         Self {
+            parts: judged.map(|series| (series, Vec::new())).collect(),
             run,
             totals: Snapshot::default(),
             warmup: Snapshot::default(),
@@ -62,26 +71,32 @@ impl Collector {
         if let Some(warmup) = &event.warmup {
             self.warmup.merge(warmup);
         }
+        for (series, parts) in &mut self.parts {
+            let trend = event.snapshot.trend(series);
+            if !trend.is_empty() {
+                let mut part = Snapshot { interval: event.snapshot.interval, ..Snapshot::default() };
+                part.add(series.clone(), Aggregate::Trend(trend));
+                parts.push(part);
+            }
+            if parts.len() > MAX_PARTS {
+                *parts = merged_in_pairs(parts, Snapshot::merge);
+            }
+        }
         self.users = event.point.users;
         self.until = self.until.max(event.point.to);
         self.timeline.push(event.point.clone());
         if self.timeline.len() > MAX_POINTS {
-            self.timeline = self
-                .timeline
-                .chunks(2)
-                .map(|pair| {
-                    pair.iter().skip(1).fold(pair[0].clone(), |mut merged, next| {
-                        merged.absorb(next);
-                        merged
-                    })
-                })
-                .collect();
+            self.timeline = merged_in_pairs(&self.timeline, TimePoint::absorb);
         }
     }
 
     /// Verdicts on all targets as of now.
     pub fn judge(&self) -> Vec<TargetResult> {
-        self.run.targets.iter().map(|target| pulse_stats::judge(target, &self.totals)).collect()
+        let judged = self.run.targets.iter().map(|target| {
+            let parts = target.judged_series().and_then(|series| self.parts.get(&series));
+            pulse_stats::judge_over(target, &self.totals, parts.map_or(&[], Vec::as_slice))
+        });
+        judged.collect()
     }
 
     /// The end: everything that follows from what was collected.
@@ -103,4 +118,14 @@ impl Collector {
         summary.findings = findings(&summary);
         summary
     }
+}
+
+/// Half as many elements, each made of two neighbours.
+fn merged_in_pairs<T: Clone>(all: &[T], merge: impl Fn(&mut T, &T)) -> Vec<T> {
+    let pairs = all.chunks(2).map(|pair| {
+        let mut merged = pair[0].clone();
+        pair.iter().skip(1).for_each(|next| merge(&mut merged, next));
+        merged
+    });
+    pairs.collect()
 }

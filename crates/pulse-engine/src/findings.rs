@@ -23,23 +23,32 @@ fn rate_not_reached(summary: &Summary) -> Option<Finding> {
     if due == 0 || started as f64 >= due as f64 * ACHIEVED {
         return None;
     }
-    let seconds = summary.judged().as_secs_f64().max(f64::MIN_POSITIVE);
-    let message = format!(
-        "the service could not keep up: the plan asked for {due} iterations ({:.1}/s), {started} were started ({:.1}/s), \
-         {dropped} dropped, {missed} left out",
-        due as f64 / seconds,
-        started as f64 / seconds,
-    );
+    let share = started as f64 / due as f64 * 100.0;
+    let open = summary.run.scenarios.iter().any(|scenario| scenario.rate.is_some());
+    let (message, help) = if open && missed == 0 {
+        (
+            format!(
+                "{dropped} of {due} arrivals found no free user and were dropped: {share:.1}% of the plan were started"
+            ),
+            "The pool of users was too small for this rate at these response times: raise --max-users, or find out why the \
+             answers take so long.",
+        )
+    } else {
+        (
+            format!(
+                "the plan was not kept: it asked for {due} iterations, {started} ({share:.1}%) were started, {dropped} \
+                 dropped, {missed} left out; users were still waiting for answers when their next request was due"
+            ),
+            "Waiting for a late answer counts in the response time; the service time beside it shows the service alone. \
+             Lower the rate, or find the highest one that meets the targets.",
+        )
+    };
     Some(Finding {
         code: "rate_not_reached".to_owned(),
         severity: Severity::Problem,
         subject: summary.run.service.clone(),
         message,
-        help: Some(
-            "Waiting for a late answer counts in the response time; the service time beside it shows the service alone. \
-             Lower the rate, or find the highest one that meets the targets."
-                .to_owned(),
-        ),
+        help: Some(help.to_owned()),
     })
 }
 
@@ -75,7 +84,9 @@ fn cut(summary: &Summary) -> Option<Finding> {
         code: "iterations_cut".to_owned(),
         severity: Severity::Note,
         subject: summary.run.service.clone(),
-        message: format!("{cut} iterations were cut off at the end and are in no figure"),
+        message: format!(
+            "{cut} iterations were cut off at the end; what they had not finished is in no figure"
+        ),
         help: Some("Give them more time with --graceful-stop.".to_owned()),
     })
 }

@@ -23,26 +23,43 @@ pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
 }
 
-/// Watches how much time the hypervisor gives to others (`steal` in `/proc/stat`).
-#[derive(Debug, Default)]
-pub(crate) struct StealProbe {
-    last: Option<(u64, u64)>,
+/// What the cores of this machine did, summed over all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CoreTimes {
+    /// Busy with anything, of whatever process.
+    pub(crate) busy: Nanos,
+    /// Given to others by the hypervisor.
+    pub(crate) steal: Nanos,
+    /// All of it.
+    pub(crate) total: Nanos,
 }
 
-impl StealProbe {
-    /// Stolen and total time of all cores since the last reading; `None` the first time and where the system does not
-    /// say.
-    pub(crate) fn read(&mut self) -> Option<(Nanos, Nanos)> {
-        let now = read_stat(&std::fs::read_to_string("/proc/stat").ok()?)?;
-        let (steal, total) = self.last.replace(now)?;
-        // The kernel counts in USER_HZ, which is 100 per second on every Linux that Rust runs on.
-        let ticks = |later: u64, earlier: u64| Nanos::from_millis(10).times(later.saturating_sub(earlier));
-        Some((ticks(now.0, steal), ticks(now.1, total)))
+impl CoreTimes {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy.since(earlier.busy),
+            steal: self.steal.since(earlier.steal),
+            total: self.total.since(earlier.total),
+        }
     }
 }
 
-/// Steal and total ticks of the first line: `cpu user nice system idle iowait irq softirq steal guest guest_nice`.
-fn read_stat(text: &str) -> Option<(u64, u64)> {
+/// Watches what the cores of this machine do (`/proc/stat`).
+#[derive(Debug, Default)]
+pub(crate) struct CoreProbe {
+    last: Option<CoreTimes>,
+}
+
+impl CoreProbe {
+    /// The times since the last reading; `None` the first time and where the system does not say.
+    pub(crate) fn read(&mut self) -> Option<CoreTimes> {
+        let now = read_stat(&std::fs::read_to_string("/proc/stat").ok()?)?;
+        self.last.replace(now).map(|last| now.since(last))
+    }
+}
+
+/// The first line: `cpu user nice system idle iowait irq softirq steal guest guest_nice`.
+fn read_stat(text: &str) -> Option<CoreTimes> {
     let fields: Vec<u64> = text
         .lines()
         .next()?
@@ -50,8 +67,13 @@ fn read_stat(text: &str) -> Option<(u64, u64)> {
         .split_whitespace()
         .map_while(|field| field.parse().ok())
         .collect();
+    // The kernel counts in USER_HZ, which is 100 per second on every Linux that Rust runs on.
+    let ticks = |n: u64| Nanos::from_millis(10).times(n);
+    let steal = *fields.get(7)?;
     // Guest time is contained in user time already.
-    Some((*fields.get(7)?, fields.iter().take(8).sum()))
+    let total: u64 = fields.iter().take(8).sum();
+    let idle = fields[3] + fields[4];
+    Some(CoreTimes { busy: ticks(total - idle), steal: ticks(steal), total: ticks(total) })
 }
 
 #[cfg(test)]
@@ -59,9 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steal_is_the_eighth_field() {
+    fn fields_of_the_first_line() {
+        let ticks = |n: u64| Nanos::from_millis(10).times(n);
+        let times = CoreTimes { busy: ticks(81), steal: ticks(8), total: ticks(126) };
         for (text, expected) in [
-            ("cpu  10 20 30 40 5 6 7 8 100 100\ncpu0 1 2", Some((8, 126))),
+            ("cpu  10 20 30 40 5 6 7 8 100 100\ncpu0 1 2", Some(times)),
             ("cpu  10 20 30", None),
             ("intr 1", None),
             ("", None),

@@ -148,8 +148,6 @@ impl Recorder {
         endpoint.service[failed].record(sample.finished.since(sample.started).0);
         endpoint.bytes_sent += sample.bytes_sent;
         endpoint.bytes_received += sample.bytes_received;
-        endpoint.connections += sample.connections;
-        endpoint.reconnects += sample.reconnects;
         if let Some(connect) = sample.connect {
             endpoint.connect.record(connect.0);
         }
@@ -162,6 +160,13 @@ impl Recorder {
                 None => endpoint.failures.push((class, 1)),
             }
             self.sight(id, due, class, sample.finished, message);
+        }
+        // Connections are no judged figure: most are opened in the warm-up, and leaving them out would look like none.
+        if sample.connections + sample.reconnects > 0 {
+            self.judged.touched = true;
+            let endpoint = &mut self.judged.endpoints[id.0 as usize];
+            endpoint.connections += sample.connections;
+            endpoint.reconnects += sample.reconnects;
         }
     }
 
@@ -211,7 +216,11 @@ impl Recorder {
     /// Takes out everything recorded since the last sealing: the judged part, and the warm-up's if there is one.
     pub(crate) fn seal(&mut self, interval: Interval) -> (Snapshot, Option<Snapshot>) {
         let judged_from = interval.from.max(self.warmup.min(interval.to));
-        let judged = self.judged.seal(&self.endpoints, Interval { from: judged_from, ..interval });
+        let mut judged = self.judged.seal(&self.endpoints, Interval { from: judged_from, ..interval });
+        if interval.to <= self.warmup {
+            // Nothing of the judged time has passed, whatever was counted.
+            judged.interval = None;
+        }
         let warming = self
             .warming
             .touched

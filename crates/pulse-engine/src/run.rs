@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::collector::Collector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
-use crate::host::StealProbe;
-use crate::steps::{Steps, StepsError, endpoints};
+use crate::host::{CoreProbe, CoreTimes};
+use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{INTERVAL, Sealed, WorkerPlan, work};
 
 /// Intervals that may wait for the aggregator before workers hold them back.
@@ -98,7 +98,10 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
     let endpoints = Arc::new(endpoints(&job.plan));
     let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
-    let behavior = |segment: Segment| Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, segment)?);
+    let cursors = Arc::new(FeedCursors::new(&job.plan, job.segment));
+    let behavior = |segment: Segment| {
+        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, Arc::clone(&cursors), segment)?)
+    };
     let setup = Setup {
         loads: &loads,
         endpoints: Arc::clone(&endpoints),
@@ -142,11 +145,12 @@ impl<'a> ScenarioLoad<'a> {
             // A worker's users do the worker's share: a worker without users must not hold any of the budget.
             LoadModel::Closed(_) => {
                 let users = self.load.max_users();
+                let [from, from_den, to, to_den]: [u64; 4] = part.into();
                 let below =
-                    |parts: u32| (0..parts).map(|i| segment.part(i, workers).share(users)).sum::<u64>();
-                let all = u128::from(segment.share(users).max(1));
-                let cut = |users: u64| (u128::from(total) * u128::from(users) / all) as u64;
-                cut(below(worker + 1)) - cut(below(worker))
+                    |num, den| Segment::new((0, 1), (num, den)).map_or(0, |segment| segment.share(users));
+                let cut =
+                    |below: u64| (u128::from(total) * u128::from(below) / u128::from(users.max(1))) as u64;
+                cut(below(to, to_den)) - cut(below(from, from_den))
             }
         };
         let budget = self.load.budget();
@@ -178,13 +182,17 @@ pub struct Setup<'a> {
 impl Setup<'_> {
     /// Iterations that all scenarios ask for in an interval; `None` where that depends on the answers.
     fn planned(&self, interval: Interval) -> Option<u64> {
-        let planned = self.loads.iter().map(|load| {
-            let budget = load.load.budget();
-            let counted = budget.iterations.is_some() || budget.requests.is_some();
-            let (from, to) = (interval.from.since(load.start), interval.to.since(load.start));
-            (!counted).then(|| load.load.planned_iterations(from, to)).flatten()
-        });
-        planned.sum::<Option<f64>>().map(|sum| sum.round() as u64)
+        let planned_until = |at: Nanos| {
+            let planned = self.loads.iter().map(|load| {
+                let budget = load.load.budget();
+                let counted = budget.iterations.is_some() || budget.requests.is_some();
+                let length = at.since(load.start);
+                (!counted).then(|| load.load.planned_iterations(Nanos::ZERO, length)).flatten()
+            });
+            planned.sum::<Option<f64>>().map(|sum| sum.round() as u64)
+        };
+        // Rounded as sums, so that a slow load does not vanish in every single interval.
+        Some(planned_until(interval.to)?.saturating_sub(planned_until(interval.from)?))
     }
 }
 
@@ -278,8 +286,8 @@ impl Watch<'_, '_> {
         let mut reported = vec![Some(Nanos::ZERO); self.setup.workers as usize];
         let mut waiting: Vec<Sealed> = Vec::new();
         let mut until = Nanos::ZERO;
-        let mut steal = StealProbe::default();
-        steal.read();
+        let mut cores = CoreProbe::default();
+        cores.read();
         while let Ok(sealed) = mailbox.recv() {
             let place = &mut reported[sealed.worker as usize];
             *place = (!sealed.last).then_some(sealed.interval.to);
@@ -298,18 +306,18 @@ impl Watch<'_, '_> {
                     break;
                 }
                 let interval = Interval { from: until, to: next };
-                self.merge(interval, &mut waiting, steal.read());
+                self.merge(interval, &mut waiting, cores.read());
                 until = next;
             }
         }
         if !waiting.is_empty() {
             let to = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
-            self.merge(Interval { from: until.min(to), to }, &mut waiting, steal.read());
+            self.merge(Interval { from: until.min(to), to }, &mut waiting, cores.read());
         }
     }
 
     /// Merges everything that was sealed up to the end of the interval and tells of it.
-    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, steal: Option<(Nanos, Nanos)>) {
+    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, cores: Option<CoreTimes>) {
         let mut judged = Snapshot::default();
         let mut warmup: Option<Snapshot> = None;
         for sealed in waiting.extract_if(.., |sealed| sealed.interval.to <= interval.to) {
@@ -318,9 +326,10 @@ impl Watch<'_, '_> {
                 warmup.get_or_insert_default().merge(&warming);
             }
         }
-        if let (Some((stolen, total)), Some(_)) = (steal, judged.interval) {
-            judged.count(Series::new(metric::HOST_STEAL), stolen.0);
-            judged.count(Series::new(metric::HOST_WALL), total.0);
+        if let (Some(cores), Some(_)) = (cores, judged.interval) {
+            judged.count(Series::new(metric::HOST_STEAL), cores.steal.0);
+            judged.count(Series::new(metric::HOST_BUSY), cores.busy.0);
+            judged.count(Series::new(metric::HOST_WALL), cores.total.0);
         }
         let event = self.collector.interval(interval, judged, warmup, self.setup.planned(interval));
         self.tell(interval.to, EventKind::Snapshot(Box::new(event)));

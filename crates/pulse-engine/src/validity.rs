@@ -1,7 +1,8 @@
 //! Can these numbers be trusted? Signs of a measurement that says more about the generator than about the service.
 
 use pulse_model::{
-    Nanos, Series, Subject, Summary, Validity, ValidityReason, ValidityState, busiest_worker, metric, tag,
+    Nanos, Series, Subject, Summary, Unit, Validity, ValidityReason, ValidityState, busiest_worker, metric,
+    tag,
 };
 use pulse_stats::shift;
 
@@ -13,6 +14,11 @@ const LAG: [f64; 2] = [0.10, 0.50];
 const LAG_FLOOR: Nanos = Nanos::from_millis(1);
 /// Share of the planned arrivals that were started.
 const OFFERED: [f64; 2] = [0.99, 0.95];
+/// A dispatch lag makes a run invalid only when it could change a verdict: when it reaches this share of the smallest
+/// time limit that is judged.
+const LAG_OF_LIMIT: f64 = 0.05;
+/// Share of all cores' time in which the machine was busy; there is no room left for keeping a schedule.
+const HOST_CPU: f64 = 0.95;
 /// Share of all cores' time that the hypervisor gave to others.
 const STEAL: [f64; 2] = [0.05, 0.20];
 /// Share of requests that failed because this machine ran out of something.
@@ -30,6 +36,7 @@ pub(crate) fn validity(summary: &Summary) -> Validity {
         worker_cpu(summary),
         dispatch_lag(summary),
         offered(summary),
+        host_cpu(summary),
         steal(summary),
         exhaustion(summary),
         stationarity(summary),
@@ -67,6 +74,12 @@ fn dispatch_lag(summary: &Summary) -> Option<ValidityReason> {
     let lag = summary.totals.trend(&Series::new(metric::DISPATCH_LAG)).quantile(0.99)?.estimate;
     let median = summary.response_time().quantile(0.5)?.estimate;
     let state = graded(lag as f64 / median.max(1) as f64, LAG).filter(|_| lag > LAG_FLOOR.0)?;
+    // A fast service is answered for in microseconds and judged in hundreds of milliseconds: late by one is a blemish.
+    let limits = summary.targets.iter().map(|result| &result.target);
+    let smallest =
+        limits.filter(|target| target.unit == Unit::Nanoseconds).map(|target| target.limit).reduce(f64::min);
+    let harmless = smallest.is_some_and(|limit| (lag as f64) < limit * LAG_OF_LIMIT);
+    let state = if harmless { ValidityState::Suspect } else { state };
     let message = format!(
         "1% of the requests left {:.2}ms or more too late, with a median response time of {:.2}ms: the machine was too \
          busy to keep the schedule",
@@ -97,6 +110,21 @@ fn offered(summary: &Summary) -> Option<ValidityReason> {
         lost * 100.0
     );
     Some(reason(state, "offered_rate", message))
+}
+
+/// The service on the same machine, or other programs, took all there was.
+fn host_cpu(summary: &Summary) -> Option<ValidityReason> {
+    let wall = summary.counter(metric::HOST_WALL);
+    let share = summary.counter(metric::HOST_BUSY) as f64 / wall.max(1) as f64;
+    if wall == 0 || share < HOST_CPU {
+        return None;
+    }
+    let message = format!(
+        "all cores of this machine were busy {:.0}% of the time: the service, if it runs here, and the generator took the \
+         CPU from each other; use a machine of its own, or a lower rate",
+        share * 100.0
+    );
+    Some(reason(ValidityState::Suspect, "host_cpu", message))
 }
 
 fn steal(summary: &Summary) -> Option<ValidityReason> {

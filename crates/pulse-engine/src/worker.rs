@@ -124,10 +124,11 @@ impl<B: Behavior> Worker<B> {
         let mut alarm = Alarm::new()?;
         loop {
             let now = self.shared.clock.now();
+            self.turn(now);
+            // After the turn, so that what is due by now is started and not dropped.
             if stop.load(Ordering::Relaxed) && !self.stopping.replace(true) {
                 (0..self.schedules.len()).for_each(|scenario| self.stop(scenario, now));
             }
-            self.turn(now);
             if self.schedules.iter().all(|schedule| schedule.dispatcher.borrow().is_finished()) {
                 self.seal(now, true, outbox);
                 return Ok(());

@@ -183,6 +183,37 @@ fn users_ramp_up_and_down_and_come_back() {
     assert_eq!(played.most_busy, 2);
 }
 
+/// A user whose last iteration takes longer than its next active span was due in that span all the same.
+#[test]
+fn a_span_that_was_slept_through_is_dropped() {
+    let stage = |millis, value| Stage { length: ms(millis), value };
+    let stages =
+        [stage(0, 1.0), stage(50, 1.0), stage(0, 0.0), stage(50, 0.0), stage(0, 1.0), stage(100, 1.0)];
+    let profile = Profile::stages(&stages).expect("valid stages");
+    for (missed, stop_at) in [(Missed::CatchUp, None), (Missed::CatchUp, Some(ms(150)))] {
+        let load = closed(profile.clone(), Some(ms(10)), missed);
+        let played = play(whole(&load), |_| ms(300), punctual, stop_at);
+        let due = due(&load, stop_at.unwrap_or(Nanos::MAX)).expect("paced");
+        assert_eq!((played.starts.len() as u64, played.dropped), (1, due - 1));
+    }
+}
+
+/// The worker hears of the last arrival only when a user comes back after the end.
+#[test]
+fn an_arrival_whose_timeout_is_late_is_not_forgotten() {
+    let load = open(Profile::constant(10.0, Some(ms(200))), ArrivalLaw::Even, 1);
+    let played = play(whole(&load), |_| ms(250), |_| ms(500), None);
+    assert_eq!((played.starts.len(), played.dropped), (1, 1));
+}
+
+#[test]
+fn a_part_without_users_ends_at_once() {
+    let load = closed(Profile::constant(1.0, None), Some(ms(10)), Missed::CatchUp);
+    let mut idle = Dispatcher::new(&load, Segment::WHOLE.part(1, 2), Nanos::ZERO, ms(500), None, 7);
+    idle.handle_timeout(Nanos::ZERO);
+    assert_eq!((idle.poll_action(), idle.poll_timeout()), (Some(Action::Finish), None));
+}
+
 fn loads() -> impl Strategy<Value = LoadModel> {
     let profile = prop::collection::vec((1..300_u64, 0..12_u32), 1..4).prop_map(|stages| {
         let stages: Vec<Stage> = stages
@@ -244,6 +275,9 @@ proptest! {
             prop_assert!(accounted.abs_diff(due) <= slack, "{accounted} of {due}: {played:?}");
         }
         prop_assert!(played.most_busy as u64 <= load.max_users());
+        if matches!(load, LoadModel::Open(_)) {
+            prop_assert!(played.starts.is_sorted_by_key(|&(_, due, _)| due), "{played:?}");
+        }
     }
 
     #[test]
@@ -251,7 +285,7 @@ proptest! {
         // Iterations shorter than any pace, so that nobody is late and users do not matter.
         let load = match load {
             LoadModel::Open(open) => LoadModel::Open(Open { users: UserPool { initial: 500, max: 50_000 }, ..open }),
-            closed => closed,
+            closed @ LoadModel::Closed(_) => closed,
         };
         if due(&load, Nanos::MAX).is_none() { return Ok(()) }
         let starts = |segment| {
@@ -275,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stop_ends_within_the_graceful_stop(load in loads(), at in 0..600_u64, take in 1..2000_u64) {
+    fn a_stop_ends_within_the_graceful_stop(load in loads(), at in 1..600_u64, take in 1..2000_u64) {
         let played = play(whole(&load), |_| ms(take), punctual, Some(ms(at)));
         prop_assert!(played.end <= ms(at + 500).max(Nanos::ZERO));
         if let Some(due) = due(&load, ms(at)) {

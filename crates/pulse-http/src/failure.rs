@@ -192,14 +192,22 @@ fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
 
 fn tls_sentence(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
-    let hint = match tls_reason(error) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            " (no trusted authority signed the certificate; add its CA certificate, or skip the check)"
+    match tls_reason(error) {
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+            "{error} (no trusted authority signed the certificate; give its CA certificate with --cacert, or skip the check \
+             with --insecure)"
+        ),
+        // The library that checks certificates names this case only in its debug form.
+        Some(Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the service shows a CA certificate as its own, which is not allowed (a self-signed one must not be marked as \
+             a CA; skip the check with --insecure)"
+                .to_owned()
         }
-        Some(Error::InvalidMessage(_)) => " (does the port speak TLS at all?)",
-        _ => "",
-    };
-    format!("{error}{hint}")
+        Some(Error::InvalidMessage(_)) => format!("{error} (does the port speak TLS at all?)"),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +222,18 @@ mod tests {
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
         let words: BTreeSet<_> = FailureClass::ALL.iter().map(ToString::to_string).collect();
         assert_eq!(words.len(), FailureClass::ALL.len());
+    }
+
+    #[test]
+    fn a_ca_certificate_as_its_own_is_explained() {
+        use rustls::{CertificateError, Error, OtherError};
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Reason(&'static str);
+        let other = |text| CertificateError::Other(OtherError(std::sync::Arc::new(Reason(text))));
+        let sentence = |text| tls_sentence(&io::Error::other(Error::InvalidCertificate(other(text))));
+        assert!(sentence("CaUsedAsEndEntity").contains("shows a CA certificate as its own"));
+        assert!(!sentence("something else").contains("CA certificate"));
     }
 
     #[test]

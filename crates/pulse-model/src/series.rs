@@ -56,10 +56,10 @@ pub mod metric {
     pub const WORKER_WALL: &str = "worker_wall";
     /// Counter, nanoseconds: time the hypervisor gave to others, summed over all cores.
     pub const HOST_STEAL: &str = "host_steal";
-    /// Counter, nanoseconds: wall time over which steal was observed, summed over all cores.
+    /// Counter, nanoseconds: time in which the generator's machine was busy with anything, summed over all cores.
+    pub const HOST_BUSY: &str = "host_busy";
+    /// Counter, nanoseconds: wall time over which steal and business were observed, summed over all cores.
     pub const HOST_WALL: &str = "host_wall";
-    /// Counter: interval snapshots that could not be delivered.
-    pub const LOST_SNAPSHOTS: &str = "lost_snapshots";
 }
 
 /// Names of the tags that Pulse sets itself.

@@ -262,6 +262,14 @@ impl Target {
         }
     }
 
+    /// The series whose trend is judged; `None` for subjects that are counts or estimates.
+    pub fn judged_series(&self) -> Option<Series> {
+        match &self.subject {
+            Subject::Trend { metric, .. } | Subject::Ratio { metric, .. } => Some(self.selector(metric)),
+            _ => None,
+        }
+    }
+
     /// Whether `value` meets the limit.
     pub fn holds(&self, value: f64) -> bool {
         self.comparison.holds(value, self.limit)

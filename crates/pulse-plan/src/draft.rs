@@ -33,14 +33,16 @@ impl Draft {
         let mut scenarios = Vec::with_capacity(self.scenarios.len());
         for (entry, options) in self.scenarios.into_iter().zip(loads) {
             let steps = entry.steps.into_iter().map(|step| complete(step, &headers, &service.base_path));
+            let steps: Vec<Step> = steps.collect();
+            let load = options.to_model_for(&entry.name, pauses(&steps))?;
             scenarios.push(Scenario {
                 name: entry.name,
-                load: options.to_model()?,
+                load,
                 start: entry.start,
                 graceful_stop: graceful_stop(overrides.load.graceful_stop.or(options.graceful_stop)),
                 tags: entry.tags,
                 cookies: entry.cookies,
-                steps: steps.collect(),
+                steps,
             });
         }
         let mut plan = Plan {
@@ -81,6 +83,11 @@ impl Draft {
             .filter_map(|scenario| scenario.load.as_ref().map(own).or_else(|| parts.next()))
             .collect())
     }
+}
+
+/// How long an iteration pauses, on average.
+fn pauses(steps: &[Step]) -> Nanos {
+    steps.iter().fold(Nanos::ZERO, |sum, step| sum + step.think.mean().times(u64::from(step.repeat)))
 }
 
 /// An option that only changes the shared load.
@@ -136,7 +143,7 @@ fn complete(mut step: Step, headers: &[(String, Template)], base_path: &str) -> 
 }
 
 /// The file's name without folders and extension.
-fn stem(file_name: &str) -> &str {
+pub(crate) fn stem(file_name: &str) -> &str {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
     name.strip_suffix(".toml").filter(|stem| !stem.is_empty()).unwrap_or(name)
 }

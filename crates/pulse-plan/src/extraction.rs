@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 /// Takes a value from an answer into a variable.
 ///
-/// An extraction that finds nothing leaves the variable as it was and counts as a failed check named `extract NAME`;
-/// one that finds its value is no check at all.
+/// Every extraction is a check named `extract NAME`; one that finds nothing fails it and leaves the variable as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extraction {
     /// Number of the variable in [`Plan::variables`](crate::Plan::variables).
     pub slot: u16,
-    /// Name of the check that fails when nothing is found: `extract NAME`.
+    /// Name of the check that says whether it was found: `extract NAME`.
     pub name: Arc<str>,
     /// Where the value stands.
     pub source: ExtractionSource,

@@ -3,7 +3,8 @@
 //! A [`Plan`] holds one or more [`Scenario`]s, each with a [`LoadModel`] (users or a rate over time, as a [`Profile`])
 //! and [`Step`]s (requests with checks, extractions and pauses). It is made from a URL ([`Plan::for_url`]) or from a
 //! [`ScenarioFile`], with [`Overrides`] from the command line. [`Arrivals`] says when the n-th iteration is due, and a
-//! [`Segment`] which n belong to whom.
+//! [`Segment`] which n belong to whom. A [`Suite`] holds plans and other cases with the targets that each must meet; it is
+//! made from a [`SuiteFile`].
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ mod segment;
 mod service;
 mod status;
 mod step;
+mod suite;
 mod template;
 mod url_plan;
 
@@ -56,7 +58,7 @@ pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
-pub use file::{FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile};
+pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
 pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
@@ -69,5 +71,6 @@ pub use segment::{Segment, SegmentError};
 pub use service::{Authorization, DEFAULT_URL, Service, ServiceError, ServiceOptions};
 pub use status::{StatusError, StatusSet};
 pub use step::{Body, Step, Think};
+pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService};
 pub use template::{Escape, Piece, Template, Variable};
 pub use url_plan::UrlRequest;

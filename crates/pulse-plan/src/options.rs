@@ -91,6 +91,19 @@ pub enum LoadError {
         /// Length of the whole load.
         duration: Nanos,
     },
+    /// A pace that the scenario's own pauses make impossible.
+    #[error(
+        "a `pace` of one iteration every {interval} cannot be kept: scenario `{scenario}` pauses for {pauses} in each; \
+         lower it, or leave it out"
+    )]
+    Pace {
+        /// Name of the scenario.
+        scenario: String,
+        /// Interval between its iterations.
+        interval: Nanos,
+        /// Mean pauses in one of them.
+        pauses: Nanos,
+    },
     /// Too little to share.
     #[error(
         "`{option}` = {total} cannot be shared by weight: the scenario number {starved} would get none; raise it, or \
@@ -120,11 +133,28 @@ impl LoadError {
             | Self::TooFew { option, .. } => option,
             Self::Stages(_) => "stages",
             Self::Warmup { .. } => "warmup",
+            Self::Pace { .. } => "pace",
         }
     }
 }
 
 impl LoadOptions {
+    /// The load model for a scenario whose iterations pause for `pauses` on average. Pauses are a pace of their own:
+    /// where none is given, the next iteration follows the last; one that leaves no room for the pauses is an error.
+    pub(crate) fn to_model_for(&self, scenario: &str, pauses: Nanos) -> Result<LoadModel, LoadError> {
+        if pauses == Nanos::ZERO || self.is_open() {
+            return self.to_model();
+        }
+        let pace = self.pace.or_else(|| self.missed.is_none().then_some(0.0));
+        let model = Self { pace, ..self.clone() }.to_model()?;
+        match &model {
+            LoadModel::Closed(Closed { pacing: Some(interval), .. }) if *interval <= pauses => {
+                Err(LoadError::Pace { scenario: scenario.to_owned(), interval: *interval, pauses })
+            }
+            _ => Ok(model),
+        }
+    }
+
     /// Whether these options mean an open load.
     pub fn is_open(&self) -> bool {
         self.rate.is_some() || self.arrivals.is_some()

@@ -77,6 +77,18 @@ pub enum Body {
     Bytes(Arc<[u8]>),
 }
 
+impl Think {
+    /// The mean length.
+    pub fn mean(self) -> Nanos {
+        match self {
+            Self::None => Nanos::ZERO,
+            Self::Fixed(length) => length,
+            Self::Uniform { from, to } => Nanos(from.0.midpoint(to.0)),
+            Self::Normal { mean, .. } => mean,
+        }
+    }
+}
+
 /// A pause, as a person makes before the next click.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Think {

@@ -507,3 +507,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn pauses_are_a_pace_of_their_own() {
+    let pacing = |pace: &str| {
+        let text = format!(
+            "[load]\nduration = 10\n{pace}\n[[scenario]]\nname = \"it\"\n[[scenario.step]]\nrequest = \"GET /\"\n\
+             think = {{ uniform = [\"200ms\", \"300ms\"] }}\nrepeat = 2\n"
+        );
+        let file = pulse_plan::ScenarioFile::parse("it.toml", &text, &|_| None)
+            .map_err(|error| error.to_string())?;
+        let plan = file.into_plan(&std::collections::BTreeMap::new(), &pulse_plan::Overrides::default());
+        match plan.map_err(|error| error.to_string())?.scenarios[0].load.clone() {
+            pulse_plan::LoadModel::Closed(closed) => Ok(closed.pacing),
+            pulse_plan::LoadModel::Open(_) => Err("open".to_owned()),
+        }
+    };
+    assert_eq!(pacing(""), Ok(None));
+    assert_eq!(pacing("pace = 1"), Ok(Some(pulse_model::Nanos::from_secs(1))));
+    let error = pacing("pace = 10").unwrap_err();
+    assert!(error.contains("it.toml:3:") && error.contains("pauses for 500ms in each"), "{error}");
+}

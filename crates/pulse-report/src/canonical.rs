@@ -1,5 +1,7 @@
 //! The summaries that the tests of all formats share.
 
+use std::sync::LazyLock;
+
 use pulse_model::{
     Aggregate, Ending, FailureKind, Finding, Histogram, HostInfo, Interval, Measured, Nanos, Rate, RunInfo,
     ScenarioInfo, Series, Severity, Sighting, Snapshot, Summary, TargetResult, TimePoint, Validity,
@@ -52,8 +54,14 @@ pub(crate) fn plain() -> Summary {
 
 /// Everything a report can have to say, with names that try to break out of every format.
 pub(crate) fn full() -> Summary {
+    // Recording the requests takes long; once is enough.
+    static FULL: LazyLock<Summary> = LazyLock::new(everything);
+    FULL.clone()
+}
+
+fn everything() -> Summary {
     Summary {
-        run: RunInfo { warmup: Nanos::from_secs(10), ..run() },
+        run: RunInfo { duration: Some(Nanos::from_secs(70)), warmup: Nanos::from_secs(10), ..run() },
         ending: Ending::Interrupted,
         elapsed: Nanos::from_millis(70_050),
         totals: totals(),
@@ -90,7 +98,7 @@ fn run() -> RunInfo {
     }
 }
 
-fn over(from: Nanos, to: Nanos) -> Snapshot {
+pub(crate) fn over(from: Nanos, to: Nanos) -> Snapshot {
     Snapshot { interval: Some(Interval { from, to }), ..Snapshot::default() }
 }
 

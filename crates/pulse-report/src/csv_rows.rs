@@ -4,10 +4,11 @@ use std::io;
 
 use pulse_model::Summary;
 
-use crate::Reporter;
 use crate::figures::Figures;
 use crate::number::printable;
 use crate::spread::Spread;
+use crate::suite::{Suite, is_suite};
+use crate::{Reporter, suite_rows};
 
 /// The report as CSV (RFC 4180, with a header row): first the `total` row, then one row per endpoint.
 ///
@@ -20,6 +21,9 @@ use crate::spread::Spread;
 /// | `time_share` | share of the response time of all requests, 0 to 1 |
 /// | `response_*_ms` | response time, from the intended start |
 /// | `service_*_ms` | service time, from the actual send |
+///
+/// A suite has one row per target of each case instead, with the case's verdict first; `value`, `interval_from`,
+/// `interval_to` and `limit` are in `unit` and for as many requests as the target says.
 ///
 /// What was not measured is an empty cell. A name that a spreadsheet would take for a formula is preceded by `'`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +55,9 @@ const COLUMNS: [&str; 21] = [
 
 impl Reporter for Csv {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        if is_suite(summary) {
+            return suite_rows::write(&Suite::of(summary), out);
+        }
         let figures = Figures::of(summary);
         let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
         rows.write_record(COLUMNS)?;
@@ -120,7 +127,7 @@ fn row(scope: &Scope<'_>) -> [String; COLUMNS.len()] {
 }
 
 /// The name without control characters and not readable as a formula.
-fn harmless(name: &str) -> String {
+pub(crate) fn harmless(name: &str) -> String {
     let name = printable(name);
     if name.trim_start().starts_with(['=', '+', '-', '@']) { format!("'{name}") } else { name.into_owned() }
 }
@@ -128,7 +135,7 @@ fn harmless(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
+    use crate::{canonical, canonical_suite};
 
     #[test]
     fn formulas_become_text() {
@@ -165,5 +172,17 @@ mod tests {
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Csv, &canonical::empty()));
+    }
+    #[test]
+    fn suite() {
+        let text = canonical::rendered(&Csv, &canonical_suite::full());
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert!(reader.records().all(|record| record.is_ok()), "every row has a cell for every column");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn empty_suite() {
+        insta::assert_snapshot!(canonical::rendered(&Csv, &canonical_suite::empty()));
     }
 }

@@ -110,6 +110,24 @@ impl<'a> Figures<'a> {
         per_second(self.summary, events)
     }
 
+    /// Iterations per second that the plan asked for in the judged part; `None` when that has no length.
+    ///
+    /// Arrivals at steady rates ask for their rate, whatever a random law made of it. Everything else asks for what
+    /// came due while the plan was running: the answers that are waited for at its end do not make it any longer.
+    pub(crate) fn planned_rate(&self) -> Option<f64> {
+        let run = &self.summary.run;
+        let rates = run.scenarios.iter().map(|scenario| scenario.rate.filter(|_| scenario.steady));
+        if let Some(rate) = rates.sum::<Option<f64>>()
+            && rate > 0.0
+        {
+            return Some(rate);
+        }
+        let judged = self.summary.judged();
+        let planned = run.duration.map_or(judged, |duration| duration.since(run.warmup).min(judged));
+        let seconds = planned.as_secs_f64();
+        (seconds > 0.0).then(|| self.iterations.due as f64 / seconds)
+    }
+
     /// Requests per user; `None` for open models, whose users are a pool of changing size.
     pub(crate) fn requests_per_user(&self) -> Option<f64> {
         let scenarios = &self.summary.run.scenarios;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Csv, JUnit, Json, Markdown, Reporter, Text};
+use crate::{
+    Bencher, Better, Csv, GithubAnnotations, GithubBenchmark, JUnit, Json, Markdown, PytestBenchmark,
+    Reporter, Text,
+};
 
 /// A report format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,17 +15,38 @@ pub enum Format {
     Text,
     /// The versioned document of `schemas/report.schema.json`.
     Json,
-    /// One row per endpoint and a total row.
+    /// One row per endpoint and a total row; for a suite one row per target.
     Csv,
     /// For a pull request or a job summary.
     Markdown,
-    /// JUnit XML: one test case per target.
+    /// JUnit XML: one test case per target; for a suite one per case.
     JUnit,
+    /// Annotations of GitHub Actions, for standard output.
+    Github,
+    /// The JSON of pytest-benchmark.
+    PytestBenchmark,
+    /// Bencher Metric Format.
+    Bencher,
+    /// `customBiggerIsBetter` of github-action-benchmark.
+    BiggerIsBetter,
+    /// `customSmallerIsBetter` of github-action-benchmark.
+    SmallerIsBetter,
 }
 
 impl Format {
     /// All formats, in the order in which help texts name them.
-    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Csv, Self::Markdown, Self::JUnit];
+    pub const ALL: [Self; 10] = [
+        Self::Text,
+        Self::Json,
+        Self::Csv,
+        Self::Markdown,
+        Self::JUnit,
+        Self::Github,
+        Self::PytestBenchmark,
+        Self::Bencher,
+        Self::BiggerIsBetter,
+        Self::SmallerIsBetter,
+    ];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -32,10 +56,16 @@ impl Format {
             Self::Csv => "csv",
             Self::Markdown => "md",
             Self::JUnit => "junit",
+            Self::Github => "github",
+            Self::PytestBenchmark => "pytest-benchmark",
+            Self::Bencher => "bencher",
+            Self::BiggerIsBetter => "bigger-is-better",
+            Self::SmallerIsBetter => "smaller-is-better",
         }
     }
 
-    /// The reporter of this format, as it writes files: complete and without color.
+    /// The reporter of this format, as it writes files: complete and without color. [`PytestBenchmark`] knows no commit
+    /// then.
     pub fn reporter(self) -> Box<dyn Reporter> {
         match self {
             Self::Text => Box::new(Text::default()),
@@ -43,6 +73,11 @@ impl Format {
             Self::Csv => Box::new(Csv),
             Self::Markdown => Box::new(Markdown),
             Self::JUnit => Box::new(JUnit),
+            Self::Github => Box::new(GithubAnnotations),
+            Self::PytestBenchmark => Box::new(PytestBenchmark::default()),
+            Self::Bencher => Box::new(Bencher),
+            Self::BiggerIsBetter => Box::new(GithubBenchmark { better: Better::Bigger }),
+            Self::SmallerIsBetter => Box::new(GithubBenchmark { better: Better::Smaller }),
         }
     }
 }
@@ -96,7 +131,8 @@ mod tests {
         let error = "xml\u{1b}[2J".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit"
+            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit, github, pytest-benchmark, \
+             bencher, bigger-is-better, smaller-is-better"
         );
     }
 }

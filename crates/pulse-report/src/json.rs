@@ -13,7 +13,7 @@ pub const FORMAT: &str = "pulse-report";
 pub const VERSION: u32 = 1;
 
 /// The report as a JSON document, described by `schemas/report.schema.json`. Times are in milliseconds, shares are
-/// fractions of 1, and what was not measured is `null`.
+/// fractions of 1, and what was not measured is `null`. A suite has its cases in `cases`, each a document like the whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -27,7 +27,7 @@ impl Reporter for Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
+    use crate::{canonical, canonical_suite};
     use serde_json::{Value, json};
 
     const SCHEMA: &str = include_str!("../../../schemas/report.schema.json");
@@ -47,7 +47,12 @@ mod tests {
     #[test]
     fn documents_conform_to_the_schema() {
         let validator = validator();
-        for (name, summary) in [("full", canonical::full()), ("empty", canonical::empty())] {
+        for (name, summary) in [
+            ("full", canonical::full()),
+            ("empty", canonical::empty()),
+            ("suite", canonical_suite::full()),
+            ("empty suite", canonical_suite::empty()),
+        ] {
             let document = document(&summary);
             let errors: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
             assert!(errors.is_empty(), "{name}: {errors:#?}");
@@ -73,6 +78,9 @@ mod tests {
             let mut document = document(&canonical::full());
             damage(&mut document);
             assert!(!validator.is_valid(&document), "{what} was accepted");
+            let mut suite = self::document(&canonical_suite::of(vec![canonical::full()]));
+            damage(&mut suite["cases"][0]);
+            assert!(!validator.is_valid(&suite), "{what} was accepted in a case");
         }
     }
 
@@ -105,5 +113,33 @@ mod tests {
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Json, &canonical::empty()));
+    }
+    #[test]
+    fn a_case_of_a_suite() {
+        let suite = document(&canonical_suite::of(vec![canonical_suite::failing("api", "slow")]));
+        let case = &suite["cases"][0];
+        for (pointer, wanted) in [
+            ("/case/id", json!("api::slow")),
+            ("/case/target_lines/1", json!(21)),
+            ("/changes/0/effect", json!("regression")),
+            ("/changes/0/before/value", json!(60.0)),
+            ("/changes/0/ratio/value", json!(1.2183)),
+            ("/changes/2/p_value", Value::Null),
+            ("/verdict", json!("fail")),
+        ] {
+            assert_eq!(case.pointer(pointer), Some(&wanted), "{pointer}");
+        }
+        let memory = document(&canonical_suite::full())["cases"][6].clone();
+        let target = &memory["targets"][0];
+        assert_eq!(
+            (&target["value"], &target["limit"], &target["per"]),
+            (&json!(42e6), &json!(50e6), &json!(1000))
+        );
+        assert_eq!(memory["estimates"][0]["value"], json!(42_000.0));
+    }
+
+    #[test]
+    fn empty_suite() {
+        insta::assert_snapshot!(canonical::rendered(&Json, &canonical_suite::empty()));
     }
 }

@@ -1,12 +1,13 @@
 //! The JSON document, field by field. `schemas/report.schema.json` says what each field means.
 
 use pulse_model::{
-    Ending, Finding, Measured, Nanos, Summary, TargetResult, TimePoint, Unit, ValidityState, Verdict, metric,
+    Ending, Finding, Measured, Nanos, Summary, TargetResult, TimePoint, ValidityState, Verdict, metric,
 };
 use serde::Serialize;
 
 use crate::figures::{self, Figures};
 use crate::json::{FORMAT, VERSION};
+use crate::json_case;
 use crate::spread::Spread;
 
 #[derive(Serialize)]
@@ -33,6 +34,10 @@ pub(crate) struct Document<'a> {
     errors: Vec<Error<'a>>,
     checks: Vec<Check<'a>>,
     timeline: Vec<Point>,
+    case: Option<json_case::Case<'a>>,
+    estimates: Vec<json_case::Estimated>,
+    changes: Vec<json_case::Change<'a>>,
+    cases: Vec<Self>,
 }
 
 #[derive(Serialize)]
@@ -134,6 +139,7 @@ struct Target<'a> {
     value: Option<f64>,
     interval: Option<[f64; 2]>,
     unit: &'static str,
+    per: u64,
     samples: u64,
     reason: Option<&'a str>,
 }
@@ -237,6 +243,10 @@ impl<'a> Document<'a> {
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
             timeline: summary.timeline.iter().map(point).collect(),
+            case: summary.case.as_ref().map(json_case::case),
+            estimates: json_case::estimates(summary),
+            changes: json_case::changes(summary),
+            cases: summary.children.iter().map(Self::of).collect(),
         }
     }
 }
@@ -318,7 +328,7 @@ fn iterations(figures: &Figures<'_>) -> Iterations {
         dropped,
         missed,
         cut,
-        planned_per_second: figures.per_second(due).map(rounded),
+        planned_per_second: figures.planned_rate().map(rounded),
         achieved_per_second: figures.per_second(started).map(rounded),
     }
 }
@@ -335,14 +345,9 @@ fn bytes(figures: &Figures<'_>) -> Bytes {
 }
 
 fn target(result: &TargetResult) -> Target<'_> {
-    // Times are in milliseconds throughout the document.
-    let (unit, scale) = match result.target.unit {
-        Unit::Nanoseconds => ("milliseconds", 1e-6),
-        Unit::Bytes => ("bytes", 1.0),
-        Unit::Share => ("share", 1.0),
-        Unit::PerSecond => ("per_second", 1.0),
-        Unit::Count => ("count", 1.0),
-    };
+    let (unit, scale) = json_case::unit(result.target.unit);
+    let per = result.target.per;
+    let scale = scale * per as f64;
     let scaled = |value: f64| (value * scale * 1e9).round() / 1e9;
     let finite =
         |measured: &Measured| [measured.value, measured.lo, measured.hi].iter().all(|v| v.is_finite());
@@ -356,6 +361,7 @@ fn target(result: &TargetResult) -> Target<'_> {
             .filter(|measured| measured.lo.total_cmp(&measured.hi).is_ne())
             .map(|measured| [scaled(measured.lo), scaled(measured.hi)]),
         unit,
+        per,
         samples: result.measured.map_or(0, |measured| measured.samples),
         reason: result.reason.as_deref(),
     }

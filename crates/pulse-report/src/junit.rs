@@ -3,43 +3,193 @@
 use std::io;
 use std::time::Duration;
 
-use pulse_model::{Summary, TargetResult, ValidityState, Verdict};
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use pulse_model::{Effect, Summary, TargetResult, ValidityState, Verdict};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
+use crate::claim::Claim;
 use crate::number::printable;
-use crate::{Reporter, wording};
+use crate::suite::{Case, Outcome, Suite, is_suite};
+use crate::suite_text::gist;
+use crate::{Reporter, changes, estimates, wording};
 
-/// The report as JUnit XML: one suite, one test case per target, and one that fails when the measurement is invalid.
+/// The report as JUnit XML, described by `schemas/junit.xsd`.
+///
+/// A load test is one suite with a test case per target, and one that fails when the measurement is invalid. A suite
+/// has a test suite per group (per file for cases without one) with a test case per case: missed targets are a
+/// failure, missing data and an invalid measurement an error, what is undecided or skipped is skipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JUnit;
 
 const CLASS: &str = "pulse";
+/// Earlier attempts that are told one by one.
+const ATTEMPTS: u32 = 10;
 
 impl Reporter for JUnit {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         let run = &summary.run;
-        let name = if run.name.is_empty() { "load test".into() } else { printable(&run.name) };
-        let elapsed = Duration::from(summary.elapsed);
-        let mut suite = TestSuite::new(&name);
-        suite.timestamp = run.started.parse().ok();
-        suite.set_time(elapsed);
-        for (property, value) in
-            [("service", run.service.clone()), ("seed", run.seed.to_string()), ("pulse", run.version.clone())]
-        {
-            suite.add_property(Property::new(property, printable(&value)));
-        }
-        for scenario in &run.scenarios {
-            suite.add_property(Property::new("load", printable(&scenario.load)));
-        }
-        suite.add_test_cases(summary.targets.iter().map(target));
-        suite.add_test_case(validity(summary));
+        let what = if is_suite(summary) { "performance tests" } else { "load test" };
+        let name = if run.name.is_empty() { what.into() } else { printable(&run.name) };
         let mut report = Report::new(&name);
-        report.timestamp = suite.timestamp;
-        report.set_time(elapsed);
-        report.add_test_suite(suite);
+        report.timestamp = run.started.parse().ok();
+        report.set_time(Duration::from(summary.elapsed));
+        if is_suite(summary) {
+            report.add_test_suites(groups(&Suite::of(summary)));
+        } else {
+            let mut cases: Vec<_> = summary.targets.iter().map(target).collect();
+            cases.push(validity(summary));
+            report.add_test_suite(test_suite(&name, summary, Duration::from(summary.elapsed), cases));
+        }
         let text = report.to_string().map_err(io::Error::other)?;
         out.write_all(text.as_bytes())
     }
+}
+
+/// Test cases under what they have in common.
+fn test_suite(name: &str, summary: &Summary, elapsed: Duration, cases: Vec<TestCase>) -> TestSuite {
+    let run = &summary.run;
+    let mut suite = TestSuite::new(name);
+    suite.timestamp = run.started.parse().ok();
+    suite.set_time(elapsed);
+    for (property, value) in
+        [("service", run.service.clone()), ("seed", run.seed.to_string()), ("pulse", run.version.clone())]
+    {
+        suite.add_property(Property::new(property, printable(&value)));
+    }
+    for scenario in &run.scenarios {
+        suite.add_property(Property::new("load", printable(&scenario.load)));
+    }
+    suite.add_test_cases(cases);
+    suite
+}
+
+/// The cases by group, in the order in which the groups first appear.
+fn groups(suite: &Suite<'_>) -> Vec<TestSuite> {
+    let mut groups: Vec<(String, Duration, Vec<TestCase>)> = Vec::new();
+    for case in &suite.cases {
+        let file = || case.place().map(|(file, _)| file);
+        let name = case.group().or_else(file).unwrap_or_else(|| CLASS.to_owned());
+        let elapsed = Duration::from(case.summary.elapsed);
+        let of_case = suite_case(case, &name);
+        match groups.iter_mut().find(|(other, ..)| *other == name) {
+            Some((_, time, cases)) => {
+                *time = time.saturating_add(elapsed);
+                cases.push(of_case);
+            }
+            None => groups.push((name, elapsed, vec![of_case])),
+        }
+    }
+    // A file without any test case would be green.
+    let mut whole = Vec::new();
+    if suite.cases.is_empty() {
+        let status =
+            failure(NonSuccessKind::Error, "no data", "the suite has no cases: nothing was measured");
+        whole.push(classified("there are cases", status));
+    }
+    if suite.summary.validity.state == ValidityState::Invalid {
+        whole.push(validity(suite.summary));
+    }
+    if !whole.is_empty() {
+        groups.push((CLASS.to_owned(), Duration::ZERO, whole));
+    }
+    let suites = groups.into_iter();
+    suites.map(|(name, elapsed, cases)| test_suite(&name, suite.summary, elapsed, cases)).collect()
+}
+
+fn suite_case(case: &Case<'_>, class: &str) -> TestCase {
+    let mut test = TestCase::new(case.name(), with_attempts(case, status(case)));
+    test.set_classname(class);
+    test.set_time(Duration::from(case.summary.elapsed));
+    if let Some((file, line)) = case.place() {
+        test.extra.insert("file".into(), file.into());
+        test.extra.insert("line".into(), line.to_string().into());
+    }
+    test.add_property(Property::new("id", case.id()));
+    if let Some(info) = case.info() {
+        test.add_property(Property::new("kind", printable(&info.kind)));
+        for mark in &info.marks {
+            test.add_property(Property::new("mark", printable(mark)));
+        }
+        test.add_property(Property::new("attempts", info.attempts.to_string()));
+    }
+    for result in &case.summary.targets {
+        test.add_property(Property::new(Claim::of(&result.target).text(), wording::value(result)));
+    }
+    for (&estimate, measured) in &case.summary.estimates {
+        test.add_property(Property::new(
+            estimates::label(estimate),
+            estimates::show(estimate, measured.value),
+        ));
+    }
+    let remarks = remarks(case);
+    if !remarks.is_empty() {
+        test.set_system_out(remarks.join("\n"));
+    }
+    test
+}
+
+fn status(case: &Case<'_>) -> TestCaseStatus {
+    let of = |verdict| {
+        let results = case.summary.targets.iter();
+        results.filter(move |result| result.verdict == verdict).map(message).collect::<Vec<_>>()
+    };
+    let invalid = case.summary.validity.state == ValidityState::Invalid;
+    match case.outcome {
+        Outcome::Failed => listed(NonSuccessKind::Failure, "target missed", case, &of(Verdict::Fail)),
+        Outcome::NoData => listed(NonSuccessKind::Error, "no data", case, &of(Verdict::NoData)),
+        Outcome::Skipped => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(case.skipped().unwrap_or_default()).set_type("skipped");
+            status
+        }
+        _ if invalid => {
+            failure(NonSuccessKind::Error, "invalid measurement", &reasons(case.summary).join("\n"))
+        }
+        Outcome::Inconclusive => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(of(Verdict::Inconclusive).join("\n")).set_type("inconclusive");
+            status
+        }
+        Outcome::Passed => TestCaseStatus::success(),
+    }
+}
+
+/// The first message as such, since that is what most systems show, and all of them as text.
+fn listed(kind: NonSuccessKind, class: &str, case: &Case<'_>, messages: &[String]) -> TestCaseStatus {
+    let Some(first) = messages.first() else {
+        return failure(kind, class, &gist(case));
+    };
+    let more = match messages.len() {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    let mut status = failure(kind, class, &format!("{first}{more}"));
+    let place = case.place().map_or_else(String::new, |(file, line)| format!("\n{file}:{line}"));
+    status.set_description(format!("{}{place}", messages.join("\n")));
+    status
+}
+
+/// The status with the attempts before the last one, of which no more is known than that they did not pass.
+fn with_attempts(case: &Case<'_>, mut status: TestCaseStatus) -> TestCaseStatus {
+    if matches!(case.outcome, Outcome::Passed | Outcome::Failed)
+        && !matches!(status, TestCaseStatus::Skipped { .. })
+        && let Some(attempts) = case.retried()
+    {
+        for attempt in 1..attempts.min(ATTEMPTS + 1) {
+            let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+            rerun.set_message(format!("attempt {attempt} of {attempts} did not pass"));
+            rerun.set_type("target missed");
+            status.add_rerun(rerun);
+        }
+    }
+    status
+}
+
+/// Findings, regressions and what speaks against the measurement.
+fn remarks(case: &Case<'_>) -> Vec<String> {
+    let findings = case.summary.findings.iter().map(|finding| printable(&finding.message).into_owned());
+    let changes = case.summary.changes.iter().filter(|change| change.effect == Effect::Regression);
+    let changes = changes.map(|change| format!("regression: {}", changes::sentence(change)));
+    findings.chain(changes).chain(reasons(case.summary)).collect()
 }
 
 fn target(result: &TargetResult) -> TestCase {
@@ -53,14 +203,18 @@ fn target(result: &TargetResult) -> TestCase {
         Verdict::NoData => failure(NonSuccessKind::Failure, "no data", &message(result)),
         Verdict::Fail => failure(NonSuccessKind::Failure, "target missed", &message(result)),
     };
-    let mut case = TestCase::new(wording::target(result), status);
+    classified(&Claim::of(&result.target).text(), status)
+}
+
+fn classified(name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
     case.set_classname(CLASS);
     case
 }
 
 /// `measured 250.10ms (95% interval 240.00ms – 260.00ms, n = 60000), target p95 < 200ms; reason`.
 fn message(result: &TargetResult) -> String {
-    let (value, target) = (wording::value(result), wording::target(result));
+    let (value, target) = (wording::value(result), Claim::of(&result.target).text());
     let certainty = wording::certainty(result).map_or_else(String::new, |text| format!(" ({text})"));
     let reason = wording::reason(result).map_or_else(String::new, |text| format!("; {text}"));
     format!("measured {value}{certainty}, target {target}{reason}")
@@ -72,24 +226,25 @@ fn failure(kind: NonSuccessKind, class: &str, message: &str) -> TestCaseStatus {
     status
 }
 
+/// What speaks against the measurement, and whether it was cut short.
+fn reasons(summary: &Summary) -> Vec<String> {
+    let reasons = summary.validity.reasons.iter().map(|reason| {
+        let state = wording::validity(reason.state).to_lowercase();
+        format!("{state}: {}", printable(&reason.message))
+    });
+    reasons.chain(wording::ending(&summary.ending).map(str::to_owned)).collect()
+}
+
 fn validity(summary: &Summary) -> TestCase {
-    let validity = &summary.validity;
-    let reasons = validity.reasons.iter();
-    let mut reasons: Vec<_> = reasons
-        .map(|reason| {
-            let state = wording::validity(reason.state).to_lowercase();
-            format!("{state}: {}", printable(&reason.message))
-        })
-        .collect();
-    reasons.extend(wording::ending(&summary.ending).map(str::to_owned));
-    let reasons = reasons.join("\n");
-    let status = match validity.state {
-        ValidityState::Valid | ValidityState::Suspect => TestCaseStatus::success(),
-        ValidityState::Invalid => failure(NonSuccessKind::Error, "invalid measurement", &reasons),
+    let reasons = reasons(summary).join("\n");
+    let invalid = summary.validity.state == ValidityState::Invalid;
+    let status = if invalid {
+        failure(NonSuccessKind::Error, "invalid measurement", &reasons)
+    } else {
+        TestCaseStatus::success()
     };
-    let mut case = TestCase::new("measurement is valid", status);
-    case.set_classname(CLASS);
-    if validity.state != ValidityState::Invalid && !reasons.is_empty() {
+    let mut case = classified("measurement is valid", status);
+    if !invalid && !reasons.is_empty() {
         case.set_system_out(&reasons);
     }
     case
@@ -98,7 +253,42 @@ fn validity(summary: &Summary) -> TestCase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
+    use crate::{canonical, canonical_suite, readers};
+
+    #[test]
+    fn xmllint_accepts_all_of_them() {
+        for summary in [
+            canonical::full(),
+            canonical::empty(),
+            canonical_suite::full(),
+            canonical_suite::empty(),
+            invalid(),
+        ] {
+            readers::xmllint("junit.xsd", &canonical::rendered(&JUnit, &summary));
+        }
+    }
+
+    /// A suite that failed after a retry and whose measurement is worth nothing.
+    fn invalid() -> Summary {
+        let mut cases = vec![
+            canonical_suite::failing("api", "slow"),
+            canonical_suite::passing("api", "quick"),
+            Summary::default(),
+        ];
+        cases[0].case.as_mut().unwrap().attempts = u32::MAX;
+        cases[1].validity = canonical::full().validity;
+        Summary { validity: canonical::full().validity, ..canonical_suite::of(cases) }
+    }
+
+    #[test]
+    fn a_pass_that_was_not_measured_properly_is_an_error() {
+        let text = canonical::rendered(&JUnit, &invalid());
+        assert!(
+            text.contains("<testsuite name=\"api\" tests=\"2\" skipped=\"0\" errors=\"1\" failures=\"1\""),
+            "{text}"
+        );
+        assert_eq!(text.matches("<rerunFailure").count(), ATTEMPTS as usize);
+    }
 
     #[test]
     fn full() {
@@ -108,6 +298,16 @@ mod tests {
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&JUnit, &canonical::empty()));
+    }
+
+    #[test]
+    fn suite() {
+        insta::assert_snapshot!(canonical::rendered(&JUnit, &canonical_suite::full()));
+    }
+
+    #[test]
+    fn empty_suite() {
+        insta::assert_snapshot!(canonical::rendered(&JUnit, &canonical_suite::empty()));
     }
 
     #[test]

@@ -1,6 +1,11 @@
-//! A [`Summary`](pulse_model::Summary) rendered as text, JSON, CSV, Markdown or JUnit.
+//! A [`Summary`](pulse_model::Summary) of a load test or of a suite rendered as text, JSON, CSV, Markdown or JUnit, and
+//! in the formats of CI systems and benchmark trackers.
 //!
-//! - [`Reporter`] turns a summary into bytes; [`Text`], [`Json`], [`Csv`], [`Markdown`] and [`JUnit`] are its forms.
+//! - [`Reporter`] turns a summary into bytes; [`Text`], [`Json`], [`Csv`], [`Markdown`] and [`JUnit`] are its forms for
+//!   every job.
+//! - [`SuiteText`] and [`BenchmarkTable`] show a suite to people, with as much [`Detail`] as they want.
+//! - [`GithubAnnotations`] mark the lines of targets that were missed; [`PytestBenchmark`], [`Bencher`] and
+//!   [`GithubBenchmark`] hand the figures to trackers.
 //! - [`Format`] names them, as in `--out json=PATH`.
 //! - [`header`] is what is printed when the load begins.
 //! - [`number`] writes figures so that rounding never flatters.
@@ -18,20 +23,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it does *not* do: no files, no clock, no terminal detection, no judging (verdicts and findings come with the
-//! summary), no rendering of [`Summary::children`](pulse_model::Summary::children), no live views (see `pulse-live`).
+//! What it does *not* do: no files, no clock, no terminal detection, no judging (verdicts, findings and changes come
+//! with the summary), no live views (see `pulse-live`).
 
+mod bencher;
+mod benchmark_stats;
+mod benchmark_table;
+mod changes;
+mod claim;
 mod csv_rows;
+mod estimates;
 mod figures;
 mod format;
+mod github;
+mod github_benchmark;
 mod header;
 mod json;
+mod json_case;
 mod json_document;
 mod junit;
 mod markdown;
+mod markdown_page;
+mod measures;
 pub mod number;
+mod pytest_benchmark;
 mod reporter;
 mod spread;
+mod suite;
+mod suite_markdown;
+mod suite_rows;
+mod suite_sections;
+mod suite_text;
 mod table;
 mod text;
 mod text_sections;
@@ -39,12 +61,22 @@ mod wording;
 
 #[cfg(test)]
 mod canonical;
+#[cfg(test)]
+mod canonical_suite;
+#[cfg(test)]
+mod readers;
 
+pub use bencher::Bencher;
+pub use benchmark_table::BenchmarkTable;
 pub use csv_rows::Csv;
 pub use format::{Format, FormatError};
+pub use github::GithubAnnotations;
+pub use github_benchmark::{Better, GithubBenchmark};
 pub use header::header;
 pub use json::{FORMAT, Json, VERSION};
 pub use junit::JUnit;
 pub use markdown::Markdown;
+pub use pytest_benchmark::{CommitInfo, PytestBenchmark};
 pub use reporter::Reporter;
+pub use suite_text::{Detail, SuiteText};
 pub use text::Text;

@@ -1,26 +1,29 @@
 //! The report for a pull request or a job summary.
 
-use std::fmt::Write as _;
 use std::io;
 
 use pulse_model::{Severity, Summary, ValidityState};
 
 use crate::figures::Figures;
-use crate::number::{self, printable};
-use crate::{Reporter, wording};
+use crate::markdown_page::{Page, ROWS, escaped};
+use crate::suite::{Suite, is_suite};
+use crate::{Reporter, number, suite_markdown, wording};
 
 /// The report as Markdown (GitHub's dialect), the verdict first. Headings start at the third level, so that it fits
 /// below the headings of a page.
+///
+/// It never exceeds 1 MiB, which is what GitHub takes as the summary of a step; what is left out is counted at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Markdown;
 
-/// Rows of a table before the rest is only counted; a job summary may hold 1 MiB.
-const ROWS: usize = 200;
-
 impl Reporter for Markdown {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut page = Page::default();
+        if is_suite(summary) {
+            suite_markdown::all(&mut page, &Suite::of(summary));
+            return out.write_all(page.finish().as_bytes());
+        }
         let figures = Figures::of(summary);
-        let mut page = Page(String::new());
         verdict(&mut page, summary);
         targets(&mut page, summary);
         findings(&mut page, summary);
@@ -28,7 +31,7 @@ impl Reporter for Markdown {
         endpoints(&mut page, &figures);
         errors(&mut page, &figures);
         conditions(&mut page, &figures);
-        out.write_all(page.0.as_bytes())
+        out.write_all(page.finish().as_bytes())
     }
 }
 
@@ -151,96 +154,24 @@ fn errors(page: &mut Page, figures: &Figures<'_>) {
 
 fn conditions(page: &mut Page, figures: &Figures<'_>) {
     let summary = figures.summary;
-    page.line("<details><summary>Conditions</summary>");
-    page.line("");
-    page.line(&format!("- Service: {}", escaped(&summary.run.service)));
+    let mut lines = vec![format!("- Service: {}", escaped(&summary.run.service))];
     for scenario in summary.run.scenarios.iter().take(ROWS) {
-        page.line(&format!("- Load: {} ({})", escaped(&scenario.load), escaped(&scenario.name)));
+        lines.push(format!("- Load: {} ({})", escaped(&scenario.load), escaped(&scenario.name)));
     }
-    page.line(&format!("- Iterations: {}", wording::iterations(figures.iterations)));
-    page.line(&format!("- Rate: {}", wording::rates(figures)));
-    page.line(&format!("- Warm-up: {}", wording::warmup(summary)));
-    page.line(&format!("- Seed: {}", summary.run.seed));
-    page.line(&format!("- Quantiles: ± {:.2} %", figures.quantile_error * 100.0));
-    page.line("");
-    page.line("</details>");
-}
-
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
-    }
-
-    /// A titled table, left out when it has no rows. A title that begins with `>` is right-aligned. Cells are escaped
-    /// by the caller, since some carry markup.
-    fn table(&mut self, title: &str, columns: &[&str], rows: Vec<Vec<String>>) {
-        if rows.is_empty() {
-            return;
-        }
-        self.line(&format!("#### {title}"));
-        self.line("");
-        let titles: Vec<_> = columns.iter().map(|column| column.trim_start_matches('>')).collect();
-        let rules: Vec<_> =
-            columns.iter().map(|column| if column.starts_with('>') { "---:" } else { "---" }).collect();
-        self.line(&format!("| {} |", titles.join(" | ")));
-        self.line(&format!("|{}|", rules.join("|")));
-        let left_out = rows.len().saturating_sub(ROWS);
-        for row in rows.into_iter().take(ROWS) {
-            self.line(&format!("| {} |", row.join(" | ")));
-        }
-        self.line("");
-        if left_out > 0 {
-            // Writing to a string cannot fail.
-            let _ = writeln!(self.0, "{left_out} more are in the other report formats.\n");
-        }
-    }
-}
-
-/// The text as it is, not as markup: on one line, and with everything escaped that Markdown or HTML would act on.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\\' | '|' | '*' | '_' | '[' | ']' | '`' | '~' | '#' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            _ => safe.push(c),
-        }
-    }
-    safe
+    lines.extend([
+        format!("- Iterations: {}", wording::iterations(figures.iterations)),
+        format!("- Rate: {}", wording::rates(figures)),
+        format!("- Warm-up: {}", wording::warmup(summary)),
+        format!("- Seed: {}", summary.run.seed),
+        format!("- Quantiles: ± {:.2} %", figures.quantile_error * 100.0),
+    ]);
+    page.details("Conditions", &lines);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
-
-    #[test]
-    fn names_cannot_break_out_of_their_cell() {
-        for (text, safe) in [
-            ("health", "health"),
-            ("a|b\nc", r"a\|b c"),
-            ("<script>&", "&lt;script&gt;&amp;"),
-            ("*_[x](y)`~#\\", r"\*\_\[x\](y)\`\~\#\\"),
-        ] {
-            assert_eq!(escaped(text), safe, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_long_table_is_cut_and_says_so() {
-        let mut page = Page(String::new());
-        page.table("T", &["n"], vec![vec!["1".to_owned()]; ROWS + 3]);
-        assert_eq!(page.0.matches("| 1 |").count(), ROWS);
-        assert!(page.0.contains("3 more are in the other report formats."));
-    }
+    use crate::{canonical, canonical_suite};
 
     #[test]
     fn full() {
@@ -250,5 +181,15 @@ mod tests {
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical::empty()));
+    }
+
+    #[test]
+    fn suite() {
+        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_suite::full()));
+    }
+
+    #[test]
+    fn empty_suite() {
+        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_suite::empty()));
     }
 }

@@ -60,7 +60,7 @@ fn decimal(value: Option<f64>, unit: &str) -> String {
 pub fn bytes(bytes: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")];
     // 999_999 is written as 1.00MB, not as 1000.00KB.
-    match units.iter().find(|(size, _)| bytes >= size * 0.999_995) {
+    match units.iter().find(|(size, _)| bytes.abs() >= size * 0.999_995) {
         Some((size, unit)) => decimal(Some(bytes / size), unit),
         None if bytes.is_finite() => format!("{bytes:.0}B"),
         None => NONE.to_owned(),
@@ -69,10 +69,12 @@ pub fn bytes(bytes: f64) -> String {
 
 /// A measured value in the unit of its target: `12.40ms`, `99.99%`, `999.17 req/s`, `3`. It takes more decimals where
 /// rounding would make it look equal to the limit: a miss of 200 ms is written as `200.0040ms`, not as `200.00ms`.
+/// Beside a limit per 1000 requests it is per 1000 requests, too.
 pub fn measured(target: &Target, value: f64) -> String {
-    let differs = |text: &String, limit: String| value.total_cmp(&target.limit).is_eq() || *text != limit;
-    let plain = in_unit(target, value);
-    if !value.is_finite() || differs(&plain, in_unit(target, target.limit)) {
+    let [value, limit] = [value, target.limit].map(|value| value * target.per as f64);
+    let differs = |text: &String, other: String| value.total_cmp(&limit).is_eq() || *text != other;
+    let plain = in_unit(target.unit, value);
+    if !value.is_finite() || differs(&plain, in_unit(target.unit, limit)) {
         return plain;
     }
     let (scale, unit) = match target.unit {
@@ -84,16 +86,17 @@ pub fn measured(target: &Target, value: f64) -> String {
     };
     let precise = |digits: usize, value: f64| format!("{:.digits$}{unit}", value * scale);
     let finer = precise(4, value);
-    if differs(&finer, precise(4, target.limit)) { finer } else { precise(9, value) }
+    if differs(&finer, precise(4, limit)) { finer } else { precise(9, value) }
 }
 
-fn in_unit(target: &Target, value: f64) -> String {
-    match target.unit {
+/// A value as reports write its unit: `12.40ms`, `99.99%`, `999.17 req/s`, `3`, `1.083`; `-` when it is not finite.
+pub(crate) fn in_unit(unit: Unit, value: f64) -> String {
+    match unit {
         Unit::Nanoseconds => millis(Some(value)),
         Unit::Bytes => bytes(value),
         Unit::Share => share(value),
         Unit::PerSecond => decimal(Some(value), " req/s"),
-        Unit::Count if value.is_finite() => format!("{value}"),
+        Unit::Count if value.is_finite() => format!("{}", (value * 1000.0).round() / 1000.0),
         Unit::Count => NONE.to_owned(),
     }
 }
@@ -148,6 +151,7 @@ mod tests {
             (1_000.0, "1.00KB"),
             (999_999.0, "1.00MB"),
             (1.5e6, "1.50MB"),
+            (-1.5e6, "-1.50MB"),
             (2.5e13, "25.00TB"),
             (f64::NAN, "-"),
         ] {
@@ -187,6 +191,8 @@ mod tests {
         assert_eq!(measured(&errors, 0.010_000_4), "1.000040000%");
         let size: Target = "bytes.max < 10KB".parse().unwrap();
         assert_eq!(measured(&size, 10_001.0), "10001B");
+        let growth: Target = "memory_growth < 50MB per 1000 requests".parse().unwrap();
+        assert_eq!(measured(&growth, 42_000.0), "42.00MB");
     }
 
     #[test]

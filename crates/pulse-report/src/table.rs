@@ -12,8 +12,10 @@ const INDENT: &str = "  ";
 /// How a column behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// Left-aligned text that is shortened with … when the table is too wide.
+    /// Left-aligned text of the user's or the service's, which is shortened with … when the table is too wide.
     Name,
+    /// Left-aligned words of ours, which are never shortened.
+    Label,
     /// Right-aligned figures.
     Figure,
     /// Right-aligned figures that a narrow page can do without.
@@ -42,8 +44,10 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// The table in lines, indented, at most `width` columns wide where the figures allow it.
+    /// The table in lines, indented, at most `width` columns wide where labels and figures allow it; as wide as it
+    /// needs to be when `width` is 0.
     pub(crate) fn render(mut self, width: usize) -> String {
+        let width = if width == 0 { usize::MAX } else { width };
         let mut widths = self.widths();
         while total(&widths) > width
             && names(&self.columns, &widths).is_none_or(|(names, room)| {
@@ -86,7 +90,7 @@ impl Table {
             }
             let cell = shortened(cell, width);
             let blanks = " ".repeat(width.saturating_sub(cell.width()));
-            if self.columns[index] == Column::Name {
+            if matches!(self.columns[index], Column::Name | Column::Label) {
                 line.push_str(&cell);
                 line.push_str(&blanks);
             } else {
@@ -165,6 +169,24 @@ mod tests {
           name                requests
           日本語の名前               5
           a long name that …     60000
+        ");
+    }
+
+    #[test]
+    fn labels_and_pages_without_a_width_are_never_shortened() {
+        let table = || {
+            let mut table =
+                Table::new([("class", Column::Label), ("n", Column::Figure), ("message", Column::Name)]);
+            table.row(["connect_refused by somebody".into(), "5".into(), "nobody listens there".into()]);
+            table
+        };
+        insta::assert_snapshot!(table().render(0), @r"
+          class                        n  message
+          connect_refused by somebody  5  nobody listens there
+        ");
+        insta::assert_snapshot!(table().render(20), @r"
+          class                        n  message
+          connect_refused by somebody  5  nobody listen…
         ");
     }
 

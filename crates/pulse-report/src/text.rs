@@ -4,32 +4,39 @@ use std::fmt::Write as _;
 use std::io;
 
 use pulse_model::{Summary, ValidityState, Verdict};
+use unicode_width::UnicodeWidthStr;
 
 use crate::figures::Figures;
 use crate::header::{RULE, header};
 use crate::number::{self, NONE};
-use crate::{Reporter, text_sections};
+use crate::suite::is_suite;
+use crate::{Reporter, SuiteText, text_sections};
 
-/// The report in text. Its first block has a fixed wording that scripts read; further rows come after it.
+/// The report in text. Its first block has a fixed wording that scripts read; further rows come after it. A suite is
+/// written as by [`SuiteText`].
 #[derive(Clone, Copy, Debug)]
 pub struct Text {
     /// Colors the words of verdicts with ANSI escapes; only for terminals.
     pub color: bool,
-    /// Columns to fill, at least where figures allow it.
+    /// Columns of the terminal; 0 where there is none (a file, a pipe): nothing is shortened or broken into lines.
     pub width: u16,
     /// Begins with [`header`](crate::header()); off when that was printed as the load began.
     pub header: bool,
 }
 
 impl Default for Text {
-    /// As for a file: complete, without color, 100 columns.
+    /// As for a file: complete, without color, of any width.
     fn default() -> Self {
-        Self { color: false, width: 100, header: true }
+        Self { color: false, width: 0, header: true }
     }
 }
 
 impl Reporter for Text {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        if is_suite(summary) {
+            return SuiteText { color: self.color, width: self.width, ..SuiteText::default() }
+                .render(summary, out);
+        }
         let figures = Figures::of(summary);
         let mut page = Page { text: String::new(), color: self.color, width: usize::from(self.width) };
         if self.header {
@@ -110,13 +117,47 @@ impl Tone {
 }
 
 impl Page {
-    /// Columns to fill.
+    /// An empty page.
+    pub(crate) fn new(color: bool, width: usize) -> Self {
+        Self { text: String::new(), color, width }
+    }
+
+    /// What was written.
+    pub(crate) fn finish(self) -> String {
+        self.text
+    }
+
+    /// Whether a line needs no break.
+    pub(crate) fn fits(&self, line: &str) -> bool {
+        self.width == 0 || visible_width(line) <= self.width
+    }
+
+    /// Columns to fill; 0 where there is no limit.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     pub(crate) fn line(&mut self, text: &str) {
         self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// A line that goes on below itself, `indent` columns from the left, where the page is too narrow for it.
+    pub(crate) fn wrapped(&mut self, indent: usize, text: &str) {
+        let mut column = 0;
+        for (index, word) in text.split(' ').enumerate() {
+            let width = visible_width(word);
+            if index > 0 && self.width > 0 && column > indent && column + 1 + width > self.width {
+                self.text.push('\n');
+                self.text.push_str(&" ".repeat(indent));
+                column = indent;
+            } else if index > 0 {
+                self.text.push(' ');
+                column += 1;
+            }
+            self.text.push_str(word);
+            column += width;
+        }
         self.text.push('\n');
     }
 
@@ -149,6 +190,14 @@ impl Page {
         };
         format!("\u{1b}[{code}m{word}\u{1b}[0m")
     }
+}
+
+/// Columns that a text takes, not counting the escapes of [`Page::toned`].
+fn visible_width(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().width();
+    let after_escapes = parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.width()));
+    first + after_escapes.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -227,13 +276,37 @@ Avg per user: 600 requests
     }
 
     #[test]
+    fn lines_break_between_words_and_color_takes_no_room() {
+        let wrapped = |width, color, text: &str| {
+            let mut page = Page { text: String::new(), color, width };
+            let line = format!("  {}: {text}", page.toned(Tone::Bad, "bad"));
+            page.wrapped(4, &line);
+            page.text.replace("\u{1b}[31m", "").replace("\u{1b}[0m", "")
+        };
+        for color in [false, true] {
+            assert_eq!(wrapped(14, color, "one two three"), "  bad: one two\n    three\n");
+            assert_eq!(wrapped(0, color, "one two three"), "  bad: one two three\n");
+            assert_eq!(wrapped(12, color, "averyverylongword x"), "  bad:\n    averyverylongword\n    x\n");
+        }
+    }
+
+    #[test]
     fn full() {
         insta::assert_snapshot!(canonical::rendered(&Text::default(), &canonical::full()));
     }
 
     #[test]
+    fn full_at_a_terminal() {
+        let usual = Text { width: 80, header: false, ..Text::default() };
+        let text = canonical::rendered(&usual, &canonical::full());
+        insta::assert_snapshot!(text);
+        let widest = text.lines().max_by_key(|line| line.width()).unwrap();
+        assert!(widest.width() <= 80, "{widest}");
+    }
+
+    #[test]
     fn full_on_a_narrow_terminal() {
-        let narrow = Text { width: 60, ..Text::default() };
+        let narrow = Text { width: 60, header: false, ..Text::default() };
         insta::assert_snapshot!(canonical::rendered(&narrow, &canonical::full()));
     }
 

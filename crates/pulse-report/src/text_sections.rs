@@ -11,6 +11,9 @@ use crate::table::{Column, Table};
 use crate::text::{Page, Tone};
 use crate::wording;
 
+/// Between the columns of the success criteria.
+const GAP: &str = "  ";
+
 /// All sections in order; those without anything to say are left out.
 pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
     endpoints(page, figures);
@@ -71,7 +74,7 @@ fn errors(page: &mut Page, figures: &Figures<'_>) {
     }
     page.title("ERRORS");
     let mut table = Table::new([
-        ("class", Column::Name),
+        ("class", Column::Label),
         ("count", Column::Figure),
         ("share", Column::Figure),
         ("first", Column::Figure),
@@ -97,7 +100,7 @@ fn errors(page: &mut Page, figures: &Figures<'_>) {
 fn times(page: &mut Page, figures: &Figures<'_>) {
     page.title("TIMES (ms)");
     let mut table = Table::new([
-        ("", Column::Name),
+        ("", Column::Label),
         ("min", Column::Figure),
         ("avg", Column::Figure),
         ("p50", Column::Figure),
@@ -107,10 +110,10 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         ("n", Column::Spare),
     ]);
     for (name, spread) in [
-        ("response time (from the intended start)", &figures.response),
-        ("service time (from the actual send)", &figures.service),
-        ("start lag (intended to actual start)", &figures.start_lag),
-        ("dispatch lag (the generator's part of it)", &figures.dispatch_lag),
+        ("response time", &figures.response),
+        ("service time", &figures.service),
+        ("start lag", &figures.start_lag),
+        ("dispatch lag", &figures.dispatch_lag),
         ("connect time", &figures.connect),
     ] {
         table.row([
@@ -125,6 +128,11 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         ]);
     }
     page.block(&table.render(page.width()));
+    page.wrapped(
+        2,
+        "  Response time counts from the intended start, service time from the actual send. Start lag is how late \
+         iterations began, dispatch lag the generator's part of it.",
+    );
 }
 
 fn scenarios(page: &mut Page, figures: &Figures<'_>) {
@@ -134,16 +142,16 @@ fn scenarios(page: &mut Page, figures: &Figures<'_>) {
     page.title("SCENARIOS");
     let mut table = Table::new([
         ("name", Column::Name),
-        ("load model", Column::Name),
         ("requests", Column::Figure),
         ("failed", Column::Figure),
+        ("load model", Column::Label),
     ]);
     for scenario in &figures.scenarios {
         table.row([
             scenario.name.to_owned(),
-            scenario.load.to_owned(),
             scenario.requests.to_string(),
             scenario.failed.to_string(),
+            scenario.load.to_owned(),
         ]);
     }
     page.block(&table.render(page.width()));
@@ -155,7 +163,7 @@ fn statuses(page: &mut Page, figures: &Figures<'_>) {
     }
     page.title("STATUSES");
     let mut table =
-        Table::new([("status", Column::Name), ("answers", Column::Figure), ("share", Column::Figure)]);
+        Table::new([("status", Column::Label), ("answers", Column::Figure), ("share", Column::Figure)]);
     let answers = figures.statuses.iter().map(|(_, count)| count).sum();
     for (status, count) in &figures.statuses {
         table.row([(*status).to_owned(), count.to_string(), number::percent(*count, answers)]);
@@ -192,35 +200,41 @@ fn load(page: &mut Page, figures: &Figures<'_>) {
         let rate = figures.per_second(size).unwrap_or(f64::NAN);
         page.row(label, format!("{} ({}/s)", number::bytes(size as f64), number::bytes(rate)));
     }
-    page.row(
-        "  Connections",
-        format!(
-            "{} opened, {} of them again after the service had closed an idle one",
+    page.wrapped(
+        4,
+        &format!(
+            "  Connections: {} opened, {} of them again after the service had closed an idle one",
             summary.counter(metric::CONNECTIONS_OPENED),
             summary.counter(metric::RECONNECTS)
         ),
     );
     let users: u64 = run.scenarios.iter().map(|scenario| scenario.users).sum();
-    page.row(
-        "  Generator",
-        format!(
-            "{users} users at most, {} workers, seed {}, {} {} with {} cores, pulse {}",
-            run.workers,
+    page.wrapped(
+        4,
+        &format!(
+            "  Generator: {} at most, {}, seed {}, {} {} with {}, pulse {}",
+            counted(users, "user"),
+            counted(run.workers.into(), "worker"),
             run.seed,
             printable(&run.host.os),
             printable(&run.host.arch),
-            run.host.cores,
+            counted(run.host.cores.into(), "core"),
             printable(&run.version)
         ),
     );
     page.row("  Started", printable(&run.started));
-    page.row(
-        "  Precision",
-        format!(
-            "quantiles ± {:.2} %; counts, minima, maxima and averages are exact",
+    page.wrapped(
+        4,
+        &format!(
+            "  Precision: quantiles ± {:.2} %; counts, minima, maxima and averages are exact",
             figures.quantile_error * 100.0
         ),
     );
+}
+
+/// `1 user`, `2 users`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn findings(page: &mut Page, figures: &Figures<'_>) {
@@ -242,9 +256,9 @@ fn findings(page: &mut Page, figures: &Figures<'_>) {
         } else {
             format!("{subject}: ")
         };
-        page.line(&format!("  {word}: {subject}{}", printable(&finding.message)));
+        page.wrapped(4, &format!("  {word}: {subject}{}", printable(&finding.message)));
         if let Some(help) = &finding.help {
-            page.line(&format!("    help: {}", printable(help)));
+            page.wrapped(6, &format!("    help: {}", printable(help)));
         }
     }
 }
@@ -267,7 +281,17 @@ fn criteria(page: &mut Page, figures: &Figures<'_>) {
         let value = wording::value(result);
         let certainty = wording::certainty(result).map_or_else(String::new, |text| format!("  ({text})"));
         let reason = wording::reason(result).map_or_else(String::new, |text| format!("; {text}"));
-        page.line(&format!("{word}{padding}  {target}{gap}   measured {value}{certainty}{reason}"));
+        let line = format!("{word}{padding}{GAP}{target}{gap}   measured {value}");
+        let details = format!("{certainty}{reason}");
+        // What does not fit beside the figure stands below it.
+        if page.fits(&format!("{line}{details}")) {
+            page.line(&format!("{line}{details}"));
+        } else {
+            let indent = verdict_width + GAP.len();
+            page.wrapped(indent, &line);
+            let details = details.trim_start_matches([' ', ';']);
+            page.wrapped(indent, &format!("{}{details}", " ".repeat(indent)));
+        }
     }
 }
 
@@ -275,20 +299,20 @@ fn validity(page: &mut Page, figures: &Figures<'_>) {
     let summary = figures.summary;
     page.line("");
     if let Some(ending) = wording::ending(&summary.ending) {
-        page.row("Ending", ending);
+        page.wrapped(2, &format!("Ending: {ending}"));
     }
     let state = summary.validity.state;
     let word = page.toned(Tone::of_validity(state), wording::validity(state));
     let reasons = &summary.validity.reasons;
     match (state, reasons.as_slice()) {
         (_, []) => page.row("Measurement", word),
-        (_, [only]) => page.row("Measurement", format!("{word}: {}", reason(only))),
+        (_, [only]) => page.wrapped(2, &format!("Measurement: {word}: {}", reason(only))),
         (_, several) => {
             page.row("Measurement", format!("{word}:"));
             for each in several {
                 let tone = Tone::of_validity(each.state);
                 let word = page.toned(tone, &wording::validity(each.state).to_lowercase());
-                page.line(&format!("  {word}: {}", reason(each)));
+                page.wrapped(4, &format!("  {word}: {}", reason(each)));
             }
         }
     }

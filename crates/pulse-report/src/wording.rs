@@ -70,8 +70,8 @@ pub(crate) fn iterations(iterations: Iterations) -> String {
 
 /// `1000.00 iterations/s planned, 999.17 iterations/s achieved`.
 pub(crate) fn rates(figures: &Figures<'_>) -> String {
-    let [planned, achieved] = [figures.iterations.due, figures.iterations.started]
-        .map(|events| number::rate(figures.per_second(events)));
+    let [planned, achieved] =
+        [figures.planned_rate(), figures.per_second(figures.iterations.started)].map(number::rate);
     format!("{planned} iterations/s planned, {achieved} iterations/s achieved")
 }
 

@@ -1,7 +1,9 @@
 //! Confidence intervals of quantiles and means.
 
 use pulse_model::Histogram;
-use statrs::distribution::{Binomial, ContinuousCDF as _, DiscreteCDF as _, StudentsT};
+use statrs::distribution::{Binomial, DiscreteCDF as _};
+
+use crate::tails::student_quantile;
 
 /// The confidence level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -46,8 +48,7 @@ pub fn quantile_interval(trend: &Histogram, q: f64, confidence: f64) -> Option<(
 pub fn mean_interval(trend: &Histogram, confidence: f64) -> Option<(f64, f64)> {
     let (mean, stddev) = (trend.mean()?, trend.stddev()?);
     let n = trend.count() as f64;
-    let student = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
-    let half = student.inverse_cdf(f64::midpoint(1.0, confidence)) * stddev / n.sqrt();
+    let half = student_quantile(confidence, n - 1.0)? * stddev / n.sqrt();
     Some((mean - half, mean + half))
 }
 

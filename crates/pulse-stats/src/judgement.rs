@@ -2,6 +2,7 @@
 
 use pulse_model::{Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict};
 
+use crate::blocks::{effective_samples, mean_interval_over, quantile_interval_over};
 use crate::interval::{CONFIDENCE, mean_interval, quantile_interval};
 
 /// Samples beyond a quantile that a judgement needs: n ≥ 10 / (1 − q).
@@ -14,7 +15,22 @@ const SAMPLES_OF_MEAN: u64 = 20;
 /// Quantiles and means are estimates: they pass when the whole 95 % confidence interval meets the limit, fail when none
 /// of it does, and are inconclusive between. Shares, counts, throughput and extremes are facts of the run and are
 /// compared as they are. Without data nothing passes.
+///
+/// Takes samples for independent, which response times under load are not: with the intervals at hand use
+/// [`judge_over`].
 pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
+    verdict(target, snapshot, &[])
+}
+
+/// Judges one target from the totals and the intervals they are the sum of, in order of time.
+///
+/// As [`judge`], but the intervals of quantiles and means know that slow responses come in clusters
+/// ([`quantile_interval_over`]). Intervals that do not hold all of the values of the totals are not used.
+pub fn judge_over(target: &Target, totals: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
+    verdict(target, totals, intervals)
+}
+
+fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
     let result =
         |verdict, measured, reason| TargetResult { target: target.clone(), verdict, measured, reason };
     let trend = target.trend(snapshot);
@@ -27,13 +43,20 @@ pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
         _ => trend.count(),
     };
     let fact = Measured { value, lo: value, hi: value, samples };
-    let Some(estimate) = estimate(target, &trend) else {
+    let Some(estimate) = estimate(target, &trend, intervals) else {
         let verdict = if target.holds(value) { Verdict::Pass } else { Verdict::Fail };
         return result(verdict, Some(fact), None);
     };
     match estimate {
         Estimate::TooFew { needed } => {
             let reason = format!("{samples} samples are too few to judge; at least {needed} are needed");
+            result(Verdict::Inconclusive, Some(fact), Some(reason))
+        }
+        Estimate::Clustered { effective } => {
+            let reason = format!(
+                "{samples} samples that come in clusters tell as much as about {effective:.0} independent ones; more of \
+                 them, over a longer time, would decide"
+            );
             result(Verdict::Inconclusive, Some(fact), Some(reason))
         }
         Estimate::Interval { lo, hi } => {
@@ -57,27 +80,41 @@ pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
 
 enum Estimate {
     TooFew { needed: u64 },
+    Clustered { effective: f64 },
     Interval { lo: f64, hi: f64 },
 }
 
 /// The interval of a statistic that is an estimate; `None` for facts of the run.
-fn estimate(target: &Target, trend: &Histogram) -> Option<Estimate> {
+fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot]) -> Option<Estimate> {
     let Subject::Trend { statistic, .. } = &target.subject else {
         return None;
     };
-    let (needed, interval) = match *statistic {
-        Statistic::Quantile(q) => {
-            // Rounded first: 10 / (1 − 0.99) is 1000, not 1000.0000000000009.
-            let needed = (SAMPLES_BEYOND / (1.0 - q).min(q)).round() as u64;
-            (needed, quantile_interval(trend, q, CONFIDENCE))
-        }
-        Statistic::Mean => (SAMPLES_OF_MEAN, mean_interval(trend, CONFIDENCE)),
+    let needed = match *statistic {
+        // Rounded first: 10 / (1 − 0.99) is 1000, not 1000.0000000000009.
+        Statistic::Quantile(q) => (SAMPLES_BEYOND / (1.0 - q).min(q)).round() as u64,
+        Statistic::Mean => SAMPLES_OF_MEAN,
         Statistic::Min | Statistic::Max | Statistic::Stddev => return None,
     };
-    match interval {
-        Some((lo, hi)) if trend.count() >= needed => Some(Estimate::Interval { lo, hi }),
-        _ => Some(Estimate::TooFew { needed }),
+    if trend.count() < needed {
+        return Some(Estimate::TooFew { needed });
     }
+    let parts: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
+    let complete = parts.iter().map(Histogram::count).sum::<u64>() == trend.count();
+    let interval = match *statistic {
+        Statistic::Quantile(q) if complete => {
+            let Some(over) = quantile_interval_over(&parts, q, CONFIDENCE) else {
+                let effective = effective_samples(&parts, q).unwrap_or_default();
+                return Some(Estimate::Clustered { effective });
+            };
+            Some((over.estimate.lo, over.estimate.hi))
+        }
+        Statistic::Quantile(q) => quantile_interval(trend, q, CONFIDENCE),
+        _ if complete => {
+            mean_interval_over(&parts, CONFIDENCE).map(|over| (over.estimate.lo, over.estimate.hi))
+        }
+        _ => mean_interval(trend, CONFIDENCE),
+    };
+    Some(interval.map_or(Estimate::TooFew { needed }, |(lo, hi)| Estimate::Interval { lo, hi }))
 }
 
 #[cfg(test)]
@@ -141,5 +178,66 @@ mod tests {
             Some("999 samples are too few to judge; at least 1000 are needed")
         );
         assert_eq!(judge(&"p99 < 1s".parse().unwrap(), &measured(1000, 100, 0)).verdict, Verdict::Pass);
+    }
+
+    /// `count` intervals of 100 response times around 10 ms; every `slow`-th interval takes 100 ms as a whole.
+    fn intervals(count: u64, slow: u64) -> Vec<Snapshot> {
+        let interval = |i: u64| {
+            let mut trend = Histogram::default();
+            (0..100).for_each(|k| {
+                trend.record(
+                    (if (i * 37 % count).is_multiple_of(slow) { 100_000_000 } else { 10_000_000 }) + k * 1000,
+                );
+            });
+            let mut snapshot = Snapshot::default();
+            let series = Series::new(metric::RESPONSE_TIME).with(tag::OUTCOME, "ok");
+            snapshot.add(series, Aggregate::Trend(trend));
+            snapshot
+        };
+        (0..count).map(interval).collect()
+    }
+
+    fn sum(intervals: &[Snapshot]) -> Snapshot {
+        intervals.iter().fold(Snapshot::default(), |mut sum, interval| {
+            sum.merge(interval);
+            sum
+        })
+    }
+
+    #[test]
+    fn clusters_widen_the_interval() {
+        // 12 of 100 intervals are slow: as independent samples the p90 is surely slow, as twelve events it is not.
+        let clustered = intervals(100, 9);
+        let totals = sum(&clustered);
+        for (target, alone, over) in [
+            ("p90 < 50ms", Verdict::Fail, Verdict::Inconclusive),
+            ("p50 < 50ms", Verdict::Pass, Verdict::Pass),
+            ("avg < 22ms", Verdict::Pass, Verdict::Inconclusive),
+            ("avg < 50ms", Verdict::Pass, Verdict::Pass),
+            ("p90 < 1ms", Verdict::Fail, Verdict::Fail),
+            ("p99 < 50ms", Verdict::Fail, Verdict::Fail),
+            ("max < 1s", Verdict::Pass, Verdict::Pass),
+        ] {
+            let target = target.parse().unwrap();
+            assert_eq!(judge(&target, &totals).verdict, alone, "{target}");
+            let result = judge_over(&target, &totals, &clustered);
+            assert_eq!(result.verdict, over, "{result:?}");
+        }
+        // One interval of a hundred holds all that is slow: a single event says nothing about how often it happens.
+        let rare = intervals(100, 100);
+        let result = judge_over(&"p98 < 1s".parse().unwrap(), &sum(&rare), &rare);
+        assert_eq!(result.verdict, Verdict::Inconclusive, "{result:?}");
+        assert!(result.reason.is_some_and(|reason| reason.contains("come in clusters")));
+    }
+
+    #[test]
+    fn few_or_incomplete_intervals_are_not_used() {
+        let steady = intervals(100, 1000);
+        let totals = sum(&steady);
+        let target = "p90 < 50ms".parse().unwrap();
+        assert_eq!(judge_over(&target, &totals, &steady).verdict, Verdict::Pass);
+        assert_eq!(judge_over(&target, &totals, &steady[..50]), judge(&target, &totals));
+        assert_eq!(judge_over(&target, &totals, &[]), judge(&target, &totals));
+        assert_eq!(judge_over(&target, &Snapshot::default(), &[]).verdict, Verdict::NoData);
     }
 }

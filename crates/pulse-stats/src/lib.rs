@@ -1,4 +1,16 @@
-//! The statistics behind every verdict: confidence intervals, and the judgement of a target.
+//! The statistics behind every verdict: confidence intervals, tests, change points, trends, and the judgement of a target.
+//!
+//! - *How well is it known?* [`quantile_interval_over`] and [`mean_interval_over`] for a run's intervals, whose samples depend
+//!   on each other; [`quantile_interval`] and [`mean_interval`] for independent samples; [`Bootstrap`] for resampling.
+//! - *Does it meet its target?* [`judge_over`], [`judge`].
+//! - *Is it another?* [`compare_intervals`] for two runs; [`mann_whitney`] and [`hodges_lehmann`] for independent samples;
+//!   [`benjamini_hochberg`] for many answers at once; [`EDivisive`] for a history.
+//! - *Is it steady?* [`warm_up`], [`stationarity`], [`shift`](shift()), [`mann_kendall`], [`theil_sen`], [`leak_slope`],
+//!   [`exponential_gaps`], [`autocorrelation`](autocorrelation()).
+//! - *Where does it end?* [`Scalability`].
+//!
+//! An [`Estimate`] is a value with its interval. Input that allows no answer (too few values, NaN, all equal) gives `None`
+//! or an error, never a panic; the same input gives the same answer everywhere, since random numbers come from a seed.
 //!
 //! ```
 //! use pulse_model::Histogram;
@@ -10,13 +22,52 @@
 //! assert!(lo < 950e6 && 950e6 < hi);
 //! ```
 //!
-//! What it does *not* do: it does not collect samples, read clocks or draw random numbers, and it never decides what a
-//! missed target means for the exit code.
+//! What it does *not* do: it does not collect samples, read clocks or choose seeds, and it never decides what a missed
+//! target means for the exit code.
 
+mod anderson_darling;
+mod autocorrelation;
+mod benjamini_hochberg;
+mod blocks;
+mod bootstrap;
+mod e_divisive;
+mod estimate;
+mod five_numbers;
+mod hodges_lehmann;
 mod interval;
 mod judgement;
+mod mann_kendall;
+mod mann_whitney;
+mod ranks;
+mod scalability;
 mod shift;
+mod stationarity;
+mod tails;
+mod tally;
+mod theil_sen;
+mod two_sample_bootstrap;
+mod weighted;
 
+pub use anderson_darling::{AndersonDarling, exponential_gaps};
+pub use autocorrelation::{
+    LjungBox, autocorrelation, autocorrelation_bound, effective_sample_size, ljung_box,
+};
+pub use benjamini_hochberg::benjamini_hochberg;
+pub use blocks::{
+    BlockInterval, MIN_INTERVALS, block_length, effective_samples, mean_interval_over, quantile_interval_over,
+};
+pub use bootstrap::Bootstrap;
+pub use e_divisive::{ChangePoint, EDivisive};
+pub use estimate::Estimate;
+pub use five_numbers::FiveNumbers;
+pub use hodges_lehmann::hodges_lehmann;
 pub use interval::{CONFIDENCE, mean_interval, quantile_interval, quantile_ranks};
-pub use judgement::judge;
+pub use judgement::{judge, judge_over};
+pub use mann_kendall::{MannKendall, mann_kendall, mann_kendall_autocorrelated, variance_inflation};
+pub use mann_whitney::{MannWhitney, mann_whitney};
+pub use scalability::{NoPeak, Peak, Scalability, ScalabilityError};
 pub use shift::{Shift, shift};
+pub use stationarity::{Drift, Stationarity, WarmUp, stationarity, warm_up};
+pub use theil_sen::{TheilSen, leak_slope, theil_sen};
+pub use two_sample_bootstrap::{TwoSamples, compare_intervals, mean_ratio};
+pub use weighted::Weighted;

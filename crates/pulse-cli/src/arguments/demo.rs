@@ -60,7 +60,8 @@ pub(crate) struct ServeArguments {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Character")]
 pub(crate) struct CharacterArguments {
-    /// Added latency: fixed:5ms, uniform:1ms..9ms, exponential:mean=5ms or lognormal:p50=12ms,p99=90ms.
+    /// Added latency: fixed:5ms, uniform:1ms..9ms, exponential:mean=5ms or lognormal:p50=12ms,p99=90ms (which is what
+    /// `pulse demo` runs with; `pulse demo serve` adds none).
     #[arg(long, value_name = "LAW")]
     latency: Option<LatencyLaw>,
     /// Stop answering for a while, over and over: 1s/10s.

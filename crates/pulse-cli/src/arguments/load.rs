@@ -11,7 +11,7 @@ use pulse_plan::{
 use super::WhenInconclusive;
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
-use crate::source::{Source, read_file};
+use crate::source::{Source, read_file_of};
 
 /// The largest body that `-d @FILE` sends.
 const MAX_BODY_BYTES: usize = 64 << 20;
@@ -88,8 +88,11 @@ pub(crate) struct LoadFlags {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct RequestFlags {
-    /// Base URL of the service; without a path it asks /health [default: <http://127.0.0.1:8000>].
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Base URL of the service; without a path it asks /health [default: http://127.0.0.1:8000]"
+    )]
     url: Option<String>,
     /// HTTP method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD")]
@@ -140,7 +143,7 @@ pub(crate) struct ResultFlags {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// What an inconclusive target means for the exit code.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub(crate) inconclusive: WhenInconclusive,
     /// No progress while it runs.
     #[arg(short, long)]
@@ -162,15 +165,14 @@ impl LoadArguments {
                 return Err(Problem::usage("the service is given twice: leave out SERVICE or --url"));
             }
             let body = match (&request.data, &request.json) {
-                (Some(text), _) | (_, Some(text)) => Some(body(text)?),
-                _ => None,
+                (Some(text), _) => Some(body("--data", text)?),
+                (None, Some(text)) => Some(json_body(text)?),
+                (None, None) => None,
             };
             return Ok(Source::Url(UrlRequest { method: request.method.clone(), body }));
         };
-        if !Path::new(path).is_file() {
-            return Err(Problem::usage(format!(
-                "`{path}` is neither a URL nor a scenario file; write for example http://127.0.0.1:8000 or scenario.toml"
-            )));
+        if let Some(why) = no_scenario_file(path) {
+            return Err(Problem::usage(why));
         }
         let of_url = [
             ("--method", request.method.is_some()),
@@ -200,7 +202,12 @@ impl LoadArguments {
         if let Some(content_type) = content_type.filter(|_| !typed) {
             headers.push(("Content-Type".to_owned(), content_type.to_owned()));
         }
-        let certificate = request.cacert.as_deref().map(|path| read_file(path, MAX_CERTIFICATE_BYTES));
+        if request.user.as_ref().is_some_and(|user| !user.contains(':')) {
+            // The value is not repeated: it may be a password.
+            return Err(Problem::usage("--user is written NAME:PASSWORD; the colon is missing"));
+        }
+        let certificate =
+            request.cacert.as_deref().map(|path| read_file_of("--cacert", path, MAX_CERTIFICATE_BYTES));
         let service = ServiceOptions {
             url,
             headers,
@@ -239,10 +246,42 @@ impl LoadFlags {
     }
 }
 
+/// Why a SERVICE without `://` cannot be loaded; `None` when it is a file.
+fn no_scenario_file(text: &str) -> Option<String> {
+    let path = Path::new(text);
+    let looks_like_a_file = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    if path.is_file() {
+        None
+    } else if path.is_dir() {
+        Some(format!("`{text}` is a folder; name the scenario file in it, for example {text}/scenario.toml"))
+    } else if path.exists() {
+        Some(format!("`{text}` is not a regular file; SERVICE is a URL or a scenario file (TOML)"))
+    } else if looks_like_a_file || text.contains(std::path::MAIN_SEPARATOR) && !text.contains(':') {
+        Some(format!(
+            "there is no scenario file `{text}`; SERVICE is a URL or the path of a scenario file (TOML)"
+        ))
+    } else {
+        Some(format!(
+            "`{text}` is neither a URL nor a scenario file; for a URL write the scheme, too: http://{text}"
+        ))
+    }
+}
+
+/// A JSON body, checked here: what every answer of the load would complain about is better said before it.
+fn json_body(text: &str) -> Result<Vec<u8>, Problem> {
+    let bytes = body("--json", text)?;
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Problem::usage(format!(
+            "the body of --json is not JSON: {error}; to send it all the same, use -d BODY with -H 'Content-Type: application/json'"
+        ))),
+    }
+}
+
 /// A body as curl takes it: the text itself, or the content of @FILE.
-fn body(text: &str) -> Result<Vec<u8>, Problem> {
+fn body(flag: &str, text: &str) -> Result<Vec<u8>, Problem> {
     match text.strip_prefix('@') {
-        Some(path) => read_file(Path::new(path), MAX_BODY_BYTES),
+        Some(path) => read_file_of(flag, Path::new(path), MAX_BODY_BYTES),
         None => Ok(text.as_bytes().to_vec()),
     }
 }

@@ -1,12 +1,14 @@
 //! The command line, as plain data. What it means is decided in [`crate::commands`].
 
 mod demo;
+mod examples;
 mod load;
 mod report;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use demo::{DemoAction, DemoArguments, ServeArguments};
+pub(crate) use examples::with_example;
 pub(crate) use load::LoadArguments;
 pub(crate) use report::ReportArguments;
 
@@ -22,10 +24,13 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load a service and judge its response times against targets.
+    #[command(after_help = examples::LOAD, allow_negative_numbers = true)]
     Load(Box<LoadArguments>),
     /// Show a recorded run again, in any format.
+    #[command(after_help = examples::REPORT)]
     Report(ReportArguments),
     /// Start the demo trading API, load it for ten seconds and print the report.
+    #[command(after_help = examples::DEMO)]
     Demo(Box<DemoArguments>),
 }
 

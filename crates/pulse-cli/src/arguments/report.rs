@@ -16,6 +16,6 @@ pub(crate) struct ReportArguments {
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// What an inconclusive target means for the exit code.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub(crate) inconclusive: WhenInconclusive,
 }

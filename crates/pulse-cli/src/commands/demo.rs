@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Duration;
 
-use pulse_demo::{DemoConfig, DemoServer};
+use pulse_demo::{Character, DemoConfig, DemoServer, LatencyLaw};
 use pulse_engine::StopHandle;
 use pulse_plan::{LoadOptions, Overrides, ServiceOptions};
 use pulse_report::Format;
@@ -21,14 +22,19 @@ use crate::terminal::Stream;
 const SCENARIO: &str = include_str!("demo.toml");
 /// Where the demo's report goes.
 const REPORT: &str = "pulse-report.json";
+/// How long the demo's answers take unless a flag says otherwise: a service of the usual kind rather than one that
+/// answers at once, whose measurement the smallest disturbance of the machine would make worthless.
+const LATENCY: LatencyLaw =
+    LatencyLaw::LogNormal { p50: Duration::from_millis(12), p99: Duration::from_millis(90) };
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
     if let Some(DemoAction::Serve(serve)) = &arguments.action {
         return self::serve(serve);
     }
+    let given = arguments.character.character();
     let config = DemoConfig {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        character: arguments.character.character(),
+        character: Character { latency: given.latency.or(Some(LATENCY)), ..given },
         ..DemoConfig::default()
     };
     let server = DemoServer::start(config).map_err(Problem::usage)?;
@@ -52,7 +58,11 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
         quiet: arguments.quiet,
     };
     let exit = run_plan(plan, wishes)?;
-    say(&format!("\nReport written to {REPORT}. Next: pulse load --help\n"))?;
+    if exit != Exit::Usage {
+        let stream =
+            if out.iter().any(ReportRequest::is_standard_output) { Stream::Err } else { Stream::Out };
+        say(stream, &format!("\nReport written to {REPORT}. Next: pulse load --help\n"))?;
+    }
     server.stop().map_err(Problem::internal)?;
     Ok(exit)
 }
@@ -68,15 +78,16 @@ fn serve(arguments: &ServeArguments) -> Result<Exit, Problem> {
     };
     let server = DemoServer::start(config).map_err(Problem::usage)?;
     let stop = StopHandle::default();
-    stop_on_signal(&stop)
+    stop_on_signal(&stop, Some("Stopping."))
         .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
     let data = server.data_set();
     let kind = if data.fresh { "new" } else { "existing" };
     let url = server.url();
-    say(&format!(
+    let greeting = format!(
         "Demo trading API on {url} ({kind} database with {} trades); try {url}/docs. Ctrl-C stops it.\n",
         data.trades
-    ))?;
+    );
+    say(Stream::Out, &greeting)?;
     while !stop.is_stopped() {
         std::thread::park_timeout(std::time::Duration::from_millis(100));
     }
@@ -84,8 +95,6 @@ fn serve(arguments: &ServeArguments) -> Result<Exit, Problem> {
     Ok(Exit::Success)
 }
 
-fn say(text: &str) -> Result<(), Problem> {
-    Stream::Out
-        .write(text)
-        .map_err(|error| Problem::usage(format!("standard output cannot be written: {error}")))
+fn say(stream: Stream, text: &str) -> Result<(), Problem> {
+    stream.write(text).map_err(|error| Problem::usage(format!("the output cannot be written: {error}")))
 }

@@ -1,13 +1,13 @@
 //! `pulse load`: a plan, a run, a report.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
 use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, raise_descriptor_limit};
-use pulse_live::{Hub, ProgressLines, Recorder, TerminalView};
-use pulse_model::{RunInfo, Summary};
+use pulse_live::{Hub, OutputReport, ProgressLines, Recorder, TerminalView};
+use pulse_model::{EventKind, Finding, Nanos, RunEvent, RunInfo, Severity, Summary};
 use pulse_plan::{LoadModel, Plan, Segment};
 use pulse_report::{Reporter as _, Text, header};
 
@@ -20,6 +20,10 @@ use crate::terminal::{Stream, note};
 
 /// Descriptors that the program itself needs: standard streams, outputs, event queues, timers.
 const OWN_DESCRIPTORS: u64 = 64;
+/// What the output of `--record` is called.
+const RECORDING: &str = "the recording";
+/// What people read after Ctrl-C.
+const STOPPING: &str = "Stopping: running requests may end, the report follows. Ctrl-C again to quit.";
 
 /// What to do with a run besides judging it.
 #[derive(Clone, Copy, Debug)]
@@ -50,22 +54,45 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
     let job = job(plan, wishes.workers);
     check_descriptors(&job.plan)?;
     let mut hub = Hub::new();
-    let added = add_outputs(&mut hub, stream, wishes)?;
+    add_outputs(&mut hub, stream, wishes)?;
     probe(&job.plan).map_err(run_problem)?;
     let stop = StopHandle::default();
-    stop_on_signal(&stop)
+    // What somebody else writes would tear a live view apart; it shows the announcement itself.
+    let live = stream.is_terminal() && !wishes.quiet;
+    stop_on_signal(&stop, (!live).then_some(STOPPING))
         .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
     // Text goes first, so that the live view is drawn below it.
     write_human(stream, &header(&job.info))?;
-    let result = pulse_engine::run(&job, &stop, &mut |event| hub.send(event));
-    for report in hub.close() {
-        describe_output(&report);
-    }
-    debug_assert!(added <= 3, "terminal or lines, and a recording");
+    let mut announced = !live;
+    let result = pulse_engine::run(&job, &stop, &mut |event| {
+        if stop.is_stopped() && !std::mem::replace(&mut announced, true) {
+            hub.send(stopping(event.at));
+        }
+        hub.send(event);
+    });
+    let outputs: Vec<_> = hub.close().iter().map(|output| check_output(output, wishes.record)).collect();
     let summary = result.map_err(run_problem)?;
-    show(&summary, stream, false)?;
-    reports.write(&summary)?;
-    Ok(Exit::of(&summary, wishes.inconclusive))
+    // Whatever cannot be written, the others are: a report is not lost with its neighbour.
+    let mut exit = Exit::of(&summary, wishes.inconclusive);
+    let shown = show(&summary, stream, false);
+    let written = reports.write(&summary);
+    for problem in outputs.into_iter().chain([shown, written]).filter_map(Result::err) {
+        problem.print();
+        exit = problem.exit;
+    }
+    Ok(exit)
+}
+
+/// The announcement as an event.
+fn stopping(at: Nanos) -> RunEvent {
+    let finding = Finding {
+        code: "stopping".to_owned(),
+        severity: Severity::Note,
+        subject: String::new(),
+        message: STOPPING.to_owned(),
+        help: None,
+    };
+    RunEvent { at, kind: EventKind::Notice(finding) }
 }
 
 /// Prints the report for people.
@@ -126,17 +153,15 @@ fn check_descriptors(plan: &Plan) -> Result<(), Problem> {
     Ok(())
 }
 
-fn add_outputs(hub: &mut Hub, stream: Stream, wishes: Wishes<'_>) -> Result<usize, Problem> {
+fn add_outputs(hub: &mut Hub, stream: Stream, wishes: Wishes<'_>) -> Result<(), Problem> {
     let refused = |error| Problem::internal(format!("the system refused a thread: {error}"));
-    let mut added = 0;
     if let Some(path) = wishes.record {
         let recorder = File::create(path).map(BufWriter::new).and_then(Recorder::new);
         let recorder = recorder.map_err(|error| cannot_write(path, error))?;
-        hub.add(format!("the recording {}", path.display()), recorder).map_err(refused)?;
-        added += 1;
+        hub.add(RECORDING, recorder).map_err(refused)?;
     }
     if wishes.quiet {
-        return Ok(added);
+        return Ok(());
     }
     if !stream.is_terminal() {
         hub.add("the progress lines", ProgressLines::new(Stream::Err.writer())).map_err(refused)?;
@@ -145,16 +170,31 @@ fn add_outputs(hub: &mut Hub, stream: Stream, wishes: Wishes<'_>) -> Result<usiz
     } else {
         hub.add("the live view", TerminalView::without_color(stream.writer())).map_err(refused)?;
     }
-    Ok(added + 1)
+    Ok(())
 }
 
-/// An output that failed or fell behind did not disturb the run; the user should know all the same.
-fn describe_output(report: &pulse_live::OutputReport) {
-    if let Some(error) = &report.error {
-        note(&format!("warning: {} is incomplete: {error}", report.name));
-    } else if report.dropped > 0 {
-        note(&format!("warning: {} missed {} events because it was too slow", report.name, report.dropped));
+/// An output that failed or fell behind did not disturb the run; the user should know all the same. A recording that
+/// was asked for and is incomplete is a failure, a live view that nobody could see is none.
+fn check_output(report: &OutputReport, record: Option<&Path>) -> Result<(), Problem> {
+    let path = record.filter(|_| report.name == RECORDING).map(Path::display);
+    match (&report.error, path) {
+        (Some(error), Some(path)) => {
+            return Err(Problem::usage(format!(
+                "the recording {path} is incomplete: {error}; the report covers the whole run all the same"
+            )));
+        }
+        // Whoever read it has gone, as with `| head`.
+        (Some(error), None) if error.kind() == ErrorKind::BrokenPipe => {}
+        (Some(error), None) => note(&format!("warning: {} ended early: {error}", report.name)),
+        (None, _) if report.dropped > 0 => {
+            note(&format!(
+                "warning: {} missed {} events because it was too slow",
+                report.name, report.dropped
+            ));
+        }
+        (None, _) => {}
     }
+    Ok(())
 }
 
 fn run_problem(error: RunError) -> Problem {

@@ -179,6 +179,10 @@ impl Dispatcher {
             Users::Closed(users) => users.idle(user.0, now, &mut self.pending),
             Users::Open(users) => users.idle(user.0, now, &mut self.pending),
         }
+        if self.pending.over(now) {
+            // The timeout of what was due meanwhile may be late: the schedule must not take itself for finished.
+            self.advance(now);
+        }
         self.settle(now);
     }
 
@@ -242,10 +246,11 @@ impl Dispatcher {
             }
         }
         let gone = match &self.users {
+            // Whoever left for good does not come back, and a part without users has nothing to wait for.
             Users::Closed(users) => users.all_gone(),
-            Users::Open(users) => users.all_gone(),
+            Users::Open(users) => users.all_gone() && self.pending.over(now),
         };
-        if gone && self.pending.busy_count == 0 && self.pending.over(now) {
+        if gone && self.pending.busy_count == 0 {
             self.finished = true;
             self.pending.actions.push_back(Action::Finish);
         }

@@ -16,6 +16,7 @@ use pulse_plan::{Plan, Segment};
 use crate::behavior::Behavior;
 use crate::endpoints::Endpoints;
 
+pub(crate) use data::FeedCursors;
 use data::Feeds;
 use program::Program;
 pub(crate) use program::endpoints;
@@ -53,11 +54,12 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// The steps for a worker that owns `segment` of the data.
+    /// The steps for the worker that owns `segment`.
     pub(crate) fn new(
         plan: &Arc<Plan>,
         endpoints: &Endpoints,
         connector: Connector,
+        cursors: Arc<FeedCursors>,
         segment: Segment,
     ) -> Result<Self, StepsError> {
         let mut first = 0;
@@ -75,7 +77,7 @@ impl Steps {
         Ok(Self {
             connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
-            feeds: Rc::new(Feeds::new(plan, segment)),
+            feeds: Rc::new(Feeds::new(plan, cursors, segment)),
             programs,
             plan: Arc::clone(plan),
         })

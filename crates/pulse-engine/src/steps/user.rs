@@ -148,10 +148,10 @@ impl StepsUser {
             iteration.check(step.endpoint, number, passed);
         }
         for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
-            match answer.extract(source) {
-                Some(value) => values.slots[usize::from(*slot)] = value,
-                // Only a failure is worth a line: a value that was found shows in the next request.
-                None => iteration.check(step.endpoint, number, false),
+            let found = answer.extract(source);
+            iteration.check(step.endpoint, number, found.is_some());
+            if let Some(value) = found {
+                values.slots[usize::from(*slot)] = value;
             }
         }
     }

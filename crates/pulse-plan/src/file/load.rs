@@ -7,21 +7,9 @@ use crate::{LoadError, LoadOptions, Stage};
 /// scenario takes from the file).
 pub(crate) fn read(field: &Field<'_>, inherited: Option<&LoadOptions>) -> Option<LoadOptions> {
     let table = field.table("{ users = 10 }")?;
-    let mut options = LoadOptions {
-        users: table.get("users").and_then(|field| field.integer(1..=crate::MAX_USERS, "20")),
-        rate: table.get("rate").and_then(|field| field.number("100")),
-        stages: table.get("stages").and_then(|field| read_stages(&field)),
-        duration: table.get("duration").and_then(|field| field.duration("\"30s\"")),
-        iterations: table.get("iterations").and_then(|field| field.integer(1..=i64::MAX as u64, "1000")),
-        requests: table.get("requests").and_then(|field| field.integer(1..=i64::MAX as u64, "1000")),
-        pace: table.get("pace").and_then(|field| field.number("10")),
-        missed: table.get("missed").and_then(|field| field.parsed("\"catch-up\"")),
-        arrivals: table.get("arrivals").and_then(|field| field.parsed("\"poisson\"")),
-        max_users: table.get("max_users").and_then(|field| field.integer(1..=crate::MAX_USERS, "200")),
-        graceful_stop: table.get("graceful_stop").and_then(|field| field.duration("\"5s\"")),
-        warmup: None,
-        seed: None,
-    };
+    let mut options = read_shape(&table);
+    options.iterations = table.get("iterations").and_then(|field| field.integer(1..=i64::MAX as u64, "1000"));
+    options.requests = table.get("requests").and_then(|field| field.integer(1..=i64::MAX as u64, "1000"));
     read_run_wide(&table, inherited.is_some(), &mut options);
     if let Some(inherited) = inherited {
         options = inherit(&options, inherited);
@@ -33,6 +21,22 @@ pub(crate) fn read(field: &Field<'_>, inherited: Option<&LoadOptions>) -> Option
     }
     table.finish();
     Some(options)
+}
+
+/// The keys that say how much load there is over time.
+pub(crate) fn read_shape(table: &TableReader<'_>) -> LoadOptions {
+    LoadOptions {
+        users: table.get("users").and_then(|field| field.integer(1..=crate::MAX_USERS, "20")),
+        rate: table.get("rate").and_then(|field| field.number("100")),
+        stages: table.get("stages").and_then(|field| read_stages(&field)),
+        duration: table.get("duration").and_then(|field| field.duration("\"30s\"")),
+        pace: table.get("pace").and_then(|field| field.number("10")),
+        missed: table.get("missed").and_then(|field| field.parsed("\"catch-up\"")),
+        arrivals: table.get("arrivals").and_then(|field| field.parsed("\"poisson\"")),
+        max_users: table.get("max_users").and_then(|field| field.integer(1..=crate::MAX_USERS, "200")),
+        graceful_stop: table.get("graceful_stop").and_then(|field| field.duration("\"5s\"")),
+        ..LoadOptions::default()
+    }
 }
 
 /// `warmup` and `seed` are of the whole run.
@@ -60,7 +64,7 @@ fn inherit(options: &LoadOptions, file: &LoadOptions) -> LoadOptions {
 }
 
 /// Points at the option that the error is about.
-fn report(table: &TableReader<'_>, error: &LoadError) {
+pub(crate) fn report(table: &TableReader<'_>, error: &LoadError) {
     match table.get(error.option()) {
         Some(field) => field.error_at(field.node.span.clone(), error.to_string(), None),
         None => table.error(error.to_string(), None),

@@ -13,15 +13,16 @@ mod reader;
 mod scenario;
 mod service;
 mod step;
+mod suite;
+mod targets;
 mod tree;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use pulse_model::{Target, TargetError};
-
 pub use error::{FileError, FileErrors};
+pub use suite::{BaseService, SuiteFile};
 
 use crate::draft::Draft;
 use crate::{Overrides, Plan, PlanError};
@@ -38,7 +39,6 @@ pub(crate) use service::ServiceTable;
 pub const MAX_SCENARIO_FILE_BYTES: usize = 8 << 20;
 /// The longest name in a report, in characters.
 const MAX_NAME: usize = 200;
-const MAX_TARGETS: usize = 1_000;
 const MAX_VARIABLES: usize = 10_000;
 
 /// A scenario file that was read and found free of mistakes, as far as one can tell without the files it names.
@@ -62,12 +62,12 @@ impl ScenarioFile {
         let notes = Diagnostics::new(file_name, text);
         let root = read_tree(text, &notes);
         let asked = RefCell::new(BTreeMap::new());
-        let recording = |name: &str| {
-            let value = env(name);
-            asked.borrow_mut().insert(name.to_owned(), value.clone());
-            value
-        };
+        let recording = |name: &str| record(env, &asked, name);
         let builder = Builder::new(&notes, None);
+        if let (true, Some(test)) = (notes.is_empty(), scenario::key(&root, "test")) {
+            let help = format!("run it with pulse test {file_name}");
+            notes.report(test, "test", "this is a suite: it has cases, not scenarios", Some(help));
+        }
         if notes.is_empty() {
             let draft = builder.draft(&root, &recording);
             builder.check(draft, &root);
@@ -94,12 +94,28 @@ impl ScenarioFile {
         files: &BTreeMap<String, Vec<u8>>,
         overrides: &Overrides,
     ) -> Result<Plan, PlanError> {
+        self.to_draft(files)?.into_plan(&self.name, overrides)
+    }
+
+    /// Everything that the file and those that it needs say.
+    fn to_draft(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Draft, FileErrors> {
         let notes = Diagnostics::new(&self.name, &self.text);
         let env = |name: &str| self.environment.get(name).cloned().flatten();
         let draft = Builder::new(&notes, Some(files)).draft(&self.root, &env);
         notes.finish()?;
-        draft.into_plan(&self.name, overrides)
+        Ok(draft)
     }
+}
+
+/// Looks up an environment variable and keeps the answer, so that a later step sees the same.
+fn record(
+    env: &dyn Fn(&str) -> Option<String>,
+    asked: &RefCell<BTreeMap<String, Option<String>>>,
+    name: &str,
+) -> Option<String> {
+    let value = env(name);
+    asked.borrow_mut().insert(name.to_owned(), value.clone());
+    value
 }
 
 /// The document; an empty one when it cannot be read.
@@ -158,7 +174,7 @@ impl<'a> Builder<'a> {
         let mut names = Names { env, constants: BTreeMap::new(), slots: BTreeMap::new(), feeds: Vec::new() };
         let title = table.get("name").and_then(|field| step::read_label(&field, &Scope::fixed(&names)));
         names.constants = self.constants(&table, &names);
-        names.slots = scenario::number_slots(self, root);
+        names.slots = scenario::number_slots(self, scenario::steps(root));
         let feeds = data::read(self, &table);
         for entry in &feeds {
             let columns = entry.read.then(|| entry.feed.columns.clone());
@@ -168,7 +184,8 @@ impl<'a> Builder<'a> {
             Scope { names: &names, extracted: Vec::new(), later: Vec::new(), per_iteration: true };
         let service = service::read(self, &table, &everywhere);
         let load = table.get("load").and_then(|field| load::read(&field, None)).unwrap_or_default();
-        let targets = table.get("targets").map_or_else(Vec::new, |field| read_targets(&field));
+        let targets = table.get("targets").map_or_else(Vec::new, |field| targets::read(&field));
+        let targets = targets.into_iter().map(|placed| placed.target).collect();
         let scenarios: Vec<ScenarioEntry> = scenario::read(self, &table, &names, &load);
         let variables = names.slot_values();
         table.finish();
@@ -234,25 +251,4 @@ fn option_position(root: &Node, option: &str) -> (Range<usize>, String) {
         Some(node) => (node.span.clone(), format!("load.{option}")),
         None => (load.span.clone(), "load".into()),
     }
-}
-
-fn read_targets(field: &Field<'_>) -> Vec<Target> {
-    const EXAMPLE: &str = "\"p95 < 200ms\"";
-    let items = field.items("[\"p95 < 200ms\"]").unwrap_or_default();
-    if items.len() > MAX_TARGETS {
-        field.error(format!("there are more than {MAX_TARGETS} targets"), "leave some out");
-    }
-    let read = |item: &Field<'_>| {
-        let text = item.text(EXAMPLE)?;
-        text.parse()
-            .map_err(|TargetError { at, reason, .. }| {
-                let at = at.min(text.len());
-                let span = item.span_within(at..text.len());
-                let help = format!("write for example {EXAMPLE}");
-                let reason = reason.split("; write").next().unwrap_or_default();
-                item.error_at(span, format!("`{text}` is not a target: {reason}"), Some(help));
-            })
-            .ok()
-    };
-    items.iter().take(MAX_TARGETS).filter_map(read).collect()
 }

@@ -28,7 +28,10 @@ impl<'a> TableReader<'a> {
 
     /// A key's value, if it is there.
     pub(crate) fn get(&self, key: &'static str) -> Option<Field<'a>> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         self.table.entries.iter().find(|entry| entry.key == key).map(|entry| self.field(entry))
     }
 
@@ -150,6 +153,16 @@ impl<'a> Field<'a> {
                 self.error(format!("`{text}` is not a duration: {}", error.reason), help);
             })
             .ok()
+    }
+
+    /// A duration longer than nothing.
+    pub(crate) fn time_span(&self, example: &str) -> Option<Nanos> {
+        let span = self.duration(example)?;
+        if span == Nanos::ZERO {
+            let help = format!("write for example {}", assigned(self.key(), example));
+            self.error(format!("`{}` must be longer than 0s", self.key()), help);
+        }
+        Some(span).filter(|&span| span > Nanos::ZERO)
     }
 
     pub(crate) fn integer(&self, range: RangeInclusive<u64>, example: &str) -> Option<u64> {

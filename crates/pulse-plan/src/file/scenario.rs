@@ -1,6 +1,7 @@
 //! The `[[scenario]]` tables.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use pulse_model::{Nanos, Tags};
@@ -16,6 +17,7 @@ const MAX_STEPS: usize = 1_000;
 const MAX_WEIGHT: f64 = 1e6;
 
 /// A scenario before it is known how the load is shared.
+#[derive(Clone)]
 pub(crate) struct ScenarioEntry {
     pub(crate) name: Arc<str>,
     pub(crate) weight: f64,
@@ -27,16 +29,18 @@ pub(crate) struct ScenarioEntry {
     pub(crate) steps: Vec<Step>,
 }
 
-/// Numbers the variables that the steps of a file extract, before anything refers to them.
-pub(crate) fn extracted_names(root: &Node) -> Vec<&Entry> {
-    let steps = list(root, "scenario").flat_map(|scenario| list(scenario, "step"));
-    steps.flat_map(|step| entries(child(step, "extract"))).collect()
+/// The steps of a scenario file.
+pub(crate) fn steps(root: &Node) -> impl Iterator<Item = &Node> {
+    list(root, "scenario").flat_map(|scenario| list(scenario, "step"))
 }
 
-/// Checks the names that steps extract to and gives each a number.
-pub(crate) fn number_slots(builder: &Builder<'_>, root: &Node) -> BTreeMap<String, u16> {
+/// Checks the names that steps extract to and gives each a number, before anything refers to them.
+pub(crate) fn number_slots<'n>(
+    builder: &Builder<'_>,
+    steps: impl Iterator<Item = &'n Node>,
+) -> BTreeMap<String, u16> {
     let mut slots = BTreeMap::new();
-    for entry in extracted_names(root) {
+    for entry in steps.flat_map(|step| entries(child(step, "extract"))) {
         let report = |message: String, help: &str| {
             let key = format!("extract.{}", entry.key);
             builder.notes.report(entry.key_span.clone(), &key, message, Some(help.to_owned()));
@@ -70,7 +74,12 @@ fn entries(node: Option<&Node>) -> impl Iterator<Item = &Entry> {
     found.iter()
 }
 
-fn list<'n>(node: &'n Node, key: &str) -> impl Iterator<Item = &'n Node> + use<'n> {
+/// Where a key of the node stands, if it has it.
+pub(crate) fn key(node: &Node, key: &str) -> Option<Range<usize>> {
+    entries(Some(node)).find(|entry| entry.key == key).map(|entry| entry.key_span.clone())
+}
+
+pub(crate) fn list<'n>(node: &'n Node, key: &str) -> impl Iterator<Item = &'n Node> + use<'n> {
     let found = match child(node, key).map(|node| &node.data) {
         Some(Data::List(items)) => items.as_slice(),
         _ => &[],
@@ -146,10 +155,19 @@ fn read_scenario(
     })
 }
 
-fn read_steps(builder: &Builder<'_>, field: &Field<'_>, names: &Names<'_>, tags: &Tags) -> Vec<Step> {
+/// The steps of an iteration, each of which knows what those before it extract.
+pub(crate) fn read_steps(
+    builder: &Builder<'_>,
+    field: &Field<'_>,
+    names: &Names<'_>,
+    tags: &Tags,
+) -> Vec<Step> {
     let Some(items) = field.items("[[scenario.step]]") else { return Vec::new() };
     if items.is_empty() || items.len() > MAX_STEPS {
-        field.error(format!("a scenario has 1 to {MAX_STEPS} steps"), "write them as [[scenario.step]]");
+        field.error(
+            format!("an iteration has 1 to {MAX_STEPS} steps"),
+            "write each as a table with a request",
+        );
     }
     let extracts: Vec<Vec<&str>> = items
         .iter()

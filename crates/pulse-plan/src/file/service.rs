@@ -11,7 +11,7 @@ use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
 const MAX_CA_BYTES: usize = 4 << 20;
 
 /// What `[service]` says. Header fields may have values that change, so they are not among the options.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ServiceTable {
     pub(crate) options: ServiceOptions,
     pub(crate) headers: Vec<(String, Template)>,
@@ -23,6 +23,13 @@ pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<
     else {
         return ServiceTable::default();
     };
+    let service = read_keys(builder, &table, scope);
+    table.finish();
+    service
+}
+
+/// The keys that `[service]` has in every file.
+pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> ServiceTable {
     let fixed = Scope::fixed(scope.names);
     let mut options = ServiceOptions::default();
     if let Some(field) = table.get("url") {
@@ -33,19 +40,8 @@ pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<
         }
     }
     let headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
-    let limit = |key, example| {
-        let field: Field<'_> = table.get(key)?;
-        let limit = field.duration(example)?;
-        if limit.0 == 0 {
-            field.error(
-                format!("`{key}` must be longer than 0s"),
-                format!("write for example {key} = {example}"),
-            );
-        }
-        Some(limit).filter(|limit| limit.0 > 0)
-    };
-    options.timeout = limit("timeout", "\"10s\"");
-    options.connect_timeout = limit("connect_timeout", "\"3s\"");
+    options.timeout = table.get("timeout").and_then(|field| field.time_span("\"10s\""));
+    options.connect_timeout = table.get("connect_timeout").and_then(|field| field.time_span("\"3s\""));
     options.insecure = table.get("insecure").and_then(|field| field.boolean("false"));
     if let Some(field) = table.get("ca_certificate")
         && let Some(path) = fixed.text(&field, "\"ca.pem\"")
@@ -55,7 +51,6 @@ pub(crate) fn read(builder: &Builder<'_>, root: &TableReader<'_>, scope: &Scope<
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
-    table.finish();
     ServiceTable { options, headers }
 }
 

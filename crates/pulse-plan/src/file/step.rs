@@ -38,37 +38,46 @@ pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, 
     let group = table.get("group").and_then(|field| read_label(&field, &fixed));
     let mut step_tags = tags.clone();
     step_tags.extend(table.get("tags").map(|field| read_tags(&field, &fixed)).unwrap_or_default());
-    let headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
-    let (body, content_type) = read_body(builder, &table, scope);
-    let timeout = table.get("timeout").and_then(|field| {
-        let limit = field.duration("\"2s\"")?;
-        if limit.0 == 0 {
-            field.error("`timeout` must be longer than 0s", "write for example timeout = \"2s\"");
-        }
-        Some(limit)
-    });
-    let expect = table.get("expect_status").and_then(|field| read_status(&field));
+    let mut step = read_pattern(builder, &table, scope);
     let repeat = table.get("repeat").and_then(|field| field.integer(1..=MAX_REPEAT, "2")).unwrap_or(1);
     let think = table.get("think").and_then(|field| read_think(&field)).unwrap_or_default();
-    let checks = table.get("checks").map_or_else(Vec::new, |field| check::read(&field, scope));
     let extractions =
         table.get("extract").map_or_else(Vec::new, |field| check::read_extractions(&field, scope.names));
     table.finish();
-    let request = request?;
-    let mut step = Step::new(&request.method, &request.name, request.target);
+    step.ask(request?);
     step.name = name.unwrap_or(step.name);
-    (step.group, step.tags, step.headers, step.body) = (group, step_tags, headers, body);
+    (step.group, step.tags, step.repeat, step.think) = (group, step_tags, repeat as u32, think);
+    step.extractions = extractions;
+    Some(step)
+}
+
+/// What a request has besides its first line, as a step without one.
+pub(crate) fn read_pattern(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Step {
+    let mut step = Step::new("", "", Template::default());
+    step.headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
+    let (body, content_type) = read_body(builder, table, scope);
+    step.body = body;
+    step.timeout = table.get("timeout").and_then(|field| field.time_span("\"2s\""));
+    step.expect = table.get("expect_status").and_then(|field| read_status(&field));
+    step.checks = table.get("checks").map_or_else(Vec::new, |field| check::read(&field, scope));
     if let Some(content_type) = content_type
         && !step.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
     {
         step.headers.push(("Content-Type".into(), Template::literal(content_type)));
     }
-    (step.timeout, step.expect, step.repeat, step.think) = (timeout, expect, repeat as u32, think);
-    (step.checks, step.extractions) = (checks, extractions);
-    Some(step)
+    step
 }
 
-struct Request {
+impl Step {
+    /// The first line of the request.
+    pub(crate) fn ask(&mut self, request: Request) {
+        (self.method, self.name, self.target) =
+            (request.method, request.name.as_str().into(), request.target);
+    }
+}
+
+/// The first line of a request.
+pub(crate) struct Request {
     method: String,
     target: Template,
     /// The endpoint's name when none is given.
@@ -76,7 +85,7 @@ struct Request {
 }
 
 /// `METHOD /path?query`.
-fn read_request(field: &Field<'_>, scope: &Scope<'_>) -> Option<Request> {
+pub(crate) fn read_request(field: &Field<'_>, scope: &Scope<'_>) -> Option<Request> {
     const EXAMPLE: &str = "write for example request = \"GET /health\"";
     let text = field.text("\"GET /health\"")?;
     let Some((method, target)) = text.split_once(' ') else {

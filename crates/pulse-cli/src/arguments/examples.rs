@@ -1,0 +1,124 @@
+//! A right value for every flag, shown where a wrong one was given.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
+
+/// What `pulse load --help` ends with.
+pub(crate) const LOAD: &str = "\
+Examples:
+  pulse load --users 100 --duration 60 --url http://127.0.0.1:8000
+  pulse load https://api.example.com/orders --rate 200 --arrivals poisson --warmup 10s --duration 5m
+  pulse load http://127.0.0.1:8000/api/v1/execute --json '{\"tool_id\": 1, \"user_id\": \"u1\"}' \\
+      --target 'p99 < 150ms' --target 'errors < 0.1%' --out junit=report.xml
+  pulse load scenario.toml --stages 30s:50,2m:50,30s:0 --record run.pulse";
+
+/// What `pulse report --help` ends with.
+pub(crate) const REPORT: &str = "\
+Examples:
+  pulse report run.pulse
+  pulse report run.pulse --out md=report.md --out json=-";
+
+/// What `pulse demo --help` ends with.
+pub(crate) const DEMO: &str = "\
+Examples:
+  pulse demo
+  pulse demo serve --port 8000
+  pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
+
+/// By the long name of the flag.
+const RIGHT: [(&str, &str); 36] = [
+    ("--arrivals", "poisson"),
+    ("--bearer", "TOKEN"),
+    ("--cacert", "ca.pem"),
+    ("--connect-timeout", "2s"),
+    ("--data", "@body.bin"),
+    ("--db", "demo.sqlite"),
+    ("--duration", "90s"),
+    ("--error-rate", "0.1%"),
+    ("--expect-status", "200,204"),
+    ("--graceful-stop", "5s"),
+    ("--header", "'Accept: application/json'"),
+    ("--inconclusive", "fail"),
+    ("--iterations", "1000"),
+    ("--json", "'{\"id\": 1}'"),
+    ("--latency", "lognormal:p50=12ms,p99=90ms"),
+    ("--leak", "10KB/request"),
+    ("--max-users", "500"),
+    ("--method", "POST"),
+    ("--missed", "skip"),
+    ("--out", "json=report.json"),
+    ("--pace", "10"),
+    ("--port", "8000"),
+    ("--rate", "200"),
+    ("--record", "run.pulse"),
+    ("--requests", "1000"),
+    ("--seed", "7"),
+    ("--stages", "30s:50,2m:50,30s:0"),
+    ("--stall", "1s/10s"),
+    ("--target", "'p99 < 150ms'"),
+    ("--timeout", "10s"),
+    ("--trades", "10000"),
+    ("--url", "http://127.0.0.1:8000"),
+    ("--user", "NAME:PASSWORD"),
+    ("--users", "100"),
+    ("--warmup", "10s"),
+    ("--workers", "2"),
+];
+
+/// Adds a right value to an error about a wrong one.
+pub(crate) fn with_example(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
+    // As in `--users <N>`.
+    let flag = argument.split([' ', '=']).next().unwrap_or_default();
+    let value_is_wrong = error.get(ContextKind::InvalidValue).is_some();
+    if let Some((flag, value)) = RIGHT.iter().find(|(name, _)| *name == flag)
+        && value_is_wrong
+    {
+        let tip = StyledStr::from(format!("a right value is for example `{flag} {value}`"));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use clap::{CommandFactory as _, Parser as _};
+
+    fn flags_with_values(command: &clap::Command) -> Vec<String> {
+        let own = command.get_arguments().filter(|argument| argument.get_action().takes_values());
+        let own = own.filter_map(|argument| argument.get_long().map(|long| format!("--{long}")));
+        own.chain(command.get_subcommands().flat_map(flags_with_values)).collect()
+    }
+
+    #[test]
+    fn every_flag_with_a_value_has_an_example_that_the_parser_takes() {
+        let mut flags = flags_with_values(&Arguments::command());
+        flags.sort();
+        flags.dedup();
+        for flag in flags {
+            let value =
+                RIGHT.iter().find(|(name, _)| *name == flag).map(|(_, value)| value.trim_matches('\''));
+            let value = value.unwrap_or_else(|| panic!("{flag} has no example"));
+            let accepted = [&["pulse", "load"][..], &["pulse", "demo"], &["pulse", "demo", "serve"]]
+                .iter()
+                .any(|command| Arguments::try_parse_from([*command, &[&flag, value]].concat()).is_ok());
+            assert!(accepted, "{flag} {value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_with_a_right_one() {
+        for (wrong, right) in [
+            (["--users", "many"], "--users 100"),
+            (["--missed", "maybe"], "--missed skip"),
+            (["--inconclusive", "maybe"], "--inconclusive fail"),
+            (["--workers", "0"], "--workers 2"),
+        ] {
+            let error = Arguments::try_parse_from(["pulse", "load", wrong[0], wrong[1]]).unwrap_err();
+            let text = with_example(error).to_string();
+            assert!(text.contains(right), "{text}");
+        }
+    }
+}

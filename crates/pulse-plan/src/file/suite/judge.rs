@@ -1,0 +1,175 @@
+//! Whether the targets of a case can be met at all, and whether its kind measures what they are about.
+
+use pulse_model::{Comparison, Estimate, Statistic, Subject, Target, Unit, metric};
+
+use crate::CaseKind;
+use crate::file::error::Diagnostics;
+use crate::file::reader::did_you_mean;
+use crate::file::suite::case::Work;
+use crate::file::targets::PlacedTarget;
+
+/// The trends that requests have.
+const REQUEST_METRICS: [&str; 6] = [
+    metric::RESPONSE_TIME,
+    metric::SERVICE_TIME,
+    metric::ITERATION_TIME,
+    metric::CONNECT_TIME,
+    metric::START_LAG,
+    metric::DISPATCH_LAG,
+];
+
+/// What a kind of case can be judged by.
+pub(crate) struct Offer {
+    /// What the case does, with its article.
+    what: &'static str,
+    estimates: &'static [Estimate],
+    /// Names of trends.
+    metrics: &'static [&'static str],
+    /// Whether there are checks and dropped iterations.
+    iterations: bool,
+}
+
+impl Offer {
+    pub(crate) fn of(work: &Work) -> Self {
+        use Estimate::{Cpu, CpuPerRequest, Degradation, Duration, LostMessages, MemoryGrowth};
+        let timed = &REQUEST_METRICS[..1];
+        let (what, estimates, metrics): (_, &[Estimate], &'static [&'static str]) = match work {
+            Work::Requests(requests) if requests.compare.is_some() => {
+                ("a case with `compare_users`", &[Degradation], &REQUEST_METRICS)
+            }
+            Work::Requests(_) => {
+                ("a case of requests", &[MemoryGrowth, Cpu, CpuPerRequest, Duration], &REQUEST_METRICS)
+            }
+            Work::WebSocket { .. } => ("a WebSocket case", &[LostMessages, Duration], timed),
+            Work::Done { kind: CaseKind::Database { .. }, .. } => ("a database case", &[Duration], timed),
+            Work::Done { .. } => ("a command case", &[Duration], timed),
+        };
+        Self { what, estimates, metrics, iterations: matches!(work, Work::Requests(_)) }
+    }
+
+    /// Why a target cannot be judged, and what to do; `None` when it can.
+    fn lacks(&self, subject: &Subject) -> Option<(String, String)> {
+        let what = self.what;
+        match subject {
+            Subject::Estimate(Estimate::Degradation)
+                if self.iterations && !self.estimates.contains(&Estimate::Degradation) =>
+            {
+                let message = "`degradation` compares two numbers of users, and this case has one".to_owned();
+                Some((message, "add for example compare_users = [5, 100]".to_owned()))
+            }
+            Subject::Estimate(estimate) if !self.estimates.contains(estimate) => {
+                let offered: Vec<&str> = self.estimates.iter().map(|estimate| estimate.name()).collect();
+                let message = format!("{what} has no `{}`", estimate.name());
+                Some((message, format!("it has {}, and response times", offered.join(", "))))
+            }
+            Subject::Trend { metric, .. } | Subject::Ratio { metric, .. }
+                if !self.metrics.contains(&metric.as_str()) =>
+            {
+                let help = did_you_mean(metric, self.metrics.iter().copied())
+                    .unwrap_or_else(|| format!("it has {}", self.metrics.join(", ")));
+                Some((format!("{what} has no times called `{metric}`"), help))
+            }
+            Subject::Checks | Subject::Dropped if !self.iterations => {
+                let name = if *subject == Subject::Checks { "checks" } else { "dropped iterations" };
+                Some((format!("{what} has no {name}"), "use errors or success".to_owned()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reports targets that can never hold, contradict each other, or are about something that the case does not measure.
+pub(crate) fn check(notes: &Diagnostics<'_>, targets: &[PlacedTarget], offer: Option<&Offer>) {
+    let line_of = |placed: &PlacedTarget| notes.text[..placed.span.start].matches('\n').count() + 1;
+    for (i, placed) in targets.iter().enumerate() {
+        let report = |message: String, help: String| {
+            notes.report(placed.span.clone(), &placed.path, message, Some(help));
+        };
+        let target = &placed.target;
+        if let Some((reason, help)) = offer.and_then(|offer| offer.lacks(&target.subject)) {
+            report(reason, help);
+        } else if let Some(reason) = impossible(target) {
+            report(format!("`{target}` can never hold: {reason}"), "give a limit that can be met".to_owned());
+        } else if let Some(other) = targets[..i].iter().find(|other| contradict(&other.target, target)) {
+            let message = format!("`{target}` contradicts `{}` on line {}", other.target, line_of(other));
+            report(message, "no measurement meets both; keep one of them".to_owned());
+        }
+    }
+}
+
+/// One end of what a target allows.
+#[derive(Clone, Copy)]
+struct Bound {
+    at: f64,
+    /// Whether the value itself is outside.
+    open: bool,
+}
+
+fn upper(target: &Target) -> Option<Bound> {
+    match target.comparison {
+        Comparison::Less => Some(Bound { at: target.limit, open: true }),
+        Comparison::AtMost | Comparison::Equal => Some(Bound { at: target.limit, open: false }),
+        Comparison::Greater | Comparison::AtLeast => None,
+    }
+}
+
+fn lower(target: &Target) -> Option<Bound> {
+    match target.comparison {
+        Comparison::Greater => Some(Bound { at: target.limit, open: true }),
+        Comparison::AtLeast | Comparison::Equal => Some(Bound { at: target.limit, open: false }),
+        Comparison::Less | Comparison::AtMost => None,
+    }
+}
+
+/// Whether no value lies between the two.
+fn empty(lower: Bound, upper: Bound) -> bool {
+    upper.at < lower.at || (upper.at <= lower.at && (lower.open || upper.open))
+}
+
+/// Why no measurement can meet a target.
+fn impossible(target: &Target) -> Option<String> {
+    let closed = |at| Bound { at, open: false };
+    let never_below = |least: f64| upper(target).is_some_and(|upper| empty(closed(least), upper));
+    let never_above = |most: f64| lower(target).is_some_and(|lower| empty(lower, closed(most)));
+    if let Subject::Ratio { statistic, by, .. } = &target.subject {
+        if is_at_most(*by, *statistic) && never_below(1.0) {
+            return Some(format!("{statistic} is never below {by}"));
+        }
+        if is_at_most(*statistic, *by) && never_above(1.0) {
+            return Some(format!("{statistic} is never above {by}"));
+        }
+    }
+    let may_shrink = target.subject == Subject::Estimate(Estimate::MemoryGrowth);
+    if !may_shrink && never_below(0.0) {
+        return Some("nothing is below 0".to_owned());
+    }
+    let bounded = target.unit == Unit::Share && target.subject != Subject::Estimate(Estimate::Cpu);
+    (bounded && never_above(1.0)).then(|| "nothing is above 100%".to_owned())
+}
+
+/// Whether no measurement can meet both targets.
+fn contradict(one: &Target, other: &Target) -> bool {
+    if one.tags != other.tags || one.unit != other.unit {
+        return false;
+    }
+    let below = |small: &Target, large: &Target| {
+        let ordered = match (&small.subject, &large.subject) {
+            (Subject::Trend { metric: a, statistic }, Subject::Trend { metric: b, statistic: by }) => {
+                a == b && is_at_most(*statistic, *by)
+            }
+            (a, b) => a == b,
+        };
+        ordered && matches!((lower(small), upper(large)), (Some(lower), Some(upper)) if empty(lower, upper))
+    };
+    below(one, other) || below(other, one)
+}
+
+/// Whether the first statistic of any data is at most the second one.
+fn is_at_most(one: Statistic, other: Statistic) -> bool {
+    use Statistic::{Max, Mean, Min, Quantile};
+    match (one, other) {
+        (Min, Min | Mean | Max | Quantile(_)) | (Mean | Quantile(_), Max) => true,
+        (Quantile(a), Quantile(b)) => a <= b,
+        _ => one == other,
+    }
+}

@@ -1,0 +1,121 @@
+//! From a target to a verdict where a snapshot alone does not hold the value: estimates that a case works out, and ratios.
+
+use pulse_model::{Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict};
+use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_interval_over};
+
+/// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
+/// inconclusive between. An estimate without a width is a fact and compared as it is; without one, nothing passes.
+/// `missing` says why there is none.
+pub fn judge_estimate(target: &Target, measured: Option<&Measured>, missing: &str) -> TargetResult {
+    let Some(&measured) = measured else {
+        let reason = Some(missing.to_owned());
+        return TargetResult { target: target.clone(), verdict: Verdict::NoData, measured: None, reason };
+    };
+    let (verdict, reason) = match (target.holds(measured.lo), target.holds(measured.hi)) {
+        (true, true) => (Verdict::Pass, None),
+        (false, false) => (Verdict::Fail, None),
+        _ => {
+            let reason = format!(
+                "the limit lies within the 95% interval {} – {}; a longer case would decide",
+                target.show(measured.lo),
+                target.show(measured.hi)
+            );
+            (Verdict::Inconclusive, Some(reason))
+        }
+    };
+    TargetResult { target: target.clone(), verdict, measured: Some(measured), reason }
+}
+
+/// Judges any target that the snapshots hold; ratios such as `p99 / p50` get an interval here.
+///
+/// The interval of a ratio goes from the lowest numerator over the highest denominator to the opposite, each with half of
+/// the error probability, so that both hold together with 95 % (C. E. Bonferroni, 1936). It is wider than need be, and
+/// needs no assumption about how the two depend on each other.
+pub fn judge_measured(target: &Target, totals: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
+    let Subject::Ratio { statistic, by, .. } = &target.subject else {
+        return pulse_stats::judge_over(target, totals, intervals);
+    };
+    let Some(value) = target.measure(totals) else {
+        return judge_estimate(target, None, "nothing was measured");
+    };
+    let trends: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
+    let samples = target.trend(totals).count();
+    match bounds(&trends, *statistic).zip(bounds(&trends, *by)) {
+        Some(((above_lo, above_hi), (below_lo, below_hi))) if below_lo > 0.0 => {
+            let (lo, hi) = ((above_lo / below_hi).min(value), (above_hi / below_lo).max(value));
+            judge_estimate(target, Some(&Measured { value, lo, hi, samples }), "")
+        }
+        _ => {
+            let fact = Measured { value, lo: value, hi: value, samples };
+            let reason = Some(format!("{samples} samples are too few to judge a ratio"));
+            let verdict = Verdict::Inconclusive;
+            TargetResult { target: target.clone(), verdict, measured: Some(fact), reason }
+        }
+    }
+}
+
+/// The interval of one side of a ratio; extremes and deviations are facts.
+fn bounds(trends: &[Histogram], statistic: Statistic) -> Option<(f64, f64)> {
+    let confidence = f64::midpoint(1.0, CONFIDENCE);
+    let over = match statistic {
+        Statistic::Quantile(q) => quantile_interval_over(trends, q, confidence)?,
+        Statistic::Mean => mean_interval_over(trends, confidence)?,
+        Statistic::Min | Statistic::Max | Statistic::Stddev => {
+            let mut all = Histogram::default();
+            trends.iter().for_each(|trend| all.merge(trend));
+            return statistic.of(&all).map(|value| (value, value));
+        }
+    };
+    Some((over.estimate.lo, over.estimate.hi))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulse_model::{Aggregate, Series, metric};
+
+    #[test]
+    fn estimates() {
+        let measured = |lo, value, hi| Some(Measured { value, lo, hi, samples: 9 });
+        for (target, found, expected) in [
+            ("memory_growth < 50MB per 1000 requests", measured(-10.0, 5.0, 20.0), Verdict::Pass),
+            ("memory_growth < 50MB per 1000 requests", measured(60e3, 70e3, 80e3), Verdict::Fail),
+            ("memory_growth < 50MB per 1000 requests", measured(40e3, 45e3, 60e3), Verdict::Inconclusive),
+            ("cpu < 80%", measured(0.5, 0.5, 0.5), Verdict::Pass),
+            ("lost_messages = 0", measured(1.0, 1.0, 1.0), Verdict::Fail),
+            ("degradation < 2", None, Verdict::NoData),
+        ] {
+            let target: Target = target.parse().unwrap();
+            let result = judge_estimate(&target, found.as_ref(), "the process is unknown");
+            assert_eq!(result.verdict, expected, "{target}");
+            assert_eq!(result.reason.is_some(), matches!(expected, Verdict::Inconclusive | Verdict::NoData));
+        }
+    }
+
+    /// `count` values evenly in 1..=`max_ms`.
+    fn snapshot(count: u64, max_ms: u64) -> Snapshot {
+        let mut trend = Histogram::default();
+        (1..=count).for_each(|i| trend.record(i * max_ms * 1_000_000 / count));
+        let mut snapshot = Snapshot::default();
+        snapshot.add(Series::new(metric::RESPONSE_TIME), Aggregate::Trend(trend));
+        snapshot
+    }
+
+    #[test]
+    fn ratios_have_an_interval() {
+        for (target, count, expected) in [
+            ("p99 / p50 < 5", 10_000, Verdict::Pass),
+            ("p99 / p50 < 1.5", 10_000, Verdict::Fail),
+            ("p99 / p50 < 1.98", 10_000, Verdict::Inconclusive),
+            ("p99 / avg < 5", 10_000, Verdict::Pass),
+            ("max / p50 < 5", 10_000, Verdict::Pass),
+            ("p99 / p50 < 5", 20, Verdict::Inconclusive),
+            ("p99 / p50 < 5", 0, Verdict::NoData),
+        ] {
+            let totals = snapshot(count, 100);
+            let target: Target = target.parse().unwrap();
+            let result = judge_measured(&target, &totals, std::slice::from_ref(&totals));
+            assert_eq!(result.verdict, expected, "{target}: {result:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How suites are run.
+
+use pulse_model::Verdict;
+
+use crate::selection::Selection;
+
+/// The most repetitions of each case.
+pub const MAX_REPEAT: u32 = 10_000;
+/// The most retries of each case.
+pub const MAX_RETRIES: u32 = 100;
+
+/// What an inconclusive case counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenInconclusive {
+    /// As passed.
+    Pass,
+    /// As failed.
+    Fail,
+    /// As passed, but it is said.
+    #[default]
+    Warn,
+}
+
+/// How suites are run. The default runs everything once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Which cases.
+    pub selection: Selection,
+    /// Whether the first case that is not met ends the run; those after it are skipped.
+    pub fail_fast: bool,
+    /// How often each case is run, each time with a result of its own; 0 is taken as 1, the most is [`MAX_REPEAT`].
+    pub repeat: u32,
+    /// How often a case that is not met is tried again, at most [`MAX_RETRIES`]. The last attempt counts.
+    pub retries: u32,
+    /// What an inconclusive case counts as, for `fail_fast` and `retries`.
+    pub inconclusive: WhenInconclusive,
+    /// Whether cases end as soon as they have their least number of samples, decided or not.
+    pub quick: bool,
+}
+
+impl RunOptions {
+    /// Whether a case with this verdict is not met.
+    pub fn is_red(&self, verdict: Option<Verdict>) -> bool {
+        match verdict {
+            None | Some(Verdict::Pass) => false,
+            Some(Verdict::Inconclusive) => self.inconclusive == WhenInconclusive::Fail,
+            Some(Verdict::Fail | Verdict::NoData) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_red() {
+        let options = |inconclusive| RunOptions { inconclusive, ..RunOptions::default() };
+        for (verdict, when, red) in [
+            (Some(Verdict::Pass), WhenInconclusive::Fail, false),
+            (Some(Verdict::Fail), WhenInconclusive::Pass, true),
+            (Some(Verdict::NoData), WhenInconclusive::Pass, true),
+            (Some(Verdict::Inconclusive), WhenInconclusive::Pass, false),
+            (Some(Verdict::Inconclusive), WhenInconclusive::Warn, false),
+            (Some(Verdict::Inconclusive), WhenInconclusive::Fail, true),
+            (None, WhenInconclusive::Fail, false),
+        ] {
+            assert_eq!(options(when).is_red(verdict), red, "{verdict:?} {when:?}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! How long a case goes on: until its targets are decided, and no longer than its budget.
+//!
+//! Looking at a running test again and again and stopping at the first clear answer makes wrong answers likelier than the
+//! confidence level says. Two things guard against it, as in clinical trials. There are few looks: each at twice as many
+//! samples as the one before, so that their number is the logarithm of the budget. And an early look decides only on far
+//! stronger evidence than the last one: the limit must lie outside an interval of 99.9 %, which leaves the error of the
+//! last, ordinary look almost as it was (J. L. Haybittle, "Repeated Assessment of Results in Clinical Trials of Cancer
+//! Treatment", 1971; R. Peto et al., "Design and Analysis of Randomized Clinical Trials Requiring Prolonged Observation
+//! of Each Patient", 1976). By the union bound ten looks add at most 1 % to it.
+
+use pulse_model::{
+    Comparison, Histogram, Measured, Nanos, Snapshot, Subject, Target, TargetResult, Unit, Verdict,
+};
+use pulse_plan::CaseLimits;
+use pulse_stats::{CONFIDENCE, mean_interval};
+
+/// Standard errors of an early look's interval: the normal quantile of 99.95 %.
+const EARLY_Z: f64 = 3.2905;
+/// Standard errors of the interval that results carry: the normal quantile of 97.5 %.
+const RESULT_Z: f64 = 1.9600;
+/// Samples of the first look, where a case has no minimum of its own.
+const FIRST_LOOK: u64 = 20;
+/// Intervals shorter than this share of a second say little about throughput.
+const FULL_INTERVAL: Nanos = Nanos::from_millis(900);
+
+/// When to look, and what to make of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampling {
+    limits: CaseLimits,
+    next_look: u64,
+}
+
+impl Sampling {
+    /// Nothing sampled yet.
+    pub(crate) fn new(limits: CaseLimits) -> Self {
+        Self { limits, next_look: limits.min_samples.max(FIRST_LOOK) }
+    }
+
+    /// Whether it is time to look. Each look doubles the number of samples at which the next one comes.
+    pub(crate) fn looks_at(&mut self, samples: u64) -> bool {
+        if self.limits.min_samples == u64::MAX || samples < self.next_look {
+            return false;
+        }
+        self.next_look = samples.saturating_mul(2);
+        true
+    }
+
+    /// Whether another batch may begin.
+    pub(crate) fn goes_on(&self, samples: u64, elapsed: Nanos) -> bool {
+        // Without a minimum the whole batch is the test: there is one of it.
+        self.limits.min_samples != u64::MAX
+            && samples < self.limits.max_samples
+            && elapsed < self.limits.max_duration
+    }
+
+    /// Whether a batch that is running has used up the budget.
+    pub(crate) fn is_over(&self, samples: u64, elapsed: Nanos) -> bool {
+        self.limits.min_samples != u64::MAX
+            && (samples >= self.limits.max_samples
+                || elapsed >= self.limits.max_duration && samples >= self.limits.min_samples)
+    }
+
+    /// Samples of the budget that were not needed; 0 where only time limits the case.
+    pub(crate) fn saved(&self, samples: u64, elapsed: Nanos) -> u64 {
+        let by_time =
+            samples as f64 / elapsed.as_secs_f64().max(1e-3) * self.limits.max_duration.as_secs_f64();
+        self.limits.max_samples.min(by_time as u64).saturating_sub(samples)
+    }
+}
+
+/// Whether an early look decides all of these. Facts of the run (a share of errors, a count) count as decided when more
+/// samples would hardly change them.
+pub(crate) fn is_decided(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
+    results.iter().all(|result| is_settled(result, intervals))
+}
+
+fn is_settled(result: &TargetResult, intervals: &[Snapshot]) -> bool {
+    let (target, Some(measured)) = (&result.target, &result.measured) else { return false };
+    if !matches!(result.verdict, Verdict::Pass | Verdict::Fail) {
+        return false;
+    }
+    let passes = result.verdict == Verdict::Pass;
+    match &target.subject {
+        Subject::Throughput => throughput(intervals).is_some_and(|(lo, hi)| one_side(target, lo, hi, passes)),
+        Subject::Errors | Subject::Success | Subject::Dropped | Subject::Checks => {
+            if target.unit == Unit::Share && target.comparison != Comparison::Equal {
+                let (lo, hi) = wilson(measured.value, measured.samples);
+                one_side(target, lo, hi, passes)
+            } else {
+                // A count only grows: what is above its limit stays there, what is below its minimum need not.
+                let may_recover = matches!(target.comparison, Comparison::Greater | Comparison::AtLeast);
+                passes || !may_recover
+            }
+        }
+        Subject::Trend { .. } | Subject::Ratio { .. } | Subject::Estimate(_) => {
+            let (lo, hi) = widened(measured);
+            one_side(target, lo, hi, passes)
+        }
+    }
+}
+
+fn one_side(target: &Target, lo: f64, hi: f64, passes: bool) -> bool {
+    target.holds(lo) == passes && target.holds(hi) == passes
+}
+
+/// The interval of an early look: that of the result, stretched from 95 % to 99.9 % as if the estimate were normal.
+fn widened(measured: &Measured) -> (f64, f64) {
+    let factor = EARLY_Z / RESULT_Z;
+    let Measured { value, lo, hi, .. } = *measured;
+    (value - (value - lo) * factor, value + (hi - value) * factor)
+}
+
+/// The 99.9 % interval of a share (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+/// 1927).
+fn wilson(share: f64, samples: u64) -> (f64, f64) {
+    let (n, z2) = (samples.max(1) as f64, EARLY_Z * EARLY_Z);
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = EARLY_Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
+    (centre - half, centre + half)
+}
+
+/// The 99.9 % interval of requests per second, from the scatter of the full intervals; `None` for fewer than three.
+fn throughput(intervals: &[Snapshot]) -> Option<(f64, f64)> {
+    let requests = Target {
+        subject: Subject::Throughput,
+        tags: pulse_model::Tags::new(),
+        comparison: Comparison::AtLeast,
+        limit: 0.0,
+        unit: Unit::PerSecond,
+        per: 1,
+    };
+    let mut rates = Histogram::default();
+    let full = intervals.iter().filter(|interval| interval.length() >= FULL_INTERVAL);
+    // In thousandths, since a histogram holds whole numbers.
+    full.filter_map(|interval| requests.measure(interval)).for_each(|rate| rates.record((rate * 1e3) as u64));
+    let (lo, hi) = (rates.count() >= 3).then(|| mean_interval(&rates, CONFIDENCE)).flatten()?;
+    let value = rates.mean()?;
+    let (lo, hi) = widened(&Measured { value, lo, hi, samples: rates.count() });
+    Some((lo / 1e3, hi / 1e3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: CaseLimits =
+        CaseLimits { min_samples: 100, max_samples: 1000, max_duration: Nanos::from_secs(10) };
+
+    fn result(target: &str, [lo, value, hi]: [f64; 3], samples: u64) -> TargetResult {
+        let target: Target = target.parse().unwrap();
+        let verdict = match (target.holds(lo), target.holds(hi)) {
+            (true, true) => Verdict::Pass,
+            (false, false) => Verdict::Fail,
+            _ => Verdict::Inconclusive,
+        };
+        let measured = Some(Measured { value, lo, hi, samples });
+        TargetResult { target, verdict, measured, reason: None }
+    }
+
+    #[test]
+    fn looks_are_few() {
+        let mut sampling = Sampling::new(LIMITS);
+        let looks: Vec<u64> = (0..2000).filter(|&samples| sampling.looks_at(samples)).collect();
+        assert_eq!(looks, [100, 200, 400, 800, 1600]);
+        let mut whole = Sampling::new(CaseLimits { min_samples: u64::MAX, max_samples: u64::MAX, ..LIMITS });
+        assert!(!(0..2000).any(|samples| whole.looks_at(samples)));
+        assert!(!whole.goes_on(5, Nanos::ZERO) && !whole.is_over(u64::MAX, Nanos::MAX));
+    }
+
+    #[test]
+    fn budgets() {
+        let sampling = Sampling::new(LIMITS);
+        for (samples, seconds, goes_on, is_over, saved) in [
+            (0, 0, true, false, 0),
+            (999, 9, true, false, 1),
+            (1000, 5, false, true, 0),
+            (50, 11, false, false, 0),
+            (150, 11, false, true, 0),
+            (200, 2, true, false, 800),
+            (20, 1, true, false, 180),
+        ] {
+            let elapsed = Nanos::from_secs(seconds);
+            assert_eq!(sampling.goes_on(samples, elapsed), goes_on, "{samples} {seconds}");
+            assert_eq!(sampling.is_over(samples, elapsed), is_over, "{samples} {seconds}");
+            assert_eq!(sampling.saved(samples, elapsed), saved, "{samples} {seconds}");
+        }
+    }
+
+    #[test]
+    fn an_early_look_wants_more_than_a_verdict() {
+        for (result, settled) in [
+            (result("p95 < 10ms", [4e6, 5e6, 6e6], 500), true),
+            (result("p95 < 10ms", [13e6, 15e6, 17e6], 500), true),
+            // The 95 % interval is inside, that of 99.9 % is not.
+            (result("p95 < 10ms", [8e6, 8.8e6, 9.6e6], 500), false),
+            (result("p95 < 10ms", [8e6, 9e6, 11e6], 500), false),
+            (result("errors = 0", [0.0; 3], 500), true),
+            (result("errors = 0", [1.0; 3], 500), true),
+            (result("errors < 1%", [0.0; 3], 500), false),
+            (result("errors < 1%", [0.0; 3], 2000), true),
+            (result("errors < 1%", [0.2; 3], 100), true),
+            (result("errors < 1%", [0.02; 3], 200), false),
+            (result("success > 99%", [1.0; 3], 2000), true),
+            (result("degradation < 2", [1.0, 1.1, 1.3], 500), true),
+            (result("throughput > 100/s", [5000.0; 3], 500), false),
+        ] {
+            assert_eq!(is_settled(&result, &[]), settled, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn throughput_is_decided_by_its_scatter() {
+        use pulse_model::{Aggregate, Interval, Series, metric};
+        let second = |number: u64, requests: u64| {
+            let mut trend = Histogram::default();
+            trend.record_n(1_000_000, requests);
+            let mut snapshot = Snapshot::default();
+            snapshot.add(Series::new(metric::RESPONSE_TIME), Aggregate::Trend(trend));
+            let from = Nanos::from_secs(number);
+            snapshot.interval = Some(Interval { from, to: from + Nanos::from_secs(1) });
+            snapshot
+        };
+        let steady: Vec<Snapshot> = (0..5).map(|number| second(number, 500 + number)).collect();
+        let wild: Vec<Snapshot> = (0..5).map(|number| second(number, 10 + 500 * (number % 2))).collect();
+        let result = result("throughput > 100/s", [400.0; 3], 500);
+        assert!(is_settled(&result, &steady));
+        assert!(!is_settled(&result, &wild));
+        assert!(!is_settled(&result, &steady[..2]));
+    }
+}
