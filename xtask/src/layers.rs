@@ -23,8 +23,8 @@ pub(crate) enum Layer {
     Development,
 }
 
-/// The crate that every other may use in its tests.
-pub(crate) const TEST_SUPPORT: &str = "pulse-testkit";
+/// The crates that every other may use in its tests: scripted servers, and a real API with a known character.
+pub(crate) const TEST_SUPPORT: [&str; 2] = ["pulse-testkit", "pulse-demo"];
 
 /// Every crate, from the top layer down.
 pub(crate) const LAYERS: &[Crate] = &[
@@ -44,7 +44,7 @@ pub(crate) const LAYERS: &[Crate] = &[
     entry("pulse-export", 1, &["pulse-model"]),
     entry("pulse-model", 0, &[]),
     Crate { name: "pulse-demo", layer: Layer::Beside, may_use: &["pulse-monitor", "pulse-model"] },
-    Crate { name: TEST_SUPPORT, layer: Layer::Development, may_use: &["pulse-model"] },
+    Crate { name: "pulse-testkit", layer: Layer::Development, may_use: &["pulse-model"] },
     Crate { name: "xtask", layer: Layer::Development, may_use: &[] },
 ];
 

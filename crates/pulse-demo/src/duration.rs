@@ -23,7 +23,9 @@ mod tests {
     #[test]
     fn settings_are_bounded() {
         assert_eq!(parse_duration("24h"), Ok(LONGEST));
-        for (text, why) in [("25h", "longer than 24h"), ("5 parsecs", "is not a duration"), ("", "is not a duration")] {
+        for (text, why) in
+            [("25h", "longer than 24h"), ("5 parsecs", "is not a duration"), ("", "is not a duration")]
+        {
             assert!(parse_duration(text).unwrap_err().contains(why), "{text}");
         }
     }

@@ -8,9 +8,10 @@ use crate::{Measured, Unit};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Worse by more than the smallest effect that matters, and not by chance.
+    /// Worse by so much, beside the smallest effect that matters, that it is neither chance nor too small to care; the
+    /// exact boundary belongs to the rule that compares.
     Regression,
-    /// Better by more than the smallest effect that matters, and not by chance.
+    /// Better by as much.
     Improvement,
     /// The interval of the difference lies within the smallest effect that matters.
     Unchanged,

@@ -47,7 +47,7 @@ fn record(commit: &str, cases: Vec<CaseRecord>) -> RunRecord {
     };
     let mut summary = Summary { verdict: Some(Verdict::Fail), ..Summary::default() };
     summary.run.started = format!("2026-01-01T00:00:00.000Z#{commit}");
-    summary.run.version = "1.0.0".to_owned();
+    summary.run.version = "1.0.0".into();
     RunRecord::new("demo", origin, summary, cases)
 }
 
@@ -99,7 +99,7 @@ fn filters_choose_by_suite_branch_and_machine() {
     ] {
         let mut run = record("c", vec![case("x", 5)]);
         suite.clone_into(&mut run.suite);
-        run.origin.branch = branch.map(str::to_owned);
+        run.origin.branch = branch.map(Into::into);
         machine.clone_into(&mut run.origin.machine);
         history.record(&run).unwrap();
     }
@@ -151,7 +151,7 @@ fn series_and_changes_name_the_commit() {
     for number in 0..30_u64 {
         let millis = if number < 18 { 100 } else { 112 } + number * 7 % 3;
         let mut run = record(&format!("commit-{number}"), vec![case("a", millis)]);
-        run.origin.machine = if number < 25 { "ci-1" } else { "ci-2" }.to_owned();
+        (if number < 25 { "ci-1" } else { "ci-2" }).clone_into(&mut run.origin.machine);
         history.record(&run).unwrap();
     }
     let points = history.series("a", "p95", &RunFilter::default()).unwrap();
