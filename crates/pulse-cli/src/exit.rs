@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use pulse_model::{Ending, Summary, ValidityState, Verdict};
+use pulse_model::{Effect, Ending, Summary, ValidityState, Verdict};
 
 use crate::arguments::WhenInconclusive;
 
@@ -58,7 +58,7 @@ impl Exit {
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Success => "all targets pass",
-            Self::Internal => "a bug of Pulse itself",
+            Self::Internal => "a bug of Pulse itself; with `pulse validate`: a check failed",
             Self::Usage => {
                 "a mistake in the arguments or in a file, or a file that cannot be read or written"
             }
@@ -82,6 +82,34 @@ impl Exit {
             Some(Verdict::Fail | Verdict::NoData) => Self::TargetFailed,
             Some(Verdict::Inconclusive) if inconclusive == WhenInconclusive::Fail => Self::TargetFailed,
             Some(Verdict::Inconclusive | Verdict::Pass) | None => Self::Success,
+        }
+    }
+
+    /// What a finished suite means for the shell: proven bad news before doubts. A case whose numbers are invalid is not
+    /// judged, neither against its targets nor against a baseline; but no data at all is never good.
+    pub(crate) fn of_suite(summary: &Summary, inconclusive: WhenInconclusive) -> Self {
+        if summary.ending == Ending::Interrupted {
+            return Self::Interrupted;
+        }
+        let cases = || summary.children.iter();
+        let is_invalid = |case: &&Summary| case.validity.state == ValidityState::Invalid;
+        let judged = || cases().filter(|case| !is_invalid(case));
+        let is_skipped = |case: &Summary| case.case.as_ref().is_some_and(|info| info.skipped.is_some());
+        let is_red = |case: &Summary| match case.verdict {
+            Some(Verdict::Fail | Verdict::NoData) => !is_skipped(case),
+            Some(Verdict::Inconclusive) => inconclusive == WhenInconclusive::Fail,
+            Some(Verdict::Pass) | None => false,
+        };
+        let has_no_data = |case: &Summary| case.verdict == Some(Verdict::NoData) && !is_skipped(case);
+        let regressed = |case: &Summary| case.changes.iter().any(|it| it.effect == Effect::Regression);
+        if judged().any(is_red) || cases().any(has_no_data) {
+            Self::TargetFailed
+        } else if judged().any(regressed) {
+            Self::Regression
+        } else if cases().any(|case| is_invalid(&case)) {
+            Self::Invalid
+        } else {
+            Self::Success
         }
     }
 }
@@ -123,6 +151,54 @@ mod tests {
             let validity = Validity { state, reasons: Vec::new() };
             let summary = Summary { ending, validity, verdict, ..Summary::default() };
             assert_eq!(Exit::of(&summary, inconclusive), expected, "{summary:?}");
+        }
+    }
+
+    #[test]
+    fn a_suite_is_as_bad_as_its_worst_proven_case() {
+        use {Effect::*, Ending::Interrupted, ValidityState::*, Verdict::*};
+        let pass = (Valid, Some(Pass), Unchanged);
+        let fail = (Valid, Some(Fail), Unchanged);
+        let no_data = (Valid, Some(NoData), Unchanged);
+        let unsure = (Suspect, Some(Inconclusive), Unclear);
+        let slower = (Valid, Some(Pass), Regression);
+        let invalid = (Invalid, Some(Fail), Regression);
+        let invalid_without_data = (Invalid, Some(NoData), Unclear);
+        let skipped = (Valid, None, Unclear);
+        let (warn, strict) = (WhenInconclusive::Warn, WhenInconclusive::Fail);
+        for (cases, inconclusive, expected) in [
+            (vec![pass, pass], warn, Exit::Success),
+            (vec![pass, skipped], warn, Exit::Success),
+            (vec![pass, unsure], warn, Exit::Success),
+            (vec![pass, unsure], WhenInconclusive::Pass, Exit::Success),
+            (vec![pass, unsure], strict, Exit::TargetFailed),
+            (vec![pass, fail], warn, Exit::TargetFailed),
+            (vec![pass, no_data], warn, Exit::TargetFailed),
+            (vec![fail, slower, invalid], warn, Exit::TargetFailed),
+            (vec![pass, slower], warn, Exit::Regression),
+            (vec![slower, invalid], warn, Exit::Regression),
+            (vec![pass, invalid], warn, Exit::Invalid),
+            (vec![pass, invalid], strict, Exit::Invalid),
+            (vec![pass, invalid_without_data], warn, Exit::TargetFailed),
+        ] {
+            let children = cases.iter().map(|&(state, verdict, effect)| {
+                let nothing = pulse_model::Measured { value: 1.0, lo: 1.0, hi: 1.0, samples: 1 };
+                let change = pulse_model::Change {
+                    subject: "p95".to_owned(),
+                    unit: pulse_model::Unit::Nanoseconds,
+                    before: nothing,
+                    after: nothing,
+                    ratio: nothing,
+                    p_value: 1.0,
+                    effect,
+                };
+                let validity = Validity { state, reasons: Vec::new() };
+                Summary { validity, verdict, changes: vec![change], ..Summary::default() }
+            });
+            let mut summary = Summary { children: children.collect(), ..Summary::default() };
+            assert_eq!(Exit::of_suite(&summary, inconclusive), expected, "{cases:?}");
+            summary.ending = Interrupted;
+            assert_eq!(Exit::of_suite(&summary, inconclusive), Exit::Interrupted);
         }
     }
 

@@ -30,9 +30,21 @@ impl Problem {
         Self { exit: Exit::Internal, text: format!("error: {text}") }
     }
 
+    /// Several problems as one; it exits like the first.
+    pub(crate) fn joined(problems: Vec<Self>) -> Self {
+        let exit = problems.first().map_or(Exit::Usage, |problem| problem.exit);
+        let texts: Vec<String> = problems.into_iter().map(|problem| problem.text).collect();
+        Self { exit, text: texts.join("\n") }
+    }
+
     /// Mistakes that were drawn with their surroundings already.
     pub(crate) fn drawn(text: String) -> Self {
         Self { exit: Exit::Usage, text }
+    }
+
+    /// What people see.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Tells people on standard error.

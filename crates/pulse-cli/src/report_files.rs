@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pulse_model::Summary;
-use pulse_report::Format;
+use pulse_report::{Format, PytestBenchmark, Reporter as _};
 use tempfile::NamedTempFile;
 
 use crate::problem::Problem;
 use crate::terminal::Stream;
+
+/// The variable that names the file of a step's summary in GitHub Actions.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// A report that was asked for: `FORMAT=PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,9 @@ impl FromStr for ReportRequest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == Format::Github.name() {
+            return Ok(Self { format: Format::Github, path: None });
+        }
         let (format, path) = text
             .split_once('=')
             .ok_or("write FORMAT=PATH, for example json=report.json; the path - is standard output")?;
@@ -40,7 +46,7 @@ impl FromStr for ReportRequest {
 impl ReportRequest {
     /// Whether the report occupies standard output.
     pub(crate) fn is_standard_output(&self) -> bool {
-        self.path.is_none()
+        self.path.is_none() && self.format != Format::Github
     }
 
     /// A report in a file.
@@ -54,6 +60,9 @@ impl ReportRequest {
 pub(crate) struct ReportFiles {
     files: Vec<ReportFile>,
     standard_output: Option<Format>,
+    /// Annotations for GitHub: a step's output may hold them between other text.
+    annotations: bool,
+    commit: PytestBenchmark,
 }
 
 #[derive(Debug)]
@@ -65,7 +74,7 @@ struct ReportFile {
 
 /// How a report gets to its path.
 #[derive(Debug)]
-enum Place {
+pub(crate) enum Place {
     /// Written beside it and moved there when it is complete.
     Beside(NamedTempFile),
     /// Written to what is there: a device or a pipe, which must not be replaced by a file.
@@ -75,9 +84,15 @@ enum Place {
 impl ReportFiles {
     /// Prepares the reports.
     pub(crate) fn prepare(requests: &[ReportRequest]) -> Result<Self, Problem> {
-        let mut prepared = Self { files: Vec::new(), standard_output: None };
+        let mut prepared = Self {
+            files: Vec::new(),
+            standard_output: None,
+            annotations: false,
+            commit: PytestBenchmark::default(),
+        };
         for request in requests {
             match &request.path {
+                None if request.format == Format::Github => prepared.annotations = true,
                 None if prepared.standard_output.replace(request.format).is_some() => {
                     return Err(Problem::usage("only one report can go to standard output (-)"));
                 }
@@ -94,6 +109,17 @@ impl ReportFiles {
         Ok(prepared)
     }
 
+    /// The same reports; the one of pytest-benchmark names this commit and machine.
+    pub(crate) fn with_commit(self, commit: PytestBenchmark) -> Self {
+        Self { commit, ..self }
+    }
+
+    /// Whether a report names the commit.
+    pub(crate) fn needs_commit(&self) -> bool {
+        let formats = self.files.iter().map(|file| file.format).chain(self.standard_output);
+        formats.into_iter().any(|format| format == Format::PytestBenchmark)
+    }
+
     /// Where people read, given that a report may occupy standard output.
     pub(crate) fn human_stream(&self) -> Stream {
         if self.standard_output.is_some() { Stream::Err } else { Stream::Out }
@@ -102,10 +128,26 @@ impl ReportFiles {
     /// Writes all reports; those that can be written are, whatever happens to the others.
     pub(crate) fn write(self, summary: &Summary) -> Result<(), Problem> {
         let mut problems = Vec::new();
+        let commit = self.commit.clone();
+        let stream = self.human_stream();
         let rendered = |format: Format| {
             let mut bytes = Vec::new();
-            format.reporter().render(summary, &mut bytes).map(|()| bytes)
+            let rendered = match format {
+                Format::PytestBenchmark => commit.render(summary, &mut bytes),
+                format => format.reporter().render(summary, &mut bytes),
+            };
+            rendered.map(|()| bytes)
         };
+        if self.annotations {
+            // The runner reads both streams, so that another report may have standard output for itself.
+            let written = rendered(Format::Github)
+                .and_then(|bytes| stream.write(&String::from_utf8_lossy(&bytes)))
+                .and_then(|()| rendered(Format::Markdown))
+                .and_then(|bytes| append_to_step_summary(&bytes));
+            if let Err(error) = written {
+                problems.push(format!("the report for GitHub cannot be written: {error}"));
+            }
+        }
         if let Some(format) = self.standard_output {
             let written =
                 rendered(format).and_then(|bytes| Stream::Out.write(&String::from_utf8_lossy(&bytes)));
@@ -122,8 +164,15 @@ impl ReportFiles {
     }
 }
 
+/// Adds text to the summary of a step of GitHub Actions; outside of them there is none.
+fn append_to_step_summary(text: &[u8]) -> io::Result<()> {
+    let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(text)
+}
+
 impl Place {
-    fn of(path: &Path) -> io::Result<Self> {
+    /// Prepares a path, without changing anything there.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(there) if there.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
             Ok(there) if !there.is_file() => OpenOptions::new().write(true).open(path).map(Self::There),
@@ -133,7 +182,8 @@ impl Place {
         }
     }
 
-    fn fill(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Writes the content.
+    pub(crate) fn fill(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::There(mut file) => file.write_all(bytes).and_then(|()| file.flush()),
             Self::Beside(mut file) => {
@@ -171,6 +221,8 @@ mod tests {
     fn requests_in_the_form_of_the_flag() {
         assert_eq!("json=a=b.json".parse(), Ok(ReportRequest::new(Format::Json, "a=b.json")));
         assert_eq!("md=-".parse(), Ok(ReportRequest { format: Format::Markdown, path: None }));
+        assert_eq!("github".parse(), Ok(ReportRequest { format: Format::Github, path: None }));
+        assert_eq!("github=a.txt".parse(), Ok(ReportRequest::new(Format::Github, "a.txt")));
         for text in ["json", "=x", "yaml=x", "json="] {
             assert!(text.parse::<ReportRequest>().is_err(), "{text}");
         }

@@ -46,3 +46,25 @@ fn quiet_is_quiet_and_no_color_has_none() {
     assert!(outcome.stdout.contains("SUCCESS CRITERIA"), "{outcome:?}");
     assert!(!outcome.stdout.contains('\u{1b}'), "{outcome:?}");
 }
+
+#[test]
+fn a_suite_shows_the_running_case_and_then_its_line() {
+    let server = steady(20);
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let suite = "[[test]]\nname = \"steady\"\nrequest = \"GET /\"\nusers = 2\npace = 20\nduration = \"2s\"\n\
+                 targets = [\"p50 < 5s\"]\n";
+    std::fs::write(folder.path().join("suite.toml"), suite).expect("a file can be written");
+    let arguments = format!("test suite.toml --no-history --url {}", server.url());
+    for (flags, shown) in [("", true), (" -q", false)] {
+        let Some(mut command) = at_a_terminal(&format!("{arguments}{flags}")) else { return };
+        let outcome = calm(|| Running::start(command.current_dir(folder.path())).finish()).expect(0);
+        assert_eq!(outcome.stdout.contains("[1/1] steady  "), shown, "{outcome:?}");
+        assert_eq!(outcome.stdout.contains(" samples, p95 "), shown, "{outcome:?}");
+        assert_eq!(
+            outcome.stdout.contains("\u{1b}[K\u{1b}[32mPASS\u{1b}[0m  steady  p50 "),
+            shown,
+            "{outcome:?}"
+        );
+        assert!(outcome.stdout.contains("1 passed in "), "{outcome:?}");
+    }
+}

@@ -60,6 +60,23 @@ struct Worker<B> {
     stopping: Cell<bool>,
     /// An interval that found the mailbox full.
     held: RefCell<Option<Sealed>>,
+    /// A user's iteration has panicked: a bug that must not look like a user who never ends.
+    panicked: Cell<bool>,
+}
+
+/// Notes when a user's task ends by a panic, which the runtime would keep to itself.
+struct PanicWatch<'a> {
+    panicked: &'a Cell<bool>,
+    kick: &'a Kick,
+}
+
+impl Drop for PanicWatch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.panicked.set(true);
+            self.kick.by(Nanos::ZERO);
+        }
+    }
 }
 
 struct Schedule {
@@ -114,6 +131,7 @@ pub(crate) fn work<B: Behavior>(
         cpu: Cell::new(thread_cpu()),
         stopping: Cell::new(false),
         held: RefCell::default(),
+        panicked: Cell::new(false),
     });
     LocalSet::new().block_on(runtime, worker.drive(stop, outbox))
 }
@@ -124,6 +142,7 @@ impl<B: Behavior> Worker<B> {
         let mut alarm = Alarm::new()?;
         loop {
             let now = self.shared.clock.now();
+            assert!(!self.panicked.get(), "a user's iteration has panicked; its message stands above");
             self.turn(now);
             // After the turn, so that what is due by now is started and not dropped.
             if stop.load(Ordering::Relaxed) && !self.stopping.replace(true) {
@@ -241,6 +260,7 @@ impl<B: Behavior> Worker<B> {
     async fn attend(self: Rc<Self>, scenario: usize, id: UserId, number: u64, seat: Rc<Seat>) {
         let schedule = &self.schedules[scenario];
         let clock = self.shared.clock;
+        let _watch = PanicWatch { panicked: &self.panicked, kick: &self.shared.kick };
         let mut user = self.behavior.user(scenario, number);
         while let Mail::Start { due, number } = seat.next().await {
             let ready = due.max(seat.free_since.get());

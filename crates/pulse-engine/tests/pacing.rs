@@ -140,3 +140,50 @@ fn paced_users_are_told_their_own_schedule() {
         assert_eq!(merged(&started), expected, "{workers} workers");
     }
 }
+
+/// Panics in its first iteration.
+struct Faulty;
+
+impl Behavior for Faulty {
+    type User = Self;
+
+    fn user(&self, _: usize, _: u64) -> Self {
+        Self
+    }
+
+    fn sweep(&self, _: Instant) {}
+
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl VirtualUser for Faulty {
+    async fn iterate(&mut self, _: &mut Iteration<'_>) -> Outcome {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_bug_in_an_iteration_ends_the_run() {
+    let users = Profile::constant(1.0, Some(Nanos::from_secs(3600)));
+    let load =
+        LoadModel::Closed(Closed { users, pacing: None, missed: Missed::CatchUp, budget: Budget::default() });
+    let loads = [ScenarioLoad {
+        load: &load,
+        start: Nanos::ZERO,
+        graceful_stop: Nanos::ZERO,
+        requests_per_iteration: 1,
+    }];
+    let setup = Setup {
+        loads: &loads,
+        endpoints: Arc::new(Endpoints { scenarios: vec!["it".into()], ..Endpoints::default() }),
+        workers: 1,
+        segment: Segment::WHOLE,
+        warmup: Nanos::ZERO,
+        seed: 3,
+    };
+    let run =
+        || run_behavior(&setup, &|_| Ok(Faulty), RunInfo::default(), &StopHandle::default(), &mut |_| {});
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+}

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, join, select};
+use futures_util::future::{Either, FusedFuture as _, FutureExt as _, join, select};
 use pulse_engine::{
     Behavior, Clock, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, VirtualUser,
 };
@@ -120,7 +120,7 @@ impl CommandUser {
         };
         let group = Group { leader: child.id(), is_over: Cell::new(false) };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let mut reading = pin!(join(follow(stdout, &tail), follow(stderr, &tail)));
+        let mut reading = pin!(join(follow(stdout, &tail), follow(stderr, &tail)).fuse());
         let waiting = async {
             // The end of the program counts, not that of a child which keeps the pipes open.
             match select(&mut reading, pin!(child.wait())).await {
@@ -141,7 +141,9 @@ impl CommandUser {
             Err(error) => format!("nobody knows how it ended: {error}"),
         };
         // What it wrote last may still be in the pipes.
-        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
+        if !reading.is_terminated() {
+            let _ = tokio::time::timeout(LAST_WORDS, reading).await;
+        }
         (finished, Err((EXIT, format!("{reason}{}", shown(&tail)))))
     }
 }

@@ -292,12 +292,13 @@ impl DatabaseBehavior {
         });
         let limit = STATEMENT_TIMEOUT.times(self.statements.len() as u64);
         let mut pass = std::pin::pin!(pass);
-        let (ended, is_late) = match tokio::time::timeout(limit.into(), &mut pass).await {
-            Ok(ended) => (ended, false),
-            Err(_) => {
-                interrupt.0.interrupt();
-                (pass.await, true)
-            }
+        let in_time = tokio::time::timeout(limit.into(), &mut pass).await.ok();
+        let is_late = in_time.is_none();
+        let ended = if let Some(ended) = in_time {
+            ended
+        } else {
+            interrupt.0.interrupt();
+            pass.await
         };
         match ended {
             Ok((connection, results)) => {

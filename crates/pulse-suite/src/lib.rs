@@ -6,6 +6,8 @@
 //! - [`SuiteEvent`]: what happens meanwhile;
 //! - [`Process`]: the service's process, with its memory and CPU time;
 //! - [`compare`](compare()): two runs, as [`RunData`], to [`pulse_model::Change`]s and an effect; [`run_ab`] for two commands;
+//! - [`run_capacity`]: the highest load that still meets the targets, by a [`CapacitySearch`];
+//! - [`MachineReadings`] and [`calibrate`]: whether this machine can give true numbers;
 //! - [`History`]: the runs that were kept, their baselines and the changes over them; [`load_baseline`] for files as well.
 //!
 //! A case is measured in batches until all of its targets are decided, or its budget is used up.
@@ -27,16 +29,23 @@
 
 mod ab;
 mod baseline;
+mod calibration;
+mod capacity;
+mod capacity_run;
 mod case_run;
+mod check;
 mod command;
 mod compare;
 mod cpu;
 mod database;
+mod database_check;
 mod degradation;
 mod estimate_judgement;
 mod gathering;
 mod history;
 mod invocation;
+mod law_server;
+mod machine_checks;
 mod memory;
 mod output_tail;
 mod process;
@@ -56,13 +65,24 @@ mod work;
 
 pub use ab::{AbError, AbPlan, AbResult, AbRun, AbStop, MAX_PAIRS, MIN_PAIRS, Variant, run_ab};
 pub use baseline::{BaselineError, load_baseline, read_baseline, save_baseline, write_baseline};
+pub use calibration::{CalibratedQuantile, Calibration, CalibrationError, calibrate, measure_url};
+pub use capacity::{
+    CapacityEnd, CapacityMode, CapacitySearch, CapacityStep, MAX_CAPACITY_STEPS, StepOutcome,
+};
+pub use capacity_run::{
+    CapacityError, CapacityEvent, CapacityOptions, CapacityPoint, CapacityResult, StepLoad,
+    capacity_in_words, run_capacity,
+};
+pub use check::{Check, CheckState};
 pub use compare::{CompareOptions, Comparison, compare, compare_all};
+pub use database_check::check_databases;
 pub use estimate_judgement::{judge_estimate, judge_measured};
 pub use history::{
     BaselineRow, History, HistoryChange, HistoryError, HistoryPoint, Retention, RunFilter, RunId, RunRow,
     changes_over,
 };
 pub use invocation::{Invocation, InvocationError};
+pub use machine_checks::{MachineReadings, judge_calibration};
 pub use process::{Process, ProcessError, Usage};
 pub use run_data::{MAX_INTERVALS, RunData};
 pub use run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions, WhenInconclusive};

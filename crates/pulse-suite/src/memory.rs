@@ -69,7 +69,7 @@ mod tests {
         // A cheap pseudo-random value in 0..1.
         let noise = |requests: f64| (requests * 0.618_033_988_75).fract();
         let sawtooth = |requests: f64| requests.rem_euclid(700.0) * 1e4;
-        let cases: [(&str, Vec<(f64, f64)>, f64); 4] = [
+        let cases = [
             ("level", points(|r| 50.0 * MB + noise(r) * MB), 0.0),
             ("sawtooth", points(|r| 50.0 * MB + sawtooth(r)), 0.0),
             ("leak", points(|r| 50.0 * MB + r * 10_000.0 + noise(r) * MB), 10_000.0),

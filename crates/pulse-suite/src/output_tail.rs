@@ -58,7 +58,7 @@ mod tests {
         let text = tail.text();
         assert_eq!(text.lines().count(), SHOWN_LINES);
         assert!(text.ends_with("line 9999"), "{text}");
-        tail.push(&[0xff; KEPT_BYTES * 3]);
+        tail.push(&vec![0xff; KEPT_BYTES * 3]);
         assert!(tail.bytes.lock().unwrap().len() <= KEPT_BYTES);
     }
 }

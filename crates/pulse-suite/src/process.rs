@@ -171,9 +171,9 @@ impl Process {
 fn count_cores(list: &str) -> Option<u32> {
     let mut count = 0_u32;
     for range in list.trim().split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        count = count.checked_add(last.checked_sub(first)?.checked_add(1)?)?;
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        let (from, to): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
+        count = count.checked_add(to.checked_sub(from)?.checked_add(1)?)?;
     }
     (count > 0).then_some(count)
 }

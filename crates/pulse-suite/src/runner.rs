@@ -49,7 +49,7 @@ pub fn selected<'a>(suites: &'a [Suite], options: &RunOptions) -> Result<Vec<(us
     if total == 0 {
         return Err(SuiteError::NoCases { names: suites.iter().map(|suite| suite.name.clone()).collect() });
     }
-    options.selection.check(all().map(|(_, case)| &case.info))?;
+    options.selection.check(&all().map(|(_, case)| &case.info))?;
     let chosen: Vec<_> = all().filter(|(_, case)| options.selection.selects(&case.info)).collect();
     if chosen.is_empty() { Err(SuiteError::NothingSelected { total }) } else { Ok(chosen) }
 }

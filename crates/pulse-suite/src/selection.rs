@@ -77,7 +77,10 @@ impl Selection {
 
     /// Checks that every mark and every id means something for these cases: a mistyped mark must not select nothing, or
     /// everything after `not`.
-    pub fn check<'a>(&self, cases: impl Iterator<Item = &'a CaseInfo> + Clone) -> Result<(), SelectionError> {
+    pub fn check<'a>(
+        &self,
+        cases: &(impl Iterator<Item = &'a CaseInfo> + Clone),
+    ) -> Result<(), SelectionError> {
         if let Some(marks) = &self.marks {
             let mut known: Vec<String> = cases.clone().flat_map(|case| case.marks.iter().cloned()).collect();
             known.sort_unstable();
@@ -369,11 +372,11 @@ mod tests {
             ("SLOW", "api::root db::trades"),
         ] {
             let selection = Selection { marks: Some(text.parse().unwrap()), ..Selection::default() };
-            selection.check(cases().iter()).unwrap();
+            selection.check(&cases().iter()).unwrap();
             assert_eq!(selected(&selection).join(" "), expected, "{text}");
         }
         let selection = Selection { marks: Some("not slo".parse().unwrap()), ..Selection::default() };
-        let error = selection.check(cases().iter()).unwrap_err().to_string();
+        let error = selection.check(&cases().iter()).unwrap_err().to_string();
         assert_eq!(error, "no case has the mark `slo`; known are performance, slow");
     }
 
@@ -391,7 +394,7 @@ mod tests {
             let ids = ids.into_iter().map(str::to_owned).collect();
             let selection = Selection { ids, ..Selection::default() };
             assert_eq!(selected(&selection).join(" "), expected, "{:?}", selection.ids);
-            assert_eq!(selection.check(cases().iter()).is_err(), expected.is_empty());
+            assert_eq!(selection.check(&cases().iter()).is_err(), expected.is_empty());
         }
     }
 

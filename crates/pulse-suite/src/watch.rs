@@ -140,13 +140,12 @@ impl Watcher {
         let usage = process.usage(&self.family);
         let at = Instant::now();
         let mut watched = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        match usage {
-            Some(usage) => watched.readings.push(Reading { at, usage }),
-            None => {
-                watched.ended = Some(at);
-                self.process = None;
-                self.stop.stop();
-            }
+        if let Some(usage) = usage {
+            watched.readings.push(Reading { at, usage });
+        } else {
+            watched.ended = Some(at);
+            self.process = None;
+            self.stop.stop();
         }
         if watched.readings.len() > MAX_READINGS {
             let mut keep = false;

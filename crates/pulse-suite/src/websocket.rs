@@ -1,4 +1,4 @@
-//! A case that sends messages over WebSockets and times their answers.
+//! A case that sends messages over `WebSocket`s and times their answers.
 //!
 //! A user of the engine is a connection, an iteration is a message: it is due at its moment whatever happened to the one
 //! before, so that a slow answer shows in the response times of those that had to wait. Everything due before the end of
@@ -12,7 +12,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use pulse_engine::{
     Behavior, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, VirtualUser,
 };
-use pulse_model::{Nanos, Series, Snapshot, Tags, metric, tag};
+use pulse_model::{IntervalEvent, Nanos, Series, Snapshot, Tags, metric, tag};
 use pulse_plan::MESSAGE_ID;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -25,6 +25,8 @@ const CONNECT: EndpointId = EndpointId(0);
 const MESSAGE: EndpointId = EndpointId(1);
 /// Name of the endpoint of messages.
 const MESSAGE_NAME: &str = "message";
+/// Name of the endpoint of connections that failed.
+const CONNECT_NAME: &str = "connect";
 /// Class of a message that was not answered in time.
 const LOST: &str = "lost";
 /// Class of a message whose connection ended.
@@ -85,7 +87,7 @@ impl Messages {
     pub(crate) fn endpoints() -> Arc<Endpoints> {
         let scenario: Arc<str> = "websocket".into();
         let mut endpoints = Endpoints { scenarios: vec![Arc::clone(&scenario)], ..Endpoints::default() };
-        endpoints.add(&scenario, &"connect".into(), Tags::new(), Vec::new());
+        endpoints.add(&scenario, &CONNECT_NAME.into(), Tags::new(), Vec::new());
         endpoints.add(&scenario, &MESSAGE_NAME.into(), Tags::new(), Vec::new());
         Arc::new(endpoints)
     }
@@ -96,6 +98,18 @@ pub(crate) fn lost_messages(totals: &Snapshot) -> (u64, u64) {
     let message = Series::new(metric::FAILURES).with(tag::ENDPOINT, MESSAGE_NAME);
     let sent = totals.trend(&Series::new(metric::RESPONSE_TIME).with(tag::ENDPOINT, MESSAGE_NAME)).count();
     (totals.counter(&message), sent)
+}
+
+/// Moves failed connections from the warm-up to the judged part: they are failures of the service, whenever they happen.
+pub(crate) fn count_failed_connections(event: &mut IntervalEvent) {
+    let Some(warmup) = &mut event.warmup else { return };
+    let is_connect = |series: &Series| series.tag(tag::ENDPOINT) == Some(CONNECT_NAME);
+    for (series, aggregate) in warmup.series.extract_if(.., |series, _| is_connect(series)) {
+        event.snapshot.add(series, aggregate);
+    }
+    for sighting in warmup.sightings.extract_if(.., |sighting| sighting.kind.endpoint == CONNECT_NAME) {
+        event.snapshot.sight(&sighting);
+    }
 }
 
 impl Behavior for Messages {

@@ -16,7 +16,7 @@ use crate::websocket::{Messages, WebSocketError};
 
 /// How long iterations may go on once a case is stopped.
 const GRACEFUL_STOP: Nanos = Nanos::from_secs(5);
-/// Time for WebSockets to connect before messages count: at least this, …
+/// Time for `WebSocket`s to connect before messages count: at least this, …
 const CONNECT_TIME: Nanos = Nanos::from_secs(1);
 /// … and this much more for each of them.
 const CONNECT_TIME_EACH: Nanos = Nanos::from_millis(2);

@@ -12,6 +12,47 @@ Examples:
       --target 'p99 < 150ms' --target 'errors < 0.1%' --out junit=report.xml
   pulse load scenario.toml --stages 30s:50,2m:50,30s:0 --record run.pulse";
 
+/// What `pulse test --help` ends with.
+pub(crate) const TEST: &str = "\
+Examples:
+  pulse test                                    # pulse.toml and perf/**/*.toml
+  pulse test perf/demo.toml --list
+  pulse test api::health -k 'not slow' -m smoke --fail-fast
+  pulse test --url http://staging:8000 --out github --out junit=report.xml
+  pulse test --save-baseline main               # and later, or on another branch:
+  pulse test --baseline main --retries 1
+  pulse test --ab './old --batch' './new --batch' --rounds 30";
+
+/// What `pulse capacity --help` ends with.
+pub(crate) const CAPACITY: &str = "\
+Examples:
+  pulse capacity http://127.0.0.1:8000 --target 'p95 < 50ms' --target 'errors < 0.1%'
+  pulse capacity http://127.0.0.1:8000/api/v1/trades --users --max 500
+  pulse capacity scenario.toml --start 100 --max 5000 --step-duration 30s --out json=capacity.json";
+
+/// What `pulse validate --help` ends with.
+pub(crate) const VALIDATE: &str = "\
+Examples:
+  pulse validate
+  pulse validate --url http://127.0.0.1:8000 perf/demo.toml
+  pulse validate --json > validate.json
+
+It exits with 0 when no check failed (warnings are no failures), else with 1.";
+
+/// What `pulse compare --help` ends with.
+pub(crate) const COMPARE: &str = "\
+Examples:
+  pulse compare before.pulse after.pulse        # recordings of `pulse load --record`
+  pulse compare main.json 12 --min-effect 10%   # a baseline file, and run 12 of `pulse history`
+  pulse compare main feature --out md=compare.md --out json=-";
+
+/// What `pulse history --help` ends with.
+pub(crate) const HISTORY: &str = "\
+Examples:
+  pulse history
+  pulse history api::health
+  pulse history --changes --limit 200";
+
 /// What `pulse report --help` ends with.
 pub(crate) const REPORT: &str = "\
 Examples:
@@ -26,8 +67,10 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 36] = [
+const RIGHT: [(&str, &str); 50] = [
+    ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
+    ("--baseline", "main"),
     ("--bearer", "TOKEN"),
     ("--cacert", "ca.pem"),
     ("--connect-timeout", "2s"),
@@ -38,21 +81,33 @@ const RIGHT: [(&str, &str); 36] = [
     ("--expect-status", "200,204"),
     ("--graceful-stop", "5s"),
     ("--header", "'Accept: application/json'"),
+    ("--history", ".pulse/history.db"),
     ("--inconclusive", "fail"),
     ("--iterations", "1000"),
     ("--json", "'{\"id\": 1}'"),
+    ("--keyword", "'health and not slow'"),
     ("--latency", "lognormal:p50=12ms,p99=90ms"),
     ("--leak", "10KB/request"),
+    ("--limit", "50"),
+    ("--mark", "smoke"),
+    ("--max", "5000"),
     ("--max-users", "500"),
     ("--method", "POST"),
+    ("--min-effect", "5%"),
     ("--missed", "skip"),
     ("--out", "json=report.json"),
     ("--pace", "10"),
     ("--port", "8000"),
     ("--rate", "200"),
     ("--record", "run.pulse"),
+    ("--repeat", "3"),
     ("--requests", "1000"),
+    ("--retries", "2"),
+    ("--rounds", "30"),
+    ("--save-baseline", "main"),
     ("--seed", "7"),
+    ("--start", "10"),
+    ("--step-duration", "10s"),
     ("--stages", "30s:50,2m:50,30s:0"),
     ("--stall", "1s/10s"),
     ("--target", "'p99 < 150ms'"),
@@ -101,9 +156,20 @@ mod tests {
             let value =
                 RIGHT.iter().find(|(name, _)| *name == flag).map(|(_, value)| value.trim_matches('\''));
             let value = value.unwrap_or_else(|| panic!("{flag} has no example"));
-            let accepted = [&["pulse", "load"][..], &["pulse", "demo"], &["pulse", "demo", "serve"]]
+            let commands: [&[&str]; 7] = [
+                &["pulse", "load"],
+                &["pulse", "demo"],
+                &["pulse", "demo", "serve"],
+                &["pulse", "test"],
+                &["pulse", "test", "--ab", "./old", "./new"],
+                &["pulse", "compare", "main", "feature"],
+                &["pulse", "capacity", "http://127.0.0.1:8000"],
+            ];
+            let values: Vec<&str> = value.split("' '").collect();
+            let accepted = commands
                 .iter()
-                .any(|command| Arguments::try_parse_from([*command, &[&flag, value]].concat()).is_ok());
+                .chain([&&["pulse", "history"][..]])
+                .any(|command| Arguments::try_parse_from([*command, &[&flag], &values].concat()).is_ok());
             assert!(accepted, "{flag} {value}");
         }
     }

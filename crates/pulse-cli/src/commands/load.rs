@@ -197,7 +197,7 @@ fn check_output(report: &OutputReport, record: Option<&Path>) -> Result<(), Prob
     Ok(())
 }
 
-fn run_problem(error: RunError) -> Problem {
+pub(crate) fn run_problem(error: RunError) -> Problem {
     match error {
         RunError::Unreachable { .. } => Problem::unreachable(format!(
             "{error}\nIs it running, and is the URL right? `pulse demo serve` starts one to try."

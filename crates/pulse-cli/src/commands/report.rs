@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Exit, Problem> {
 }
 
 /// The summary that was recorded, or the one that follows from what was recorded; `None` when nothing was.
-fn summary(recording: &Recording) -> Option<Summary> {
+pub(crate) fn summary(recording: &Recording) -> Option<Summary> {
     if let Some(summary) = recording.summary() {
         return Some(summary.clone());
     }

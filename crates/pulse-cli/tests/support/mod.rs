@@ -121,7 +121,11 @@ fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 /// The program, not yet started.
 pub(crate) fn pulse(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pulse"));
-    command.args(arguments).env_remove("PULSE_DEMO_URL").env_remove("STAGE");
+    command
+        .args(arguments)
+        .env_remove("PULSE_DEMO_URL")
+        .env_remove("STAGE")
+        .env_remove("GITHUB_STEP_SUMMARY");
     command
 }
 

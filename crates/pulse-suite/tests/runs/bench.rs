@@ -17,7 +17,7 @@ pub(crate) fn suite(text: &str, url: &str) -> Suite {
     let text = text.replace("URL", url);
     let file =
         SuiteFile::parse("suite.toml", &text, &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    file.into_suite(&BTreeMap::new(), &Overrides::default(), None).unwrap()
+    file.into_suite(&BTreeMap::new(), &Overrides::default(), None).expect("the file makes a suite")
 }
 
 /// A suite whose service is at the URL.
@@ -31,28 +31,28 @@ pub(crate) fn run_with(
 ) -> Result<(Summary, Vec<SuiteEvent>), SuiteError> {
     let mut events = Vec::new();
     let summary = run_suite(std::slice::from_ref(suite), options, &StopHandle::default(), &mut |event| {
-        events.push(event)
+        events.push(event);
     })?;
     Ok((summary, events))
 }
 
 pub(crate) fn run(suite: &Suite) -> Summary {
-    run_with(suite, &RunOptions::default()).unwrap().0
+    run_with(suite, &RunOptions::default()).expect("all cases are selected").0
 }
 
 /// Runs cases against a demo with a character.
 pub(crate) fn run_on_demo(character: Character, cases: &str) -> Summary {
     let config =
         DemoConfig { listen: ([127, 0, 0, 1], 0).into(), trades: 100, character, ..DemoConfig::default() };
-    let demo = DemoServer::start(config).unwrap();
+    let demo = DemoServer::start(config).expect("a demo at a free port");
     let summary = run(&suite_at(&format!("http://{}", demo.addr()), cases));
-    demo.stop().unwrap();
+    demo.stop().expect("the demo stops");
     summary
 }
 
 /// `id: verdict` of every case, and for those that are not met the targets with their reason.
 pub(crate) fn verdicts(summary: &Summary) -> Vec<(String, Verdict)> {
-    let of = |child: &Summary| (child.case.clone().unwrap().id, child.verdict.unwrap());
+    let of = |child: &Summary| (child.case.clone().expect("a case").id, child.verdict.expect("a verdict"));
     summary.children.iter().map(of).collect()
 }
 
@@ -67,14 +67,14 @@ pub(crate) fn serve(
     listener: TcpListener,
     status: impl Fn(u64) -> u16 + Send + Sync + 'static,
 ) -> SocketAddr {
-    let address = listener.local_addr().unwrap();
+    let address = listener.local_addr().expect("a bound socket has an address");
     let status = Arc::new(status);
     let count = Arc::new(AtomicU64::new(0));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (status, count) = (Arc::clone(&status), Arc::clone(&count));
             std::thread::spawn(move || {
-                let mut writer = stream.try_clone().unwrap();
+                let mut writer = stream.try_clone().expect("a second handle");
                 let mut lines = BufReader::new(stream).lines();
                 while let Some(Ok(line)) = lines.next() {
                     if line.is_empty() {
@@ -93,5 +93,5 @@ pub(crate) fn serve(
 
 /// A server as [`serve`] has it, at a free port.
 pub(crate) fn server(status: impl Fn(u64) -> u16 + Send + Sync + 'static) -> String {
-    format!("http://{}", serve(TcpListener::bind("127.0.0.1:0").unwrap(), status))
+    format!("http://{}", serve(TcpListener::bind("127.0.0.1:0").expect("a free port"), status))
 }

@@ -33,7 +33,7 @@ fn the_service() {
 
 /// A suite that starts this program as its service.
 fn with_service(requests: u64, cases: &str) -> pulse_plan::Suite {
-    let program = std::env::current_exe().unwrap();
+    let program = std::env::current_exe().expect("this program");
     let address = refused_address();
     let start = format!(
         "{LISTEN}={address} {REQUESTS}={requests} exec '{}' --exact service::the_service --nocapture",

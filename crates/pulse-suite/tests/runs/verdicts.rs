@@ -156,15 +156,7 @@ targets = ["errors = 0"]
     assert_eq!(summary.children[1].verdict, Some(Verdict::Pass));
 }
 
-#[test]
-fn commands_and_statements_that_fail_say_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("user.db");
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").unwrap();
-    drop(connection);
-    let before = std::fs::read(&file).unwrap();
-    let cases = r#"
+const BROKEN: &str = r#"
 [[test]]
 name = "exit"
 command = "echo broken; exit 3"
@@ -216,7 +208,16 @@ setup = ["ATTACH 'URL' AS user"]
 statements = ["SELECT 1"]
 targets = ["errors = 0"]
 "#;
-    let summary = run(&suite(cases, file.to_str().unwrap()));
+
+#[test]
+fn commands_and_statements_that_fail_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("user.db");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").unwrap();
+    drop(connection);
+    let before = std::fs::read(&file).unwrap();
+    let summary = run(&suite(BROKEN, file.to_str().unwrap()));
     let child = |at: usize| &summary.children[at];
     let seen = |at: usize| {
         let sighting = &child(at).totals.sightings[0];

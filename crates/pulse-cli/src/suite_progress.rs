@@ -1,0 +1,108 @@
+//! What people see while a suite runs: the line of each case as it ends, and at a terminal the running one.
+
+use pulse_model::{EventKind, Histogram, RunEvent, Series, metric};
+use pulse_report::{Detail, SuiteText, number};
+use pulse_suite::SuiteEvent;
+
+use crate::terminal::{Stream, note};
+
+/// Returns to the beginning of the line and clears it.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// Columns of a terminal that does not tell how many it has.
+const NARROW: usize = 79;
+
+/// Prints the progress of a suite.
+#[derive(Debug)]
+pub(crate) struct SuiteProgress {
+    stream: Stream,
+    text: SuiteText,
+    /// The case that runs, where a status line tells of it.
+    running: Option<Running>,
+    has_status: bool,
+    is_quiet: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    title: String,
+    times: Histogram,
+}
+
+impl SuiteProgress {
+    /// Prints to a stream; the status line appears only at a terminal.
+    pub(crate) fn new(stream: Stream, text: SuiteText) -> Self {
+        let is_quiet = text.detail == Detail::Quiet;
+        // The table of benchmarks has no lines of cases, but whoever waits for it wants to see that something happens.
+        let has_status = stream.is_terminal() && (!is_quiet || text.benchmark);
+        Self { stream, text, running: None, has_status, is_quiet }
+    }
+
+    /// Shows an event.
+    pub(crate) fn show(&mut self, event: &SuiteEvent) {
+        match event {
+            SuiteEvent::SuiteStarted { name, service } if !self.is_quiet => {
+                let line = format!("{} ({})\n", number::printable(name), number::printable(service));
+                self.print(&line);
+            }
+            SuiteEvent::ServiceStarting { command } => {
+                self.status(&format!("starting {}", number::printable(command)));
+            }
+            SuiteEvent::CaseStarted { number: at, total, info, attempt } => {
+                let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+                let title = format!("[{at}/{total}] {}{again}", number::printable(&info.id));
+                self.status(&title);
+                self.running = Some(Running { title, times: Histogram::default() });
+            }
+            SuiteEvent::CaseProgress(event) => self.progress(event),
+            SuiteEvent::CaseFinished { summary, .. } => {
+                self.running = None;
+                let line = self.text.case(summary);
+                self.print(&line);
+            }
+            SuiteEvent::Notice(finding) => self.print(&format!("{}\n", number::printable(&finding.message))),
+            SuiteEvent::Finished(_) => self.print(""),
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, event: &RunEvent) {
+        let (EventKind::Snapshot(interval), Some(running)) = (&event.kind, &mut self.running) else { return };
+        running.times.merge(&interval.snapshot.trend(&Series::new(metric::RESPONSE_TIME)));
+        let p95 = running.times.quantile(0.95).map(|quantile| quantile.estimate as f64);
+        let phase = if interval.point.warmup { ", warming up" } else { "" };
+        let line = format!(
+            "{}  {} samples, p95 {}, {:.1}s{phase}",
+            running.title,
+            running.times.count(),
+            number::millis(p95),
+            event.at.as_secs_f64()
+        );
+        self.status(&line);
+    }
+
+    /// Replaces the status line.
+    fn status(&self, text: &str) {
+        if self.has_status {
+            // A line that wraps could not be cleared.
+            let columns = usize::from(self.stream.width());
+            let width = if columns > 1 { columns - 1 } else { NARROW };
+            let text: String = text.chars().take(width).collect();
+            self.write(&format!("{CLEAR}{text}"));
+        }
+    }
+
+    /// Prints text above the status line, which disappears until there is something new to tell.
+    fn print(&self, text: &str) {
+        let clear = if self.has_status { CLEAR } else { "" };
+        if !clear.is_empty() || !text.is_empty() {
+            self.write(&format!("{clear}{text}"));
+        }
+    }
+
+    fn write(&self, text: &str) {
+        if let Err(error) = self.stream.write(text) {
+            note(&format!("warning: the progress cannot be shown: {error}"));
+        }
+    }
+}

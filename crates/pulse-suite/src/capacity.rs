@@ -1,0 +1,370 @@
+//! The search for the highest load that still meets the targets: which load to try next, and when to stop. Sans-IO:
+//! whoever measures asks for [`CapacitySearch::next_step`] and reports what came of it.
+//!
+//! The load grows by a factor until a step misses, then the bracket between the highest load that was met and the lowest
+//! that was missed is halved on a logarithmic scale until it is narrow enough. A longer step confirms the result; when it
+//! does not, the load is lowered until one does.
+
+/// The most steps of a search, confirmations included.
+pub const MAX_CAPACITY_STEPS: usize = 12;
+/// How much the load grows from step to step until one misses.
+const GROWTH: f64 = 4.0;
+/// The bracket is narrow enough when its ends differ by this factor.
+const TOLERANCE: f64 = 1.045;
+/// A refuted result is lowered by this factor.
+const BACK_OFF: f64 = 1.03;
+/// Steps that are kept for confirmations.
+const RESERVED: usize = 2;
+
+/// What varies from step to step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapacityMode {
+    /// Arrivals per second.
+    Rate,
+    /// A whole number of users.
+    Users,
+}
+
+/// A step to be measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CapacityStep {
+    /// Arrivals per second, or users.
+    pub load: f64,
+    /// A longer step that decides whether the result holds.
+    pub confirms: bool,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// The targets are met.
+    Meets,
+    /// A target is missed.
+    Misses,
+    /// A confirmation without a clear answer: the best estimates meet the targets, their intervals do not.
+    Undecided,
+    /// The measurement says more about the generator than about the service.
+    Invalid,
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CapacityEnd {
+    /// The highest load that meets the targets.
+    Found {
+        /// Arrivals per second, or users.
+        load: f64,
+        /// The lowest load that missed; `None` when none did up to the maximum.
+        missed: Option<f64>,
+        /// Whether a longer step met the targets with their whole intervals.
+        confirmed: bool,
+    },
+    /// Not even the smallest load that was tried meets the targets.
+    Nothing {
+        /// That load.
+        load: f64,
+    },
+    /// The generator or its machine is the limit, not the service.
+    Generator {
+        /// The load that could not be measured.
+        load: f64,
+        /// The highest load below it that met the targets.
+        met: Option<f64>,
+    },
+    /// There are no more steps, and no load was confirmed.
+    Unconfirmed {
+        /// The highest load of an ordinary step that met the targets and was not refuted since.
+        met: Option<f64>,
+        /// The lowest load that missed.
+        missed: f64,
+    },
+}
+
+/// The search. Loads are positive and at most the maximum; a predicate that is not monotone, or changes from step to
+/// step, costs accuracy and never more than [`MAX_CAPACITY_STEPS`] steps.
+#[derive(Clone, Debug)]
+pub struct CapacitySearch {
+    mode: CapacityMode,
+    start: f64,
+    max: f64,
+    /// Loads that met, ascending, all below `missed`.
+    met: Vec<f64>,
+    missed: Option<f64>,
+    pending: Option<CapacityStep>,
+    retried: bool,
+    refuted: bool,
+    steps: usize,
+    end: Option<CapacityEnd>,
+}
+
+impl CapacitySearch {
+    /// A search from `start` up to `max`. Both are brought into the range from 1e-3 (one user) to 1e7, and `max` to at
+    /// least `start`.
+    pub fn new(mode: CapacityMode, start: f64, max: f64) -> Self {
+        let least = if mode == CapacityMode::Users { 1.0 } else { 1e-3 };
+        let within = |load: f64| if load.is_nan() { least } else { load.clamp(least, 1e7) };
+        let start = mode.rounded(within(start));
+        let max = mode.rounded(within(max)).max(start);
+        Self {
+            mode,
+            start,
+            max,
+            met: Vec::new(),
+            missed: None,
+            pending: None,
+            retried: false,
+            refuted: false,
+            steps: 0,
+            end: None,
+        }
+    }
+
+    /// The next step; the same one until its outcome is reported. `None` when the search has ended.
+    pub fn next_step(&mut self) -> Option<CapacityStep> {
+        if self.end.is_some() {
+            return None;
+        }
+        if self.pending.is_none() {
+            if self.steps >= MAX_CAPACITY_STEPS {
+                let missed = self.missed.unwrap_or(self.max);
+                self.end = Some(match self.missed {
+                    None => CapacityEnd::Found { load: self.highest(), missed: None, confirmed: false },
+                    Some(_) => CapacityEnd::Unconfirmed { met: self.met.last().copied(), missed },
+                });
+                return None;
+            }
+            self.pending = Some(self.choose());
+        }
+        self.pending
+    }
+
+    /// Takes the outcome of the step that [`next_step`](Self::next_step) gave; without one it does nothing.
+    pub fn report(&mut self, outcome: StepOutcome) {
+        let Some(step) = self.pending.take() else { return };
+        self.steps += 1;
+        if outcome == StepOutcome::Invalid {
+            // A machine may be disturbed once; what is measured again and fails again is a limit.
+            if self.retried || self.steps >= MAX_CAPACITY_STEPS {
+                let met = self.met.iter().rev().find(|&&load| load <= step.load).copied();
+                self.end = Some(CapacityEnd::Generator { load: step.load, met });
+            } else {
+                self.retried = true;
+                self.pending = Some(step);
+            }
+            return;
+        }
+        self.retried = false;
+        match (outcome, step.confirms) {
+            (StepOutcome::Meets | StepOutcome::Undecided, true) => {
+                let confirmed = outcome == StepOutcome::Meets;
+                self.end = Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed });
+            }
+            (StepOutcome::Meets, false) => {
+                self.met.push(step.load);
+                self.met.sort_by(f64::total_cmp);
+            }
+            _ => self.miss(step),
+        }
+    }
+
+    /// How the search ended; `None` while it goes on.
+    pub fn end(&self) -> Option<CapacityEnd> {
+        self.end
+    }
+
+    /// Steps that were reported.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn miss(&mut self, step: CapacityStep) {
+        self.missed = Some(self.missed.map_or(step.load, |missed| missed.min(step.load)));
+        self.met.retain(|&load| load < step.load);
+        self.refuted |= step.confirms;
+        if step.load <= self.start && self.met.is_empty() {
+            self.end = Some(CapacityEnd::Nothing { load: step.load });
+        }
+    }
+
+    fn highest(&self) -> f64 {
+        self.met.last().copied().unwrap_or(self.start)
+    }
+
+    fn choose(&self) -> CapacityStep {
+        let confirms = |load| CapacityStep { load, confirms: true };
+        let search = |load| CapacityStep { load, confirms: false };
+        let Some(met) = self.met.last().copied() else {
+            // Everything above the start was refuted, or nothing was tried yet.
+            return if self.refuted { confirms(self.lowered()) } else { search(self.start) };
+        };
+        if self.refuted {
+            return confirms(self.lowered());
+        }
+        let is_last = self.steps + RESERVED >= MAX_CAPACITY_STEPS;
+        match self.missed {
+            None if met >= self.max => confirms(met),
+            None if is_last => confirms(met),
+            None => search(self.mode.rounded(met * GROWTH).min(self.max)),
+            Some(missed) => {
+                let middle = self.mode.rounded((met * missed).sqrt());
+                let is_narrow = missed <= met * TOLERANCE || middle <= met || middle >= missed;
+                if is_narrow || is_last { confirms(met) } else { search(middle) }
+            }
+        }
+    }
+
+    /// A little below the lowest load that missed.
+    fn lowered(&self) -> f64 {
+        let missed = self.missed.unwrap_or(self.max);
+        let lower = match self.mode {
+            CapacityMode::Rate => missed / BACK_OFF,
+            CapacityMode::Users => (missed / BACK_OFF).floor().min(missed - 1.0),
+        };
+        lower.max(self.start)
+    }
+}
+
+impl CapacityMode {
+    /// Whole users; rates with three significant digits, so that reports and repetitions name the same load.
+    fn rounded(self, load: f64) -> f64 {
+        match self {
+            Self::Users => load.round().max(1.0),
+            Self::Rate => {
+                let scale = 10_f64.powf(2.0 - load.log10().floor());
+                (load * scale).round() / scale
+            }
+        }
+    }
+
+    /// `12.5/s` or `3 users`.
+    pub fn show(self, load: f64) -> String {
+        match self {
+            Self::Rate => format!("{}/s", (load * 1e3).round() / 1e3),
+            Self::Users => format!("{load:.0} {}", if load < 1.5 { "user" } else { "users" }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Drives a search to its end; the predicate gets the number of the step and the step.
+    fn drive(
+        mut search: CapacitySearch,
+        mut answer: impl FnMut(usize, CapacityStep) -> StepOutcome,
+    ) -> (CapacityEnd, Vec<CapacityStep>) {
+        let mut steps = Vec::new();
+        while let Some(step) = search.next_step() {
+            assert_eq!(search.next_step(), Some(step), "asking again changes nothing");
+            search.report(answer(steps.len(), step));
+            steps.push(step);
+            assert!(steps.len() <= MAX_CAPACITY_STEPS, "{steps:?}");
+        }
+        (search.end().unwrap(), steps)
+    }
+
+    fn below(knee: f64) -> impl FnMut(usize, CapacityStep) -> StepOutcome {
+        move |_, step| if step.load <= knee { StepOutcome::Meets } else { StepOutcome::Misses }
+    }
+
+    #[test]
+    fn ends() {
+        use CapacityEnd::{Found, Generator, Nothing};
+        let rate = || CapacitySearch::new(CapacityMode::Rate, 10.0, 1000.0);
+        let users = |max| CapacitySearch::new(CapacityMode::Users, 1.0, max);
+        let found = |load, missed, confirmed| Found { load, missed, confirmed };
+        assert_eq!(drive(rate(), below(5.0)).0, Nothing { load: 10.0 });
+        assert_eq!(drive(rate(), below(1e9)).0, found(1000.0, None, true));
+        assert_eq!(drive(users(64.0), below(5.0)).0, found(5.0, Some(6.0), true));
+        assert_eq!(drive(users(1.0), below(5.0)).0, found(1.0, None, true));
+        let broken = |_, step: CapacityStep| {
+            if step.load > 100.0 { StepOutcome::Invalid } else { StepOutcome::Meets }
+        };
+        assert_eq!(drive(rate(), broken).0, Generator { load: 160.0, met: Some(40.0) });
+        let disturbed_once = |number, step: CapacityStep| {
+            if number == 2 { StepOutcome::Invalid } else { below(1e9)(number, step) }
+        };
+        assert_eq!(drive(rate(), disturbed_once).0, found(1000.0, None, true));
+        let vague = |_, step: CapacityStep| {
+            if step.confirms { StepOutcome::Undecided } else { StepOutcome::Meets }
+        };
+        assert_eq!(drive(rate(), vague).0, found(1000.0, None, false));
+    }
+
+    #[test]
+    fn a_refuted_result_is_lowered() {
+        // Longer steps see the overload that shorter ones miss.
+        let answer = |_, step: CapacityStep| below(if step.confirms { 190.0 } else { 200.0 })(0, step);
+        let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 50.0, 1e6), answer);
+        let CapacityEnd::Found { load, confirmed: true, .. } = end else { panic!("{end:?} {steps:?}") };
+        assert!((184.0..=190.0).contains(&load), "{load} {steps:?}");
+    }
+
+    #[test]
+    fn loads_in_words() {
+        for (mode, load, words) in [
+            (CapacityMode::Rate, 187.0, "187/s"),
+            (CapacityMode::Rate, 0.25, "0.25/s"),
+            (CapacityMode::Users, 1.0, "1 user"),
+            (CapacityMode::Users, 12.0, "12 users"),
+        ] {
+            assert_eq!(mode.show(load), words);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_monotone_knee_is_found(exponent in 1.0..3.7_f64) {
+            let knee = 10_f64.powf(exponent);
+            let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 10.0, 1e6), below(knee));
+            let CapacityEnd::Found { load, missed: Some(missed), confirmed: true } = end else {
+                return Err(TestCaseError::fail(format!("{end:?}")));
+            };
+            prop_assert!(load <= knee && knee < missed && missed <= load * 1.10, "{load} {knee} {missed} {steps:?}");
+        }
+
+        #[test]
+        fn whole_users_are_found(knee in 1_u32..600) {
+            let knee = f64::from(knee);
+            let (end, _) = drive(CapacitySearch::new(CapacityMode::Users, 1.0, 1e4), below(knee));
+            let CapacityEnd::Found { load, confirmed: true, .. } = end else {
+                return Err(TestCaseError::fail(format!("{end:?}")));
+            };
+            prop_assert!(load <= knee && load >= (knee / 1.10).floor() && load.fract() == 0.0, "{load} {knee}");
+        }
+
+        #[test]
+        fn any_answers_come_to_an_end(
+            answers in prop::collection::vec(0_u8..4, 16),
+            start in prop::num::f64::ANY,
+            max in prop::num::f64::ANY,
+            users: bool,
+        ) {
+            let mode = if users { CapacityMode::Users } else { CapacityMode::Rate };
+            let mut highest: f64 = 0.0;
+            let (end, steps) = drive(CapacitySearch::new(mode, start, max), |number, step| {
+                highest = highest.max(step.load);
+                [StepOutcome::Meets, StepOutcome::Misses, StepOutcome::Undecided, StepOutcome::Invalid]
+                    [usize::from(answers[number])]
+            });
+            prop_assert!(!steps.is_empty() && steps.iter().all(|step| step.load > 0.0 && step.load <= 1.01e7));
+            if let CapacityEnd::Found { load, .. } = end {
+                prop_assert!(load <= highest);
+            }
+        }
+
+        #[test]
+        fn noise_around_the_knee_costs_little(noise in prop::collection::vec(-0.1..0.1_f64, 12), exponent in 1.5..3.5_f64) {
+            let knee = 10_f64.powf(exponent);
+            let answer = |number: usize, step: CapacityStep| below(knee * (1.0 + noise[number]))(0, step);
+            let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 10.0, 1e6), answer);
+            match end {
+                CapacityEnd::Found { load, .. } => prop_assert!((knee * 0.8..knee * 1.1001).contains(&load), "{load} {knee} {steps:?}"),
+                CapacityEnd::Unconfirmed { .. } => {}
+                other => return Err(TestCaseError::fail(format!("{other:?}"))),
+            }
+        }
+    }
+}

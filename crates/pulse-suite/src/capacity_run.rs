@@ -1,0 +1,394 @@
+//! Measuring the steps of a capacity search, to a curve, a fit and a tree of summaries.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
+use pulse_model::{
+    CaseInfo, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject, Summary,
+    Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict,
+};
+use pulse_plan::{CaseLimits, Plan, Segment};
+use pulse_stats::{CONFIDENCE, Scalability, ScalabilityError};
+
+use crate::capacity::{CapacityEnd, CapacityMode, CapacitySearch, CapacityStep, StepOutcome};
+use crate::estimate_judgement::judge_measured;
+use crate::sampling::{Sampling, is_decided};
+
+/// A confirmation takes so many times as long as a step.
+const CONFIRMATION: u64 = 3;
+/// A step that needs more samples than its length gives may take so many times as long.
+const MAX_STRETCH: u64 = 10;
+/// More samples than a target needs at least, so that the interval has a chance.
+const SAMPLE_MARGIN: f64 = 1.5;
+/// Share of a step that is kept out of its figures, as one part in so many.
+const WARMUP_PART: u64 = 5;
+/// Requests that an overloaded service still holds may take this long to end, so that the next step starts afresh.
+const DRAIN: Nanos = Nanos::from_secs(30);
+/// The sign of a run that the service itself causes by answering too slowly.
+const DROPPED: &str = "offered_rate";
+
+/// What a step asks of whoever makes plans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepLoad {
+    /// Whether `load` is a rate or a number of users.
+    pub mode: CapacityMode,
+    /// Arrivals per second, or users.
+    pub load: f64,
+    /// Length of the step, warm-up included.
+    pub duration: Nanos,
+    /// First part of it that is not judged.
+    pub warmup: Nanos,
+    /// Time for requests that are still open at its end.
+    pub graceful_stop: Nanos,
+}
+
+/// How a search is done.
+#[derive(Clone, Debug)]
+pub struct CapacityOptions {
+    /// Whether a rate or a number of users is searched.
+    pub mode: CapacityMode,
+    /// The load of the first step.
+    pub start: f64,
+    /// The highest load that is tried.
+    pub max: f64,
+    /// Length of a step; longer where a target needs more samples, three times as long for the confirmation.
+    pub step: Nanos,
+}
+
+/// A step as it was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CapacityPoint {
+    /// Arrivals per second, or users.
+    pub load: f64,
+    /// Whether it was a confirmation.
+    pub confirms: bool,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// Completed requests per second, until the last answer.
+    pub throughput: f64,
+    /// Median and 95th and 99th percentile of the response time in nanoseconds.
+    pub quantiles: [u64; 3],
+    /// Share of failed requests.
+    pub errors: f64,
+    /// Requests that were under way on average (throughput × mean service time: J. D. C. Little, 1961).
+    pub in_flight: f64,
+    /// The target that decided; `None` when nothing was measured.
+    pub deciding: Option<TargetResult>,
+}
+
+/// What happens during a search.
+#[derive(Debug)]
+pub enum CapacityEvent<'a> {
+    /// A step begins and will take so long.
+    StepStarted(CapacityStep, Nanos),
+    /// A step has ended.
+    StepFinished(&'a CapacityPoint),
+}
+
+/// What a search found out.
+#[derive(Clone, Debug)]
+pub struct CapacityResult {
+    /// How it ended; `None` when it was interrupted.
+    pub end: Option<CapacityEnd>,
+    /// The steps in order.
+    pub points: Vec<CapacityPoint>,
+    /// The scalability law over requests in flight, or why there is none.
+    pub fit: Result<Scalability, ScalabilityError>,
+    /// The tree: one child per step. Its verdict is about the search: a capacity was found, or not.
+    pub summary: Summary,
+}
+
+/// Why a search did not come to its end. `E` is what is said of a load that makes no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum CapacityError<E> {
+    /// The load of a step makes no plan.
+    #[error("{0}")]
+    Plan(E),
+    /// The engine refused.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Searches the capacity. `plan` makes the plan of a step; its targets are those of the search.
+pub fn run_capacity<E>(
+    options: &CapacityOptions,
+    plan: &mut dyn FnMut(StepLoad) -> Result<Plan, E>,
+    stop: &StopHandle,
+    events: &mut dyn FnMut(CapacityEvent<'_>),
+) -> Result<CapacityResult, CapacityError<E>> {
+    let begin = Instant::now();
+    let started = now_text();
+    let mut search = CapacitySearch::new(options.mode, options.start, options.max);
+    let (mut points, mut children): (Vec<CapacityPoint>, Vec<Summary>) = (Vec::new(), Vec::new());
+    while !stop.is_stopped()
+        && let Some(step) = search.next_step()
+    {
+        let trial = plan(step_load(options.mode, step, options.step)).map_err(CapacityError::Plan)?;
+        let length = step_length(options, step, &trial);
+        let step_plan = plan(step_load(options.mode, step, length)).map_err(CapacityError::Plan)?;
+        if children.is_empty() {
+            probe(&step_plan)?;
+        }
+        events(CapacityEvent::StepStarted(step, step_plan.duration().unwrap_or_default()));
+        let summary = run_step(step_plan, stop)?;
+        if stop.is_stopped() {
+            break;
+        }
+        let point = point(step, &summary);
+        search.report(point.outcome);
+        events(CapacityEvent::StepFinished(&point));
+        children.push(as_case(summary, options.mode, &point, children.len() + 1));
+        points.push(point);
+    }
+    let end = search.next_step().is_none().then(|| search.end()).flatten();
+    let summary = root(options, end, children, started, begin.elapsed().into());
+    Ok(CapacityResult { end, fit: fit(&points), points, summary })
+}
+
+fn now_text() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn step_load(mode: CapacityMode, step: CapacityStep, duration: Nanos) -> StepLoad {
+    let warmup = Nanos(duration.0 / WARMUP_PART);
+    StepLoad { mode, load: step.load, duration, warmup, graceful_stop: DRAIN }
+}
+
+/// As long as the user wants, longer for a confirmation, and long enough for the samples that the targets need.
+fn step_length(options: &CapacityOptions, step: CapacityStep, plan: &Plan) -> Nanos {
+    let wanted = if step.confirms { options.step.times(CONFIRMATION) } else { options.step };
+    let Some(rate) = plan.planned_rate().filter(|rate| *rate > 0.0) else { return wanted };
+    let needed = plan.targets.iter().map(needed_samples).fold(0.0, f64::max) * SAMPLE_MARGIN;
+    let judged_share = 1.0 - 1.0 / WARMUP_PART as f64;
+    let enough = Nanos::from_secs_f64(needed / rate / judged_share);
+    enough.min(options.step.times(MAX_STRETCH)).max(wanted)
+}
+
+fn needed_samples(target: &Target) -> f64 {
+    match &target.subject {
+        Subject::Trend { statistic: Statistic::Quantile(q), .. } => 10.0 / (1.0 - q).min(*q),
+        Subject::Trend { statistic: Statistic::Mean, .. } => 20.0,
+        _ => 0.0,
+    }
+}
+
+/// Runs a step. It ends early when a target is surely missed: overload does not get better. That it is met is known only
+/// at its end, because a queue that grows looks harmless at first.
+fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
+    let targets = plan.targets.clone();
+    let workers = plan
+        .scenarios
+        .iter()
+        .map(|scenario| scenario.load.max_users())
+        .min()
+        .unwrap_or(1)
+        .min(u64::from(cores()));
+    let info = RunInfo {
+        kind: "capacity".to_owned(),
+        name: plan.name.clone(),
+        service: plan.service.url.clone(),
+        scenarios: plan.scenario_info(),
+        duration: plan.duration(),
+        warmup: plan.warmup,
+        targets: targets.clone(),
+        workers: (workers as u32).max(1),
+        seed: plan.seed,
+        started: now_text(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_info(),
+    };
+    let limits = CaseLimits { min_samples: 0, max_samples: u64::MAX, max_duration: Nanos::MAX };
+    let (mut sampling, mut totals, mut intervals) = (Sampling::new(limits), Snapshot::default(), Vec::new());
+    let mut samples = 0;
+    let job = Job { plan: Arc::new(plan), workers: info.workers, segment: Segment::WHOLE, info };
+    let step_stop = StopHandle::default();
+    let mut summary = run(&job, &step_stop, &mut |event| {
+        if let EventKind::Snapshot(interval) = event.kind {
+            samples += interval.point.requests;
+            totals.merge(&interval.snapshot);
+            if interval.snapshot.interval.is_some() {
+                intervals.push(interval.snapshot);
+            }
+            let missed = |target: &Target| {
+                let result = judge_measured(target, &totals, &intervals);
+                result.verdict == Verdict::Fail && is_decided(&[result], &intervals)
+            };
+            if stop.is_stopped() || sampling.looks_at(samples) && targets.iter().any(missed) {
+                step_stop.stop();
+            }
+        }
+    })?;
+    if !stop.is_stopped() {
+        summary.ending = Ending::Finished;
+    }
+    Ok(summary)
+}
+
+fn point(step: CapacityStep, summary: &Summary) -> CapacityPoint {
+    let response = summary.response_time();
+    let at = |q| response.quantile(q).map_or(0, |quantile| quantile.estimate);
+    let service = summary.totals.trend(&pulse_model::Series::new(pulse_model::metric::SERVICE_TIME));
+    let requests = summary.requests().max(1) as f64;
+    let worst = Verdict::worst(summary.targets.iter().map(|result| result.verdict));
+    CapacityPoint {
+        load: step.load,
+        confirms: step.confirms,
+        outcome: outcome(step.confirms, summary),
+        throughput: summary.throughput(),
+        quantiles: [at(0.5), at(0.95), at(0.99)],
+        errors: summary.failed() as f64 / requests,
+        in_flight: summary.throughput() * service.mean().unwrap_or(0.0) / 1e9,
+        deciding: summary.targets.iter().find(|result| result.verdict == worst).cloned(),
+    }
+}
+
+/// A step of the search goes by the best estimate where the verdict is open; a confirmation does not.
+fn outcome(confirms: bool, summary: &Summary) -> StepOutcome {
+    let invalid = summary
+        .validity
+        .reasons
+        .iter()
+        .filter(|reason| reason.state == ValidityState::Invalid)
+        .collect::<Vec<_>>();
+    if invalid.iter().any(|reason| reason.code != DROPPED) {
+        return StepOutcome::Invalid;
+    }
+    let leans_to_meet = summary.targets.iter().all(|result| {
+        result.verdict == Verdict::Pass
+            || result.verdict == Verdict::Inconclusive
+                && result.measured.is_some_and(|measured| result.target.holds(measured.value))
+    });
+    let is_sure = summary.targets.iter().all(|result| result.verdict == Verdict::Pass);
+    if !invalid.is_empty() || !leans_to_meet {
+        StepOutcome::Misses
+    } else if is_sure || !confirms {
+        StepOutcome::Meets
+    } else {
+        StepOutcome::Undecided
+    }
+}
+
+/// The step as a child of the tree.
+fn as_case(mut summary: Summary, mode: CapacityMode, point: &CapacityPoint, number: usize) -> Summary {
+    let suffix = if point.confirms { " (confirmation)" } else { "" };
+    let name = format!("{}{suffix}", mode.show(point.load));
+    summary.case = Some(CaseInfo {
+        id: format!("step-{number}: {name}"),
+        name,
+        kind: "capacity_step".to_owned(),
+        attempts: 1,
+        ..CaseInfo::default()
+    });
+    summary
+}
+
+fn root(
+    options: &CapacityOptions,
+    end: Option<CapacityEnd>,
+    children: Vec<Summary>,
+    started: String,
+    elapsed: Nanos,
+) -> Summary {
+    let of_last = children.last().map(|child| child.run.clone()).unwrap_or_default();
+    let last_validity = children.last().map(|child| child.validity.clone()).unwrap_or_default();
+    let (verdict, validity) = match end {
+        Some(CapacityEnd::Generator { load, .. }) => {
+            let of_step =
+                last_validity.reasons.iter().filter(|reason| reason.state == ValidityState::Invalid);
+            let at = options.mode.show(load);
+            let reasons = of_step.map(|reason| ValidityReason {
+                message: format!("at {at}: {}", reason.message),
+                at: None,
+                ..reason.clone()
+            });
+            (Verdict::Inconclusive, Validity::from_reasons(reasons.collect()))
+        }
+        Some(CapacityEnd::Found { confirmed: true, .. }) => (Verdict::Pass, last_validity),
+        Some(CapacityEnd::Nothing { .. }) => (Verdict::Fail, last_validity),
+        Some(CapacityEnd::Found { .. } | CapacityEnd::Unconfirmed { .. }) => {
+            (Verdict::Inconclusive, last_validity)
+        }
+        None => (Verdict::NoData, last_validity),
+    };
+    let validity =
+        if matches!(end, Some(CapacityEnd::Generator { .. })) || validity.state != ValidityState::Invalid {
+            validity
+        } else {
+            // Arrivals that an overloaded service caused to be dropped are a result of the search.
+            Validity::default()
+        };
+    Summary {
+        // The load of a step is in the step.
+        run: RunInfo { started, scenarios: Vec::new(), duration: None, warmup: Nanos::ZERO, ..of_last },
+        ending: if end.is_some() { Ending::Finished } else { Ending::Interrupted },
+        elapsed,
+        findings: vec![finding(options.mode, end)],
+        verdict: Some(verdict),
+        validity,
+        children,
+        ..Summary::default()
+    }
+}
+
+/// The result in a sentence.
+pub fn capacity_in_words(mode: CapacityMode, end: Option<CapacityEnd>) -> String {
+    let show = |load| mode.show(load);
+    match end {
+        Some(CapacityEnd::Found { load, missed, confirmed }) => {
+            let above = missed.map_or_else(
+                || "higher loads were not tried".to_owned(),
+                |missed| format!("at {} they are missed", show(missed)),
+            );
+            let sure = if confirmed {
+                "confirmed by a longer step"
+            } else {
+                "not confirmed: the intervals leave it open"
+            };
+            format!("the targets are met at {} ({sure}); {above}", show(load))
+        }
+        Some(CapacityEnd::Nothing { load }) => format!("the targets are not even met at {}", show(load)),
+        Some(CapacityEnd::Generator { load, met }) => {
+            let met = met
+                .map_or_else(|| "nothing was met before".to_owned(), |met| format!("{} was met", show(met)));
+            format!("the generator is the limit at {}, not the service; {met}", show(load))
+        }
+        Some(CapacityEnd::Unconfirmed { met, missed }) => {
+            let met = met.map_or_else(|| "no load".to_owned(), show);
+            format!(
+                "the answers contradict each other: {met} met the targets in a short step, {} missed them, and no longer \
+                 step confirmed a load; use longer steps",
+                show(missed)
+            )
+        }
+        None => "interrupted before there was a result".to_owned(),
+    }
+}
+
+fn finding(mode: CapacityMode, end: Option<CapacityEnd>) -> Finding {
+    let help = match end {
+        Some(CapacityEnd::Nothing { .. }) => {
+            Some("Start lower (--start), or look at the targets with `pulse load` first.".to_owned())
+        }
+        Some(CapacityEnd::Generator { .. }) => {
+            Some("Run `pulse validate`; use a machine of its own for the load, or more cores.".to_owned())
+        }
+        _ => None,
+    };
+    Finding {
+        code: "capacity".to_owned(),
+        severity: Severity::Note,
+        subject: String::new(),
+        message: capacity_in_words(mode, end),
+        help,
+    }
+}
+
+/// The law over requests in flight: throughput over concurrency, whatever drives the load. Points below one request in
+/// flight say nothing about contention.
+fn fit(points: &[CapacityPoint]) -> Result<Scalability, ScalabilityError> {
+    let usable =
+        points.iter().filter(|point| point.outcome != StepOutcome::Invalid && point.in_flight >= 1.0);
+    let usable: Vec<(f64, f64)> = usable.map(|point| (point.in_flight, point.throughput)).collect();
+    Scalability::fit(&usable, CONFIDENCE)
+}
