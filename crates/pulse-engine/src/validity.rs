@@ -78,7 +78,11 @@ fn dispatch_lag(summary: &Summary) -> Option<ValidityReason> {
     let limits = summary.targets.iter().map(|result| &result.target);
     let smallest =
         limits.filter(|target| target.unit == Unit::Nanoseconds).map(|target| target.limit).reduce(f64::min);
-    let harmless = smallest.is_some_and(|limit| (lag as f64) < limit * LAG_OF_LIMIT);
+    let harmless = match smallest {
+        Some(limit) => (lag as f64) < limit * LAG_OF_LIMIT,
+        // Memory, throughput or errors are not what lateness changes.
+        None => !summary.targets.is_empty(),
+    };
     let state = if harmless { ValidityState::Suspect } else { state };
     let message = format!(
         "1% of the requests left {:.2}ms or more too late, with a median response time of {:.2}ms: the machine was too \

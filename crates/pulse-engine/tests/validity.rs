@@ -149,6 +149,12 @@ fn signs_of_the_generator_have_their_limits() {
         (
             "late by more than half, without a time limit",
             Recorded { lag_us: 2700, targets: &["errors < 1%"], ..CLEAN },
+            Suspect,
+            &["dispatch_lag"],
+        ),
+        (
+            "late by more than half, without any target",
+            Recorded { lag_us: 2700, targets: &[], ..CLEAN },
             Invalid,
             &["dispatch_lag"],
         ),

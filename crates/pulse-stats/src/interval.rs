@@ -15,6 +15,12 @@ pub const CONFIDENCE: f64 = 0.95;
 /// §7.1). `None` where even the extremes do not reach the confidence, or for arguments outside (0, 1). Assumes
 /// independent samples.
 pub fn quantile_ranks(q: f64, n: u64, confidence: f64) -> Option<(u64, u64)> {
+    let (lower, upper) = rank_bounds(q, n, confidence)?;
+    Some((lower?, upper?))
+}
+
+/// The two ranks of [`quantile_ranks`], each where it exists: few samples may bound a quantile from one side only.
+pub(crate) fn rank_bounds(q: f64, n: u64, confidence: f64) -> Option<(Option<u64>, Option<u64>)> {
     if !(q > 0.0 && q < 1.0 && confidence > 0.0 && confidence < 1.0) {
         return None;
     }
@@ -23,7 +29,7 @@ pub fn quantile_ranks(q: f64, n: u64, confidence: f64) -> Option<(u64, u64)> {
     // The largest l with P(B ≤ l − 1) ≤ tail, and the smallest u with P(B ≤ u − 1) ≥ 1 − tail.
     let lower = first_rank(n, |rank| binomial.cdf(rank - 1) > tail) - 1;
     let upper = first_rank(n, |rank| binomial.cdf(rank - 1) >= 1.0 - tail);
-    (lower >= 1 && upper <= n).then_some((lower, upper))
+    Some(((lower >= 1).then_some(lower), (upper <= n).then_some(upper)))
 }
 
 /// The first rank in 1..=n for which a monotone condition holds; n + 1 when there is none.

@@ -1,8 +1,12 @@
 //! From a target and what was measured to a verdict.
 
-use pulse_model::{Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict};
+use pulse_model::{
+    Comparison, Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict,
+};
 
-use crate::blocks::{effective_samples, mean_interval_over, quantile_interval_over};
+use crate::blocks::{
+    effective_samples, mean_interval_over, quantile_interval_over, quantile_lower_bound_over,
+};
 use crate::interval::{CONFIDENCE, mean_interval, quantile_interval};
 
 /// Samples beyond a quantile that a judgement needs: n ≥ 10 / (1 − q).
@@ -52,7 +56,14 @@ fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> Targ
             let reason = format!("{samples} samples are too few to judge; at least {needed} are needed");
             result(Verdict::Inconclusive, Some(fact), Some(reason))
         }
-        Estimate::Clustered { effective } => {
+        Estimate::Clustered { lower: Some(lower), .. }
+            if !target.holds(lower) && !target.holds(value) && lower <= value =>
+        {
+            // Where even the lower end of the interval misses an upper limit, the upper end does not matter.
+            let hi = trend.max().map_or(value, |max| max as f64);
+            result(Verdict::Fail, Some(Measured { value, lo: lower, hi, samples }), None)
+        }
+        Estimate::Clustered { effective, .. } => {
             let reason = format!(
                 "{samples} samples that come in clusters tell as much as about {effective:.0} independent ones; more of \
                  them, over a longer time, would decide"
@@ -80,7 +91,7 @@ fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> Targ
 
 enum Estimate {
     TooFew { needed: u64 },
-    Clustered { effective: f64 },
+    Clustered { effective: f64, lower: Option<f64> },
     Interval { lo: f64, hi: f64 },
 }
 
@@ -104,7 +115,10 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot]) -> Optio
         Statistic::Quantile(q) if complete => {
             let Some(over) = quantile_interval_over(&parts, q, CONFIDENCE) else {
                 let effective = effective_samples(&parts, q).unwrap_or_default();
-                return Some(Estimate::Clustered { effective });
+                // For a lower limit nothing is bounded from above.
+                let upper_limit = matches!(target.comparison, Comparison::Less | Comparison::AtMost);
+                let lower = quantile_lower_bound_over(&parts, q, CONFIDENCE).filter(|_| upper_limit);
+                return Some(Estimate::Clustered { effective, lower });
             };
             Some((over.estimate.lo, over.estimate.hi))
         }
@@ -114,6 +128,8 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot]) -> Optio
         }
         _ => mean_interval(trend, CONFIDENCE),
     };
+    // No mean lies below the smallest value that there can be.
+    let interval = interval.map(|(lo, hi)| (lo.max(0.0), hi));
     Some(interval.map_or(Estimate::TooFew { needed }, |(lo, hi)| Estimate::Interval { lo, hi }))
 }
 
@@ -239,5 +255,29 @@ mod tests {
         assert_eq!(judge_over(&target, &totals, &steady[..50]), judge(&target, &totals));
         assert_eq!(judge_over(&target, &totals, &[]), judge(&target, &totals));
         assert_eq!(judge_over(&target, &Snapshot::default(), &[]).verdict, Verdict::NoData);
+    }
+
+    /// Sixteen seconds of a service that falls ever further behind: each second is slower than the one before, so that
+    /// thousands of samples tell as much as a few. The miss is obvious all the same, and a limit near it is not decided.
+    #[test]
+    fn an_obvious_miss_needs_no_upper_bound() {
+        let part = |second: u64| {
+            let mut trend = Histogram::default();
+            (0..200).for_each(|n| trend.record((1 + second * 200 + n) * 1_000_000));
+            let mut part = Snapshot::default();
+            part.add(Series::new(metric::RESPONSE_TIME).with(tag::OUTCOME, "ok"), Aggregate::Trend(trend));
+            part
+        };
+        let parts: Vec<Snapshot> = (0..16).map(part).collect();
+        let mut totals = Snapshot::default();
+        parts.iter().for_each(|part| totals.merge(part));
+        for (target, verdict) in [
+            ("p95 < 20ms", Verdict::Fail),
+            ("p95 < 3s", Verdict::Inconclusive),
+            ("p95 > 20ms", Verdict::Inconclusive),
+        ] {
+            let result = judge_over(&target.parse().unwrap(), &totals, &parts);
+            assert_eq!(result.verdict, verdict, "{target}: {result:?}");
+        }
     }
 }

@@ -11,8 +11,8 @@ pub const MAX_CAPACITY_STEPS: usize = 12;
 const GROWTH: f64 = 4.0;
 /// The bracket is narrow enough when its ends differ by this factor.
 const TOLERANCE: f64 = 1.045;
-/// A refuted result is lowered by this factor.
-const BACK_OFF: f64 = 1.03;
+/// A refuted result is lowered by this share of itself, and by twice as much each time that it is refuted again.
+const BACK_OFF: f64 = 0.03;
 /// Steps that are kept for confirmations.
 const RESERVED: usize = 2;
 
@@ -92,7 +92,8 @@ pub struct CapacitySearch {
     missed: Option<f64>,
     pending: Option<CapacityStep>,
     retried: bool,
-    refuted: bool,
+    /// Confirmations that were missed.
+    refuted: u32,
     steps: usize,
     end: Option<CapacityEnd>,
 }
@@ -113,7 +114,7 @@ impl CapacitySearch {
             missed: None,
             pending: None,
             retried: false,
-            refuted: false,
+            refuted: 0,
             steps: 0,
             end: None,
         }
@@ -180,7 +181,7 @@ impl CapacitySearch {
     fn miss(&mut self, step: CapacityStep) {
         self.missed = Some(self.missed.map_or(step.load, |missed| missed.min(step.load)));
         self.met.retain(|&load| load < step.load);
-        self.refuted |= step.confirms;
+        self.refuted += u32::from(step.confirms);
         if step.load <= self.start && self.met.is_empty() {
             self.end = Some(CapacityEnd::Nothing { load: step.load });
         }
@@ -195,9 +196,9 @@ impl CapacitySearch {
         let search = |load| CapacityStep { load, confirms: false };
         let Some(met) = self.met.last().copied() else {
             // Everything above the start was refuted, or nothing was tried yet.
-            return if self.refuted { confirms(self.lowered()) } else { search(self.start) };
+            return if self.refuted > 0 { confirms(self.lowered()) } else { search(self.start) };
         };
-        if self.refuted {
+        if self.refuted > 0 {
             return confirms(self.lowered());
         }
         let is_last = self.steps + RESERVED >= MAX_CAPACITY_STEPS;
@@ -216,9 +217,11 @@ impl CapacitySearch {
     /// A little below the lowest load that missed.
     fn lowered(&self) -> f64 {
         let missed = self.missed.unwrap_or(self.max);
+        let times = f64::from(1_u32 << self.refuted.saturating_sub(1).min(5));
+        let lower = missed / (1.0 + BACK_OFF * times);
         let lower = match self.mode {
-            CapacityMode::Rate => missed / BACK_OFF,
-            CapacityMode::Users => (missed / BACK_OFF).floor().min(missed - 1.0),
+            CapacityMode::Rate => self.mode.rounded(lower),
+            CapacityMode::Users => lower.floor().min(missed - 1.0),
         };
         lower.max(self.start)
     }
@@ -299,7 +302,7 @@ mod tests {
         let answer = |_, step: CapacityStep| below(if step.confirms { 190.0 } else { 200.0 })(0, step);
         let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 50.0, 1e6), answer);
         let CapacityEnd::Found { load, confirmed: true, .. } = end else { panic!("{end:?} {steps:?}") };
-        assert!((184.0..=190.0).contains(&load), "{load} {steps:?}");
+        assert!((176.0..=190.0).contains(&load), "{load} {steps:?}");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const SAMPLE_MARGIN: f64 = 1.5;
 const WARMUP_PART: u64 = 5;
 /// Requests that an overloaded service still holds may take this long to end, so that the next step starts afresh.
 const DRAIN: Nanos = Nanos::from_secs(30);
+/// Share of the offered rate that is completed where no queue grows.
+const STEADY: f64 = 0.95;
 /// The sign of a run that the service itself causes by answering too slowly.
 const DROPPED: &str = "offered_rate";
 
@@ -143,7 +145,7 @@ pub fn run_capacity<E>(
     }
     let end = search.next_step().is_none().then(|| search.end()).flatten();
     let summary = root(options, end, children, started, begin.elapsed().into());
-    Ok(CapacityResult { end, fit: fit(&points), points, summary })
+    Ok(CapacityResult { end, fit: fit(options.mode, &points), points, summary })
 }
 
 fn now_text() -> String {
@@ -385,10 +387,76 @@ fn finding(mode: CapacityMode, end: Option<CapacityEnd>) -> Finding {
 }
 
 /// The law over requests in flight: throughput over concurrency, whatever drives the load. Points below one request in
-/// flight say nothing about contention.
-fn fit(points: &[CapacityPoint]) -> Result<Scalability, ScalabilityError> {
-    let usable =
-        points.iter().filter(|point| point.outcome != StepOutcome::Invalid && point.in_flight >= 1.0);
-    let usable: Vec<(f64, f64)> = usable.map(|point| (point.in_flight, point.throughput)).collect();
+/// flight say nothing about contention, and a queue that grows has no concurrency that a law could be about.
+fn fit(mode: CapacityMode, points: &[CapacityPoint]) -> Result<Scalability, ScalabilityError> {
+    let is_steady = |point: &CapacityPoint| match mode {
+        CapacityMode::Users => true,
+        CapacityMode::Rate => point.throughput >= point.load * STEADY,
+    };
+    let is_usable = |point: &&CapacityPoint| {
+        point.outcome != StepOutcome::Invalid && point.in_flight >= 1.0 && is_steady(point)
+    };
+    let usable: Vec<(f64, f64)> =
+        points.iter().filter(is_usable).map(|point| (point.in_flight, point.throughput)).collect();
     Scalability::fit(&usable, CONFIDENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulse_model::Measured;
+
+    fn judged(target: &str, verdict: Verdict, value: f64) -> TargetResult {
+        let measured = Some(Measured { value, lo: value, hi: value, samples: 9 });
+        TargetResult { target: target.parse().unwrap(), verdict, measured, reason: None }
+    }
+
+    #[test]
+    fn steps_lean_and_confirmations_do_not() {
+        use StepOutcome::{Invalid, Meets, Misses, Undecided};
+        let target = "p95 < 10ms";
+        let open = |value| judged(target, Verdict::Inconclusive, value);
+        for (result, invalid, confirms, expected) in [
+            (judged(target, Verdict::Pass, 5e6), None, false, Meets),
+            (judged(target, Verdict::Pass, 5e6), None, true, Meets),
+            (judged(target, Verdict::Fail, 15e6), None, true, Misses),
+            (open(9e6), None, false, Meets),
+            (open(9e6), None, true, Undecided),
+            (open(11e6), None, true, Misses),
+            (judged(target, Verdict::NoData, 5e6), None, false, Misses),
+            (judged(target, Verdict::Pass, 5e6), Some("worker_cpu"), false, Invalid),
+            // Arrivals find no free user because the service is too slow.
+            (judged(target, Verdict::Pass, 5e6), Some("offered_rate"), false, Misses),
+        ] {
+            let reason = |code: &str| ValidityReason {
+                code: code.to_owned(),
+                state: ValidityState::Invalid,
+                message: String::new(),
+                at: None,
+            };
+            let validity = Validity::from_reasons(invalid.map(reason).into_iter().collect());
+            let summary = Summary { targets: vec![result], validity, ..Summary::default() };
+            assert_eq!(outcome(confirms, &summary), expected, "{summary:?}");
+        }
+    }
+
+    #[test]
+    fn growing_queues_are_no_points_of_the_law() {
+        let point = |load: f64, throughput: f64, in_flight: f64| CapacityPoint {
+            load,
+            confirms: false,
+            outcome: StepOutcome::Meets,
+            throughput,
+            quantiles: [0; 3],
+            errors: 0.0,
+            in_flight,
+            deciding: None,
+        };
+        let mut points: Vec<CapacityPoint> =
+            (1..6).map(|n| point(f64::from(n) * 100.0, f64::from(n) * 100.0, f64::from(n))).collect();
+        points.push(point(900.0, 300.0, 400.0));
+        let of_rate = fit(CapacityMode::Rate, &points).unwrap();
+        assert!((of_rate.gamma.value - 100.0).abs() < 1.0 && of_rate.r_squared > 0.99, "{of_rate:?}");
+        assert!(fit(CapacityMode::Rate, &points[..3]).is_err());
+    }
 }

@@ -28,6 +28,11 @@ pub(crate) struct Gathering {
     pub(crate) warmup_requests: u64,
     /// Length of the batches before the current one.
     before: Nanos,
+    /// Warm-up of every batch. That of a later batch overlaps the batch before, so that the judged times of all batches
+    /// follow one another without a gap, which would count as time without requests.
+    warmup: Nanos,
+    /// Where the current batch begins in the time of the case.
+    offset: Nanos,
     /// When the current batch began.
     origin: Instant,
 }
@@ -35,6 +40,8 @@ pub(crate) struct Gathering {
 impl Gathering {
     pub(crate) fn new(info: RunInfo) -> Self {
         Self {
+            warmup: info.warmup,
+            offset: Nanos::ZERO,
             collector: Collector::new(info),
             totals: Snapshot::default(),
             intervals: Vec::new(),
@@ -56,6 +63,7 @@ impl Gathering {
     /// A batch has ended after this time; `is_whole` unless it was stopped.
     pub(crate) fn end(&mut self, length: Nanos, is_whole: bool) {
         self.before += length;
+        self.offset = self.offset + length - self.warmup;
         if is_whole {
             self.durations.push(length);
         }
@@ -101,15 +109,15 @@ impl Gathering {
     /// Moves an interval from the time of its batch to that of the case.
     fn shift(&self, event: &mut IntervalEvent) {
         let moved = |interval: Interval| Interval {
-            from: self.before + interval.from,
-            to: self.before + interval.to,
+            from: self.offset + interval.from,
+            to: self.offset + interval.to,
         };
-        event.point.from += self.before;
-        event.point.to += self.before;
+        event.point.from += self.offset;
+        event.point.to += self.offset;
         event.snapshot.interval = event.snapshot.interval.map(moved);
         for sighting in &mut event.snapshot.sightings {
-            sighting.first += self.before;
-            sighting.last += self.before;
+            sighting.first += self.offset;
+            sighting.last += self.offset;
         }
         if let Some(warmup) = &mut event.warmup {
             warmup.interval = warmup.interval.map(moved);

@@ -186,7 +186,8 @@ fn chart(points: &[&CapacityPoint], mode: CapacityMode) -> String {
     let slowest = points.iter().map(|point| decades(point)).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let bar = |share: f64, sign: &str| sign.repeat((share * BAR as f64).round() as usize);
     let mut text = format!("{:>14}  {:BAR$}  p95 (log)\n", "load", "throughput");
-    for point in points.iter().filter(|point| !point.confirms) {
+    let is_shown = |point: &&&CapacityPoint| !point.confirms && point.outcome != StepOutcome::Invalid;
+    for point in points.iter().filter(is_shown) {
         let (throughput, p95) = (bar(point.throughput / most, "█"), bar(decades(point) / slowest, "▒"));
         let _ = writeln!(text, "{:>14}  {throughput:BAR$}  {p95}", mode.show(point.load));
     }
