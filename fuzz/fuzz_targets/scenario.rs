@@ -14,7 +14,8 @@ pub fn fuzz_scenario(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let file = match ScenarioFile::parse("fuzz.toml", text, &|name| (name.len() % 2 == 0).then(|| "x".to_owned())) {
+    let environment = |name: &str| (name.len() % 2 == 0).then(|| "x".to_owned());
+    let file = match ScenarioFile::parse("fuzz.toml", text, &environment) {
         Ok(file) => file,
         Err(errors) => {
             assert!(!errors.errors.is_empty(), "a refusal without a mistake");
