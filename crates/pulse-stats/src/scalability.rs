@@ -75,6 +75,9 @@ pub enum ScalabilityError {
     BadConfidence,
 }
 
+/// A coherency that changes the law's denominator by less than this at the highest load is a rounding error.
+const ROUNDING: f64 = 1e-9;
+
 /// γ, α, β.
 type Parameters = [f64; 3];
 
@@ -98,7 +101,12 @@ impl Scalability {
             Estimate::finite(parameters[i], (parameters[i] - half).max(0.0), parameters[i] + half)
                 .ok_or(ScalabilityError::Undetermined)
         };
-        let (gamma, alpha, beta) = (estimate(0)?, estimate(1)?, estimate(2)?);
+        let (gamma, alpha, mut beta) = (estimate(0)?, estimate(1)?, estimate(2)?);
+        let highest = points.iter().map(|point| point.0).fold(0.0, f64::max);
+        if beta.value * highest * highest < ROUNDING {
+            // Points without scatter have an interval of no width, and then a rounding error looks like a sure coherency.
+            beta.lo = 0.0;
+        }
         let mean = points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64;
         let total: f64 = points.iter().map(|point| (point.1 - mean).powi(2)).sum();
         let r_squared = if total > 0.0 { 1.0 - residual / total } else { 1.0 };
@@ -308,9 +316,12 @@ mod tests {
             })
             .collect();
         assert_eq!(Scalability::fit(&early, 0.95).unwrap().peak, Err(NoPeak::BetaMayBeZero));
-        let linear: Vec<(f64, f64)> = (1..9).map(|n| (f64::from(n), 10.0 * f64::from(n))).collect();
-        let fit = Scalability::fit(&linear, 0.95).unwrap();
-        assert!((fit.gamma.value - 10.0).abs() < 1e-6 && fit.peak == Err(NoPeak::BetaMayBeZero), "{fit:?}");
+        for slope in [10.0, 0.7, 93.1, 1234.567] {
+            let linear: Vec<(f64, f64)> = (1..9).map(|n| (f64::from(n), slope * f64::from(n))).collect();
+            let fit = Scalability::fit(&linear, 0.95).unwrap();
+            assert!((fit.gamma.value / slope - 1.0).abs() < 1e-6, "{fit:?}");
+            assert_eq!(fit.peak, Err(NoPeak::BetaMayBeZero), "{fit:?}");
+        }
     }
 
     #[test]
