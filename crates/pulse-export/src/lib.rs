@@ -1,0 +1,1 @@
+//! Snapshots in the wire formats of metrics systems.

@@ -1,0 +1,1 @@
+//! Records what a service does, at a cost nobody notices.
