@@ -9,7 +9,7 @@ pub(crate) const SUB_BUCKETS: usize = 256;
 
 /// Upper mantissa bounds of the sub-buckets; the last entry is a sentinel no mantissa exceeds.
 #[rustfmt::skip]
-pub(crate) const BOUNDARIES: [u64; SUB_BUCKETS + 1] = [
+pub(crate) static BOUNDARIES: [u64; SUB_BUCKETS + 1] = [
     0x8000_0000_0000_0000, 0x8058_D7D2_D5E5_F6B0, 0x80B1_ED4F_D999_AB6C, 0x810B_40A1_D814_06D4,
     0x8164_D1F3_BC03_0773, 0x81BE_A170_8DDE_6055, 0x8218_AF43_73FC_25EB, 0x8272_FB97_B2A5_894C,
     0x82CD_8698_AC2B_A1D7, 0x8328_5071_E0FC_4546, 0x8383_594E_EFB6_EE36, 0x83DE_A15B_9541_B132,

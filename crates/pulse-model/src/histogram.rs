@@ -19,7 +19,7 @@ const SLOT_BITS: u32 = 9;
 const SLOTS: usize = 1 << SLOT_BITS;
 
 /// Number of boundaries below the first mantissa of each slot.
-const FIRST_CANDIDATE: [u16; SLOTS] = first_candidates();
+static FIRST_CANDIDATE: [u16; SLOTS] = first_candidates();
 
 const fn first_candidates() -> [u16; SLOTS] {
     let mut table = [0_u16; SLOTS];
@@ -57,13 +57,15 @@ impl Schema {
         self.0
     }
 
-    /// Bucket index of a positive value.
+    /// Bucket index of a positive value; 0 is the bucket of 1. Zero has no bucket of this kind: it is counted apart, and its
+    /// index here means nothing.
     ///
     /// The index comes from the leading bit and a table of mantissa boundaries, never from a floating-point logarithm,
     /// so that exact powers land exactly.
     #[inline]
-    fn index(self, value: u64) -> usize {
+    pub fn index(self, value: u64) -> usize {
         debug_assert!(value > 0, "zero has a bucket of its own");
+        let value = value | u64::from(value == 0);
         let leading = value.leading_zeros();
         let mantissa = value << leading;
         let slot = (mantissa >> (63 - SLOT_BITS)) as usize & (SLOTS - 1);
@@ -73,16 +75,21 @@ impl Schema {
         downscaled(finest, FINEST - self.0)
     }
 
-    /// The largest value of bucket `index`.
-    fn upper(self, index: usize) -> u64 {
-        let finest = index << (FINEST - self.0);
+    /// The largest value of bucket `index`; the last buckets, and any beyond, end at `u64::MAX`.
+    pub fn upper(self, index: usize) -> u64 {
+        let finest = index.min(self.buckets()) << (FINEST - self.0);
         let octave = finest / SUB_BUCKETS;
         if octave > 63 { u64::MAX } else { BOUNDARIES[finest % SUB_BUCKETS] >> (63 - octave) }
     }
 
     /// The smallest value of bucket `index`.
-    fn lower(self, index: usize) -> u64 {
+    pub fn lower(self, index: usize) -> u64 {
         if index == 0 { 1 } else { self.upper(index - 1).saturating_add(1) }
+    }
+
+    /// Number of buckets of positive values: every index is below it.
+    pub const fn buckets(self) -> usize {
+        PAGES << self.0
     }
 
     fn page_len(self) -> usize {
@@ -158,6 +165,48 @@ impl Histogram {
         Self { schema, pages: vec![None; PAGES], zeros: 0, count: 0, sum: 0, min: u64::MAX, max: 0 }
     }
 
+    /// A histogram of what was counted elsewhere: `buckets` gives index and count of each bucket in any order, and may name
+    /// one several times.
+    ///
+    /// The extremes are brought into the outermost buckets that hold something, so that 0 and `u64::MAX` stand for
+    /// "unknown": the bounds of those buckets then take their place. Counts are taken up to 2^53 in all, and buckets that
+    /// [`Schema::buckets`] does not have are left out, so that damaged numbers do no harm.
+    pub fn from_buckets(
+        schema: Schema,
+        buckets: impl IntoIterator<Item = (usize, u64)>,
+        zeros: u64,
+        sum: u128,
+        min: u64,
+        max: u64,
+    ) -> Self {
+        let mut histogram = Self::new(schema);
+        let mut room = MAX_SAVED_COUNT;
+        let mut take = |count: u64| {
+            let taken = count.min(room);
+            room -= taken;
+            taken
+        };
+        histogram.zeros = take(zeros);
+        for (index, count) in buckets {
+            let count = if index < schema.buckets() { take(count) } else { 0 };
+            if count > 0 {
+                *histogram.bucket_mut(index) += count;
+            }
+        }
+        histogram.count = MAX_SAVED_COUNT - room;
+        if histogram.count > 0 {
+            histogram.sum = sum;
+            let zero = (histogram.zeros > 0).then_some(Bucket { lower: 0, upper: 0, count: 0 });
+            let first = zero.or_else(|| histogram.buckets().next());
+            let last = histogram.indexed().last();
+            let highest = last.map_or((0, 0), |(index, _)| (schema.lower(index), schema.upper(index)));
+            histogram.min = first.map_or(0, |bucket| min.clamp(bucket.lower, bucket.upper));
+            // Within one bucket they may still be the wrong way round.
+            histogram.max = max.clamp(highest.0, highest.1).max(histogram.min);
+        }
+        histogram
+    }
+
     /// Records one value.
     #[inline]
     pub fn record(&mut self, value: u64) {
@@ -188,11 +237,12 @@ impl Histogram {
         }
         let by = other.schema.0 - self.schema.0;
         for (index, count) in other.indexed() {
-            *self.bucket_mut(downscaled(index, by)) += count;
+            let bucket = self.bucket_mut(downscaled(index, by));
+            *bucket = bucket.saturating_add(count);
         }
-        self.zeros += other.zeros;
-        self.count += other.count;
-        self.sum += other.sum;
+        self.zeros = self.zeros.saturating_add(other.zeros);
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
@@ -230,6 +280,11 @@ impl Histogram {
     /// Number of recorded values.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many of the values were zero.
+    pub fn zeros(&self) -> u64 {
+        self.zeros
     }
 
     /// True when nothing was recorded.
@@ -289,7 +344,7 @@ impl Histogram {
             return Some(Quantile { lo: 0, estimate: 0, hi: 0 });
         }
         let index = self.indexed().find_map(|(index, count)| {
-            seen += count;
+            seen = seen.saturating_add(count);
             (rank <= seen).then_some(index)
         })?;
         let clamp = |value: u64| value.clamp(self.min, self.max);
@@ -320,15 +375,8 @@ impl Histogram {
         }))
     }
 
-    #[inline]
-    fn bucket_mut(&mut self, index: usize) -> &mut u64 {
-        let schema = self.schema;
-        let page = self.pages[index >> schema.0].get_or_insert_with(|| vec![0; schema.page_len()].into());
-        &mut page[index & (schema.page_len() - 1)]
-    }
-
-    /// Index and count of each non-empty bucket in rising order, without zeros.
-    fn indexed(&self) -> impl Iterator<Item = (usize, u64)> {
+    /// Index and count of each non-empty bucket in rising order, without zeros: bucket `i` covers (γ^(i−1), γ^i].
+    pub fn indexed(&self) -> impl Iterator<Item = (usize, u64)> {
         let len = self.schema.page_len();
         self.pages.iter().enumerate().flat_map(move |(number, page)| {
             page.iter()
@@ -336,6 +384,13 @@ impl Histogram {
                 .filter(|&(_, &count)| count > 0)
                 .map(move |(offset, &count)| (number * len + offset, count))
         })
+    }
+
+    #[inline]
+    fn bucket_mut(&mut self, index: usize) -> &mut u64 {
+        let schema = self.schema;
+        let page = self.pages[index >> schema.0].get_or_insert_with(|| vec![0; schema.page_len()].into());
+        &mut page[index & (schema.page_len() - 1)]
     }
 
     /// The harmonic mean of the bucket's bounds has the smallest largest relative error: (γ−1)/(γ+1).

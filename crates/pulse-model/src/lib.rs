@@ -40,7 +40,7 @@ pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Severity};
 pub use histogram::{Bucket, Histogram, Quantile, Schema};
 pub use nanos::{DurationError, Nanos};
-pub use series::{Series, SeriesError, Tags, metric, tag};
+pub use series::{Series, SeriesError, Tags, endpoint, metric, tag};
 pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snapshot};
 pub use summary::{
     Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names of the metrics that Pulse records, with unit and meaning.
 pub mod metric {
-    /// Trend, nanoseconds: from the intended start of a request to its last byte (or its failure).
+    /// Trend, nanoseconds: from the intended start of a request to its last byte (or its failure). Of a service that
+    /// monitors itself: from the request's arrival in the service to the last byte of its answer.
     pub const RESPONSE_TIME: &str = "response_time";
     /// Trend, nanoseconds: from the actual send of a request to its last byte (or its failure).
     pub const SERVICE_TIME: &str = "service_time";
@@ -60,6 +61,44 @@ pub mod metric {
     pub const HOST_BUSY: &str = "host_busy";
     /// Counter, nanoseconds: wall time over which steal and business were observed, summed over all cores.
     pub const HOST_WALL: &str = "host_wall";
+
+    // What a service records about itself.
+
+    /// Trend, nanoseconds: statements sent to a database, tag `kind`.
+    pub const DB_QUERY_TIME: &str = "db_query_time";
+    /// Counter: database statements that took longer than the limit of slow ones.
+    pub const SLOW_QUERIES: &str = "slow_queries";
+    /// Rate: lookups in a cache that found something, of all; tag `cache` where it has a name.
+    pub const CACHE: &str = "cache";
+    /// Gauge: connections (or whatever it holds) of a pool; tags `pool` and `worker`.
+    pub const POOL_SIZE: &str = "pool_size";
+    /// Gauge: those of a pool that are in use; tags `pool` and `worker`.
+    pub const POOL_IN_USE: &str = "pool_in_use";
+    /// Gauge: those who wait for one of a pool; tags `pool` and `worker`.
+    pub const POOL_WAITING: &str = "pool_waiting";
+    /// Counter, nanoseconds: CPU time of a process, user and system; tag `worker`.
+    pub const PROCESS_CPU: &str = "process_cpu";
+    /// Counter, nanoseconds: wall time over which a process's CPU time was observed; tag `worker`.
+    pub const PROCESS_WALL: &str = "process_wall";
+    /// Gauge, bytes: resident memory of a process; pages shared with other processes count in full. Tag `worker`.
+    pub const PROCESS_RESIDENT: &str = "process_resident";
+    /// Gauge, bytes: memory of a process in which a page that n processes share counts 1/n, so that the sum over workers
+    /// is true; tag `worker`.
+    pub const PROCESS_PROPORTIONAL: &str = "process_proportional";
+    /// Gauge: threads of a process; tag `worker`.
+    pub const PROCESS_THREADS: &str = "process_threads";
+    /// Gauge: open descriptors of a process; tag `worker`.
+    pub const PROCESS_DESCRIPTORS: &str = "process_descriptors";
+    /// Counter: switches of a process's threads to others; tag `worker`, and `kind`: `voluntary` or `involuntary`.
+    pub const PROCESS_CONTEXT_SWITCHES: &str = "process_context_switches";
+    /// Counter, bytes: read from storage by a process; tag `worker`.
+    pub const PROCESS_READ: &str = "process_read";
+    /// Counter, bytes: written to storage by a process; tag `worker`.
+    pub const PROCESS_WRITTEN: &str = "process_written";
+    /// Gauge, bytes: memory that processes may use: the machine's, or the control group's limit where it is lower.
+    pub const MEMORY_LIMIT: &str = "memory_limit";
+    /// Counter: what a monitor could not record or send; tag `reason`.
+    pub const MONITOR_DROPPED: &str = "monitor_dropped";
 }
 
 /// Names of the tags that Pulse sets itself.
@@ -78,8 +117,28 @@ pub mod tag {
     pub const CLASS: &str = "class";
     /// Check name.
     pub const CHECK: &str = "check";
-    /// Worker number.
+    /// Worker number. Of a service: the number of its process among those that share a monitor, never a process id.
     pub const WORKER: &str = "worker";
+    /// HTTP method.
+    pub const METHOD: &str = "method";
+    /// Which sort of what the metric counts, for example `select` of database statements.
+    pub const KIND: &str = "kind";
+    /// A cache's name.
+    pub const CACHE: &str = "cache";
+    /// A pool's name.
+    pub const POOL: &str = "pool";
+    /// Why something was dropped.
+    pub const REASON: &str = "reason";
+    /// `true` for the series that takes what found no room in the list of series.
+    pub const OVERFLOW: &str = "overflow";
+}
+
+/// Endpoints that stand for more than one.
+pub mod endpoint {
+    /// All endpoints that found no room in the list of series.
+    pub const OTHER: &str = "_other";
+    /// All requests that no route matched: their paths are the client's choice, and would be without number.
+    pub const UNMATCHED: &str = "_unmatched";
 }
 
 /// Tags of a series, sorted by name.

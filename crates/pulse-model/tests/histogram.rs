@@ -124,11 +124,73 @@ proptest! {
     }
 
     #[test]
+    fn buckets_rebuild_it(schema in schemas(), values in vec(values(), 0..100), split in any::<u64>()) {
+        let histogram = recorded(schema, &values);
+        // In any order, and a bucket in two parts.
+        let mut parts: Vec<(usize, u64)> = histogram
+            .indexed()
+            .flat_map(|(index, count)| [(index, split % (count + 1)), (index, count - split % (count + 1))])
+            .collect();
+        parts.reverse();
+        let (min, max) = (histogram.min().unwrap_or(0), histogram.max().unwrap_or(0));
+        let build = |min, max| {
+            Histogram::from_buckets(schema, parts.iter().copied(), histogram.zeros(), histogram.sum(), min, max)
+        };
+        prop_assert_eq!(&build(min, max), &histogram);
+        let unknown = build(0, u64::MAX);
+        let buckets: Vec<_> = histogram.buckets().collect();
+        prop_assert_eq!(unknown.min(), buckets.first().map(|bucket| bucket.lower));
+        prop_assert_eq!(unknown.max(), buckets.last().map(|bucket| bucket.upper));
+    }
+
+    #[test]
     fn counting_at_most_follows_the_buckets(values in vec(values(), 1..100), limit in values()) {
         let histogram = recorded(Schema::LOAD, &values);
         let expected: u64 = histogram.buckets().filter(|b| b.upper <= limit).map(|b| b.count).sum();
         prop_assert_eq!(histogram.count_at_most(limit), expected);
     }
+}
+
+#[test]
+fn the_index_is_that_of_the_bucket_and_the_bounds_join() {
+    for schema in (0..=8).filter_map(Schema::new) {
+        for value in (0..64).flat_map(|shift| [1_u64 << shift, u64::MAX >> shift, (1_u64 << shift) | 1]) {
+            let index = schema.index(value);
+            assert!(index < schema.buckets(), "{value} at {schema:?}");
+            assert!(schema.lower(index) <= value && value <= schema.upper(index), "{value} at {schema:?}");
+            assert_eq!(
+                recorded(schema, &[value]).indexed().next(),
+                Some((index, 1)),
+                "{value} at {schema:?}"
+            );
+        }
+        // At the finest schema the first octaves have more buckets than whole numbers.
+        for index in (10 << schema.get())..(64 << schema.get()) {
+            assert_eq!(schema.lower(index + 1), schema.upper(index) + 1, "{index} at {schema:?}");
+        }
+        assert_eq!(schema.upper(usize::MAX), u64::MAX);
+    }
+}
+
+#[test]
+fn built_from_damaged_numbers_it_is_still_a_histogram() {
+    let build = |buckets: &[(usize, u64)], zeros, min, max| {
+        Histogram::from_buckets(Schema::MONITOR, buckets.iter().copied(), zeros, 7, min, max)
+    };
+    let nothing = build(&[(5, 0), (usize::MAX, 9), (Schema::MONITOR.buckets(), 9)], 0, 3, 4);
+    assert_eq!(nothing, Histogram::new(Schema::MONITOR));
+    let full = build(&[(5, u64::MAX), (5, u64::MAX)], u64::MAX, 1, 0);
+    assert_eq!((full.count(), full.zeros(), full.min(), full.max()), (1 << 53, 1 << 53, Some(0), Some(0)));
+    let (lower, upper) = (Schema::MONITOR.lower(400), Schema::MONITOR.upper(400));
+    let crossed = build(&[(400, 3)], 0, lower + 9, lower + 2);
+    assert_eq!(crossed.quantile(0.5).map(|q| (q.lo, q.hi)), Some((lower + 9, lower + 9)));
+    let mut twice = build(&[(400, u64::MAX)], 0, 0, u64::MAX);
+    assert_eq!((twice.min(), twice.max()), (Some(lower), Some(upper)));
+    for _ in 0..12 {
+        let same = twice.clone();
+        twice.merge(&same);
+    }
+    assert!(twice.quantile(1.0).is_some_and(|q| (q.lo, q.hi) == (lower, upper)), "{twice:?}");
 }
 
 #[test]

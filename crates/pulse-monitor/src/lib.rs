@@ -1,1 +1,3 @@
 //! Records what a service does, at a cost nobody notices.
+
+mod totals;
