@@ -1,7 +1,5 @@
 //! Exit codes, in one place. `docs/reference.md` lists the same table, and a test compares the two.
 
-use std::process::ExitCode;
-
 use pulse_model::{Effect, Ending, Summary, ValidityState, Verdict};
 
 use crate::arguments::WhenInconclusive;
@@ -111,12 +109,6 @@ impl Exit {
         } else {
             Self::Success
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 
