@@ -8,7 +8,8 @@ Usage: cargo xtask COMMAND
 
   tidy                             check the repository; one line per finding, exit code 1 if there is one
   generate                         write the generated files that tidy compares
-  fuzz [--seconds N] [TARGET...]   run the fuzz targets (default: all, 60 seconds each)";
+  fuzz [--seconds N] [TARGET...]   run the fuzz targets (default: all, 60 seconds each)
+  bench gate [--count N]           count false alarms and misses of `pulse compare` against the demo API (default: 500)";
 
 /// One run of `cargo xtask`.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +18,27 @@ pub(crate) enum Command {
     Tidy,
     Generate,
     Fuzz(FuzzOptions),
+    Bench(BenchOptions),
+}
+
+/// A slow proof, and how large.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BenchOptions {
+    pub(crate) benchmark: Benchmark,
+    /// What is counted depends on the benchmark; at least one.
+    pub(crate) count: u32,
+}
+
+/// The slow proofs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Benchmark {
+    /// False alarms and misses of comparisons; the count is that of comparisons of each kind.
+    Gate,
+}
+
+impl Benchmark {
+    /// Name on the command line and default count.
+    const ALL: [(&'static str, Self, u32); 1] = [("gate", Self::Gate, 500)];
 }
 
 /// What to fuzz and for how long.
@@ -35,6 +57,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Resu
         Some("tidy") => Command::Tidy,
         Some("generate") => Command::Generate,
         Some("fuzz") => return fuzz(arguments).map(Command::Fuzz),
+        Some("bench") => return bench(arguments).map(Command::Bench),
         Some(other) => bail!("no command `{other}`\n\n{HELP}"),
     };
     match arguments.next() {
@@ -47,13 +70,7 @@ fn fuzz(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<FuzzOptio
     let mut options = FuzzOptions { seconds: 60, targets: Vec::new() };
     while let Some(argument) = arguments.next() {
         if argument == "--seconds" {
-            let value =
-                arguments.next().context("--seconds needs a number of seconds, as in `--seconds 60`")?;
-            options.seconds = value
-                .parse()
-                .ok()
-                .filter(|seconds| *seconds > 0)
-                .with_context(|| format!("--seconds needs a whole number above zero, not `{value}`"))?;
+            options.seconds = above_zero("--seconds", arguments.next())?;
         } else if argument.starts_with('-') {
             bail!("no option `{argument}`\n\n{HELP}");
         } else {
@@ -61,6 +78,32 @@ fn fuzz(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<FuzzOptio
         }
     }
     Ok(options)
+}
+
+fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<BenchOptions> {
+    let names = Benchmark::ALL.map(|(name, ..)| name).join(", ");
+    let name = arguments.next().with_context(|| format!("bench needs a name: {names}"))?;
+    let known = Benchmark::ALL.into_iter().find(|(known, ..)| *known == name);
+    let (_, benchmark, count) =
+        known.with_context(|| format!("no benchmark `{name}`; there are: {names}"))?;
+    let mut options = BenchOptions { benchmark, count };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--count" => options.count = above_zero("--count", arguments.next())?,
+            other => bail!("unexpected argument `{other}`\n\n{HELP}"),
+        }
+    }
+    Ok(options)
+}
+
+/// The number that belongs to a flag.
+fn above_zero(flag: &str, value: Option<String>) -> anyhow::Result<u32> {
+    let value = value.with_context(|| format!("{flag} needs a number, as in `{flag} 60`"))?;
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .with_context(|| format!("{flag} needs a whole number above zero, not `{value}`"))
 }
 
 #[cfg(test)]
@@ -88,6 +131,8 @@ mod tests {
             ("fuzz", fuzzing(60, &[])),
             ("fuzz --seconds 5 target", fuzzing(5, &["target"])),
             ("fuzz target response", fuzzing(60, &["target", "response"])),
+            ("bench gate", Command::Bench(BenchOptions { benchmark: Benchmark::Gate, count: 500 })),
+            ("bench gate --count 32", Command::Bench(BenchOptions { benchmark: Benchmark::Gate, count: 32 })),
         ];
         for (line, expected) in cases {
             assert_eq!(parsed(line).unwrap(), expected, "{line}");
@@ -103,6 +148,10 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
+            ("bench", "bench needs a name: gate"),
+            ("bench fence", "no benchmark `fence`"),
+            ("bench gate --count none", "--count needs"),
+            ("bench gate twice", "twice"),
         ];
         for (line, part) in cases {
             let message = parsed(line).unwrap_err().to_string();

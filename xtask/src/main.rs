@@ -1,10 +1,11 @@
-//! Repository checks, generated files and fuzzing.
+//! Repository checks, generated files, fuzzing and slow proofs.
 //!
 //! `cargo xtask tidy` checks what the compiler cannot: that crates depend downwards only, that files and functions
 //! stay readable, that documents and generated files are true. `cargo xtask generate` writes the generated files,
-//! `cargo xtask fuzz` runs the fuzz targets. What it does not do: build, lint or test; that is `./test`.
+//! `cargo xtask fuzz` runs the fuzz targets, `cargo xtask bench` the proofs that take too long for every change. What it does not do: build, lint or test; that is `./test`.
 
 mod arguments;
+mod bench;
 mod checks;
 mod finding;
 mod fuzz;
@@ -45,6 +46,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let outcome = generate::write(&repository)?;
             output::generated(&outcome);
             Ok(if outcome.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Bench(options) => {
+            bench::run(&Repository::load()?, &options)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Fuzz(options) => {
             let repository = Repository::load()?;

@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: slow proofs with numbers for the documents. Each is one file and prints the table that a document
+//! shows; none of them is part of `./test`.
+
+mod gate;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::arguments::{BenchOptions, Benchmark};
+use crate::output;
+use crate::repository::Repository;
+
+/// Runs one benchmark and prints its table.
+pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Result<()> {
+    let table = match options.benchmark {
+        Benchmark::Gate => {
+            gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
+        }
+    };
+    output::line(&table);
+    Ok(())
+}
+
+/// The release build of the program, brought up to date.
+fn release(root: &Path) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--quiet", "--package", "pulse-cli"])
+        .current_dir(root)
+        .status()
+        .context("cargo cannot be run")?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    Ok(root.join("target/release/pulse"))
+}
