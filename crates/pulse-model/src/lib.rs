@@ -24,6 +24,7 @@
 mod boundaries;
 mod case_info;
 mod change;
+mod delta;
 mod event;
 mod finding;
 mod histogram;
@@ -36,6 +37,7 @@ mod verdict;
 
 pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
+pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Severity};
 pub use histogram::{Bucket, Histogram, Quantile, Schema};
