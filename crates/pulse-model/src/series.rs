@@ -97,6 +97,9 @@ pub mod metric {
     pub const PROCESS_WRITTEN: &str = "process_written";
     /// Gauge, bytes: memory that processes may use: the machine's, or the control group's limit where it is lower.
     pub const MEMORY_LIMIT: &str = "memory_limit";
+    /// Counter, nanoseconds: time of a window in which its owner did not get to look: what was recorded then has no place
+    /// within it.
+    pub const MONITOR_GAP: &str = "monitor_gap";
     /// Counter: what a monitor could not record or send; tag `reason`.
     pub const MONITOR_DROPPED: &str = "monitor_dropped";
 }

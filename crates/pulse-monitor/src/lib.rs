@@ -1,3 +1,4 @@
 //! Records what a service does, at a cost nobody notices.
 
 mod totals;
+mod window;
