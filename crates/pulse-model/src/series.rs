@@ -100,6 +100,10 @@ pub mod metric {
     /// Counter, nanoseconds: time of a window in which its owner did not get to look: what was recorded then has no place
     /// within it.
     pub const MONITOR_GAP: &str = "monitor_gap";
+    /// Counter, nanoseconds: time of a watch in which the source could not be read and that no later reading covers.
+    pub const WATCH_MISSED: &str = "watch_missed";
+    /// Counter: times that what is watched began to count anew.
+    pub const WATCH_RESTARTS: &str = "watch_restarts";
     /// Counter: what a monitor could not record or send; tag `reason`.
     pub const MONITOR_DROPPED: &str = "monitor_dropped";
 }

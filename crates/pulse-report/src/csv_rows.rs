@@ -73,7 +73,7 @@ impl Reporter for Csv {
         for endpoint in &figures.endpoints {
             rows.write_record(row(&Scope {
                 kind: "endpoint",
-                name: endpoint.name,
+                name: &endpoint.name,
                 failed: endpoint.failed,
                 rate: endpoint.rate,
                 time_share: Some(endpoint.time_share),
@@ -135,7 +135,7 @@ pub(crate) fn harmless(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canonical, canonical_suite};
+    use crate::{canonical, canonical_monitor, canonical_suite};
 
     #[test]
     fn formulas_become_text() {
@@ -184,5 +184,10 @@ mod tests {
     #[test]
     fn empty_suite() {
         insta::assert_snapshot!(canonical::rendered(&Csv, &canonical_suite::empty()));
+    }
+
+    #[test]
+    fn monitor() {
+        insta::assert_snapshot!(canonical::rendered(&Csv, &canonical_monitor::full()));
     }
 }

@@ -1,7 +1,11 @@
 //! Everything that reports derive from a summary, computed once and the same for every format.
 
-use pulse_model::{Nanos, Rate, Series, Summary, failed_requests, metric, tag};
+use std::collections::BTreeMap;
 
+use pulse_model::{Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, tag};
+
+use crate::monitor_text::is_monitor;
+use crate::service::endpoint_name;
 use crate::spread::Spread;
 
 /// The derived figures of a summary.
@@ -18,7 +22,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) connect: Spread,
     /// Largest relative error of a quantile, from the histogram's schema.
     pub(crate) quantile_error: f64,
-    pub(crate) endpoints: Vec<Endpoint<'a>>,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) scenarios: Vec<Scenario<'a>>,
     pub(crate) errors: Vec<ErrorClass<'a>>,
     /// Answers by status, in the order of the status.
@@ -28,8 +32,8 @@ pub(crate) struct Figures<'a> {
 }
 
 /// The figures of one endpoint.
-pub(crate) struct Endpoint<'a> {
-    pub(crate) name: &'a str,
+pub(crate) struct Endpoint {
+    pub(crate) name: String,
     pub(crate) failed: u64,
     pub(crate) rate: Option<f64>,
     pub(crate) response: Spread,
@@ -81,10 +85,10 @@ impl<'a> Figures<'a> {
             dispatch_lag: spread(metric::DISPATCH_LAG),
             connect: spread(metric::CONNECT_TIME),
             quantile_error: (gamma - 1.0) / (gamma + 1.0),
-            endpoints: endpoints(summary, response.sum),
+            endpoints: in_order(endpoints(summary, response.sum), &summary.run.kind),
             scenarios: scenarios(summary),
             errors: errors(summary),
-            statuses: tagged_counts(summary, metric::RESPONSES, tag::STATUS),
+            statuses: statuses(summary),
             checks: summary.checks(),
             iterations: Iterations {
                 due: summary.counter(metric::DUE_ITERATIONS),
@@ -142,20 +146,49 @@ fn per_second(summary: &Summary, events: u64) -> Option<f64> {
     (seconds > 0.0).then(|| events as f64 / seconds)
 }
 
-fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint<'_>> {
-    let figures = |name| {
-        let selector = |metric| Series::new(metric).with(tag::ENDPOINT, name);
-        let response = Spread::of(&summary.totals.trend(&selector(metric::RESPONSE_TIME)));
+/// Of a watched service those come first that take most of the time: they are what to look at.
+fn in_order(mut endpoints: Vec<Endpoint>, kind: &str) -> Vec<Endpoint> {
+    if is_monitor(kind) {
+        endpoints.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.response.sum));
+    }
+    endpoints
+}
+
+/// In the order of their names. A service that tells methods apart has one per method, `GET /orders`.
+fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint> {
+    let mut by_name: BTreeMap<String, [Option<Histogram>; 3]> = BTreeMap::new();
+    for (place, metric) in [metric::RESPONSE_TIME, metric::SERVICE_TIME].into_iter().enumerate() {
+        for (series, aggregate) in summary.totals.matching(&Series::new(metric)) {
+            let (Aggregate::Trend(trend), Some(name)) = (aggregate, endpoint_name(series)) else { continue };
+            let of_name = by_name.entry(name).or_default();
+            add(&mut of_name[place], trend);
+            if metric == metric::RESPONSE_TIME && series.tag(tag::OUTCOME) == Some("failed") {
+                add(&mut of_name[FAILED], trend);
+            }
+        }
+    }
+    let figures = |(name, [response, service, failed]): (String, [Option<Histogram>; 3])| {
+        let response = Spread::of(&response.unwrap_or_default());
         Endpoint {
             name,
-            failed: failed_requests(&summary.totals, &selector(metric::RESPONSE_TIME)),
+            failed: failed.map_or(0, |failed| failed.count()),
             rate: per_second(summary, response.count),
-            service: Spread::of(&summary.totals.trend(&selector(metric::SERVICE_TIME))),
+            service: Spread::of(&service.unwrap_or_default()),
             time_share: if total_time == 0 { 0.0 } else { response.sum as f64 / total_time as f64 },
             response,
         }
     };
-    summary.endpoints().into_iter().map(figures).collect()
+    by_name.into_iter().map(figures).collect()
+}
+
+/// The place of the failed ones' response times.
+const FAILED: usize = 2;
+
+fn add(sum: &mut Option<Histogram>, trend: &Histogram) {
+    match sum {
+        Some(sum) => sum.merge(trend),
+        None => *sum = Some(trend.clone()),
+    }
 }
 
 fn scenarios(summary: &Summary) -> Vec<Scenario<'_>> {
@@ -193,6 +226,20 @@ fn errors(summary: &Summary) -> Vec<ErrorClass<'_>> {
         .collect();
     errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.class.cmp(b.class)));
     errors
+}
+
+/// A load counts answers apart; a service's own response times say their status themselves.
+fn statuses(summary: &Summary) -> Vec<(&str, u64)> {
+    let counted = tagged_counts(summary, metric::RESPONSES, tag::STATUS);
+    if !counted.is_empty() {
+        return counted;
+    }
+    let values = summary.totals.tag_values(metric::RESPONSE_TIME, tag::STATUS).into_iter();
+    let count = |status| {
+        let selector = Series::new(metric::RESPONSE_TIME).with(tag::STATUS, status);
+        summary.totals.trend(&selector).count()
+    };
+    values.map(|status| (status, count(status))).collect()
 }
 
 fn tagged_counts<'a>(summary: &'a Summary, name: &str, tag: &str) -> Vec<(&'a str, u64)> {

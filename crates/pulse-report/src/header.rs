@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use pulse_model::{Nanos, RunInfo, ScenarioInfo};
 
+use crate::monitor_text::{self, is_monitor};
 use crate::number::printable;
 
 /// Width of the rules above and below the figures.
 pub(crate) const RULE: usize = 60;
 
-/// The lines that announce a load test, up to and with the rule of dashes.
+/// The lines that announce a load test, up to and with the rule of dashes; of a watch, what is watched.
 ///
 /// Wording and order are fixed: scripts read these lines. Hence `1 users` and `1 seconds`, and figures that the plan
 /// does not determine are left out rather than guessed.
@@ -26,6 +27,10 @@ pub(crate) const RULE: usize = 60;
 /// assert!(pulse_report::header(&run).starts_with("Starting load test: 100 users for 60 seconds\n"));
 /// ```
 pub fn header(run: &RunInfo) -> String {
+    let rule = "-".repeat(RULE) + "\n";
+    if is_monitor(&run.kind) {
+        return monitor_text::header(&run.service, run.duration) + &rule;
+    }
     let mut text = format!("Starting load test: {}{}\n", load(run), length(run));
     let mut line = |label: &str, value: &str| {
         // Writing to a string cannot fail.
@@ -39,9 +44,7 @@ pub fn header(run: &RunInfo) -> String {
         }
         line("Expected total requests", &format!("~{requests}"));
     }
-    text.push_str(&"-".repeat(RULE));
-    text.push('\n');
-    text
+    text + &rule
 }
 
 /// `100 users`, `500 requests/s`, or both when scenarios of both models run.

@@ -27,7 +27,7 @@ impl Reporter for Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canonical, canonical_suite};
+    use crate::{canonical, canonical_monitor, canonical_suite};
     use serde_json::{Value, json};
 
     const SCHEMA: &str = include_str!("../../../schemas/report.schema.json");
@@ -52,6 +52,7 @@ mod tests {
             ("empty", canonical::empty()),
             ("suite", canonical_suite::full()),
             ("empty suite", canonical_suite::empty()),
+            ("monitor", canonical_monitor::full()),
         ] {
             let document = document(&summary);
             let errors: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
@@ -114,6 +115,26 @@ mod tests {
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Json, &canonical::empty()));
     }
+
+    #[test]
+    fn a_watched_service() {
+        let service = document(&canonical_monitor::full())["service"].clone();
+        for (pointer, wanted) in [
+            ("/slow_queries", json!(4)),
+            ("/database/0/name", json!("select")),
+            ("/database/0/per_second", json!(50.0)),
+            ("/caches/0/hits", json!(90)),
+            ("/pools/0/in_use", json!(9)),
+            ("/processes/1/cpu", json!(0.5)),
+            ("/processes/1/written_bytes_per_second", Value::Null),
+            ("/memory_limit_bytes", json!(4_000_000_000_u64)),
+            ("/dropped/0/count", json!(3)),
+        ] {
+            assert_eq!(service.pointer(pointer), Some(&wanted), "{pointer}");
+        }
+        assert_eq!(document(&canonical::full())["service"], Value::Null);
+    }
+
     #[test]
     fn a_case_of_a_suite() {
         let suite = document(&canonical_suite::of(vec![canonical_suite::failing("api", "slow")]));

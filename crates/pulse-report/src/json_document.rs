@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::figures::{self, Figures};
 use crate::json::{FORMAT, VERSION};
 use crate::json_case;
+use crate::json_service;
 use crate::spread::Spread;
 
 #[derive(Serialize)]
@@ -28,12 +29,13 @@ pub(crate) struct Document<'a> {
     bytes: Bytes,
     targets: Vec<Target<'a>>,
     findings: &'a [Finding],
-    endpoints: Vec<Endpoint<'a>>,
+    endpoints: Vec<Endpoint>,
     scenarios: Vec<Scenario<'a>>,
     statuses: Vec<Status<'a>>,
     errors: Vec<Error<'a>>,
     checks: Vec<Check<'a>>,
     timeline: Vec<Point>,
+    service: Option<json_service::Service>,
     case: Option<json_case::Case<'a>>,
     estimates: Vec<json_case::Estimated>,
     changes: Vec<json_case::Change<'a>>,
@@ -145,8 +147,8 @@ struct Target<'a> {
 }
 
 #[derive(Serialize)]
-struct Endpoint<'a> {
-    name: &'a str,
+struct Endpoint {
+    name: String,
     requests: u64,
     failed: u64,
     per_second: Option<f64>,
@@ -243,6 +245,7 @@ impl<'a> Document<'a> {
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
             timeline: summary.timeline.iter().map(point).collect(),
+            service: json_service::service(summary),
             case: summary.case.as_ref().map(json_case::case),
             estimates: json_case::estimates(summary),
             changes: json_case::changes(summary),
@@ -270,12 +273,12 @@ impl Times {
 }
 
 /// Nanoseconds as milliseconds, to the nanosecond.
-fn millis(nanos: f64) -> f64 {
+pub(crate) fn millis(nanos: f64) -> f64 {
     nanos.round() / 1e6
 }
 
 /// Six decimals: beyond them a ratio of measured figures only shows the arithmetic.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
@@ -367,9 +370,9 @@ fn target(result: &TargetResult) -> Target<'_> {
     }
 }
 
-fn endpoint<'a>(endpoint: &figures::Endpoint<'a>, quantile_error: f64) -> Endpoint<'a> {
+fn endpoint(endpoint: &figures::Endpoint, quantile_error: f64) -> Endpoint {
     Endpoint {
-        name: endpoint.name,
+        name: endpoint.name.clone(),
         requests: endpoint.response.count,
         failed: endpoint.failed,
         per_second: endpoint.rate.map(rounded),

@@ -41,13 +41,17 @@ mod header;
 mod json;
 mod json_case;
 mod json_document;
+mod json_service;
 mod junit;
 mod markdown;
 mod markdown_page;
 mod measures;
+mod monitor_markdown;
+mod monitor_text;
 pub mod number;
 mod pytest_benchmark;
 mod reporter;
+mod service;
 mod spread;
 mod suite;
 mod suite_markdown;
@@ -61,6 +65,8 @@ mod wording;
 
 #[cfg(test)]
 mod canonical;
+#[cfg(test)]
+mod canonical_monitor;
 #[cfg(test)]
 mod canonical_suite;
 #[cfg(test)]
@@ -78,5 +84,6 @@ pub use junit::JUnit;
 pub use markdown::Markdown;
 pub use pytest_benchmark::{CommitInfo, PytestBenchmark};
 pub use reporter::Reporter;
+pub use service::{PoolFigures, ProcessFigures, RequestFigures, ServiceFigures, Times};
 pub use suite_text::{Detail, SuiteText};
 pub use text::Text;

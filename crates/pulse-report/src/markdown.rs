@@ -6,8 +6,9 @@ use pulse_model::{Severity, Summary, ValidityState};
 
 use crate::figures::Figures;
 use crate::markdown_page::{Page, ROWS, escaped};
+use crate::monitor_text::is_monitor;
 use crate::suite::{Suite, is_suite};
-use crate::{Reporter, number, suite_markdown, wording};
+use crate::{Reporter, monitor_markdown, number, suite_markdown, wording};
 
 /// The report as Markdown (GitHub's dialect), the verdict first. Headings start at the third level, so that it fits
 /// below the headings of a page.
@@ -30,7 +31,11 @@ impl Reporter for Markdown {
         headline(&mut page, &figures);
         endpoints(&mut page, &figures);
         errors(&mut page, &figures);
-        conditions(&mut page, &figures);
+        if is_monitor(&summary.run.kind) {
+            monitor_markdown::all(&mut page, &figures);
+        } else {
+            conditions(&mut page, &figures);
+        }
         out.write_all(page.finish().as_bytes())
     }
 }
@@ -38,10 +43,11 @@ impl Reporter for Markdown {
 fn verdict(page: &mut Page, summary: &Summary) {
     let name = escaped(&summary.run.name);
     let verdict = wording::verdict(summary);
+    let job = if is_monitor(&summary.run.kind) { "Monitor" } else { "Load test" };
     page.line(&if name.is_empty() {
-        format!("### Load test: {verdict}")
+        format!("### {job}: {verdict}")
     } else {
-        format!("### Load test: {verdict} – {name}")
+        format!("### {job}: {verdict} – {name}")
     });
     page.line("");
     if let Some(ending) = wording::ending(&summary.ending) {
@@ -100,7 +106,10 @@ fn headline(page: &mut Page, figures: &Figures<'_>) {
         row("Throughput (req/s)", number::rate(figures.throughput)),
     ];
     page.table("Figures", &["Figure", ">Value"], rows);
-    let times = [("Response time", response), ("Service time", service), ("Start lag", &figures.start_lag)];
+    let mut times = vec![("Response time", response)];
+    if !is_monitor(&figures.summary.run.kind) {
+        times.extend([("Service time", service), ("Start lag", &figures.start_lag)]);
+    }
     let rows = times.into_iter().map(|(label, spread)| {
         vec![
             label.to_owned(),
@@ -118,7 +127,7 @@ fn headline(page: &mut Page, figures: &Figures<'_>) {
 fn endpoints(page: &mut Page, figures: &Figures<'_>) {
     let rows = figures.endpoints.iter().map(|endpoint| {
         vec![
-            escaped(endpoint.name),
+            escaped(&endpoint.name),
             endpoint.response.count.to_string(),
             endpoint.failed.to_string(),
             number::rate(endpoint.rate),
@@ -171,7 +180,7 @@ fn conditions(page: &mut Page, figures: &Figures<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canonical, canonical_suite};
+    use crate::{canonical, canonical_monitor, canonical_suite};
 
     #[test]
     fn full() {
@@ -191,5 +200,10 @@ mod tests {
     #[test]
     fn empty_suite() {
         insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_suite::empty()));
+    }
+
+    #[test]
+    fn monitor() {
+        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_monitor::full()));
     }
 }

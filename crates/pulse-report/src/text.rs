@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::figures::Figures;
 use crate::header::{RULE, header};
+use crate::monitor_text::is_monitor;
 use crate::number::{self, NONE};
 use crate::suite::is_suite;
 use crate::{Reporter, SuiteText, text_sections};
@@ -55,7 +56,7 @@ fn results(page: &mut Page, figures: &Figures<'_>) {
     let total = figures.requests();
     let millis = number::millis;
     page.line(&rule);
-    page.line("LOAD TEST RESULTS");
+    page.line(if is_monitor(&figures.summary.run.kind) { "MONITOR RESULTS" } else { "LOAD TEST RESULTS" });
     page.line(&rule);
     page.row("Total Requests", total);
     for (label, part) in [("Successful", figures.successful()), ("Failed", figures.failed)] {
@@ -203,7 +204,7 @@ fn visible_width(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
+    use crate::{canonical, canonical_monitor};
 
     const DOCUMENTED: &str = "\
 Starting load test: 100 users for 60 seconds
@@ -313,5 +314,10 @@ Avg per user: 600 requests
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Text::default(), &canonical::empty()));
+    }
+
+    #[test]
+    fn monitor() {
+        insta::assert_snapshot!(canonical::rendered(&Text::default(), &canonical_monitor::full()));
     }
 }

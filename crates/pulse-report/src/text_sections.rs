@@ -5,6 +5,7 @@ use pulse_model::{Severity, metric};
 use unicode_width::UnicodeWidthStr;
 
 use crate::figures::Figures;
+use crate::monitor_text::{self, is_monitor};
 use crate::number::{self, NONE, printable};
 use crate::spread::Spread;
 use crate::table::{Column, Table};
@@ -18,11 +19,17 @@ const GAP: &str = "  ";
 pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
     endpoints(page, figures);
     errors(page, figures);
-    times(page, figures);
-    scenarios(page, figures);
-    statuses(page, figures);
-    checks(page, figures);
-    load(page, figures);
+    if is_monitor(&figures.summary.run.kind) {
+        statuses(page, figures);
+        monitor_text::sections(page, figures);
+        monitor_text::watch(page, figures);
+    } else {
+        times(page, figures);
+        scenarios(page, figures);
+        statuses(page, figures);
+        checks(page, figures);
+        load(page, figures);
+    }
     findings(page, figures);
     criteria(page, figures);
     validity(page, figures);
@@ -53,7 +60,7 @@ fn endpoints(page: &mut Page, figures: &Figures<'_>) {
     for endpoint in &figures.endpoints {
         let Spread { count, mean, median, p95, p99, max, .. } = endpoint.response;
         table.row([
-            endpoint.name.to_owned(),
+            endpoint.name.clone(),
             count.to_string(),
             endpoint.failed.to_string(),
             number::rate(endpoint.rate),

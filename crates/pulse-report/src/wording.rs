@@ -83,6 +83,13 @@ pub(crate) fn warmup(summary: &Summary) -> String {
     format!("{} with {} requests, in none of the figures", summary.run.warmup, summary.warmup_requests)
 }
 
+/// What a watch covers: `60.02s of 61.00s`.
+pub(crate) fn covered(summary: &Summary) -> String {
+    let [covered, elapsed] =
+        [summary.judged(), summary.elapsed].map(|length| number::seconds(length.as_secs_f64()));
+    if covered == elapsed { covered } else { format!("{covered} of {elapsed}") }
+}
+
 /// A moment of the run, `12.50s`.
 pub(crate) fn moment(at: Option<Nanos>) -> String {
     at.map_or_else(|| NONE.to_owned(), |at| number::seconds(at.as_secs_f64()))
