@@ -1,4 +1,47 @@
 //! Records what a service does, at a cost nobody notices.
 
+mod backing;
+mod cell;
+mod clock;
+mod config;
+mod core;
+mod custom;
+mod dropped;
+mod endpoint;
+mod entry;
+mod fork;
+mod global;
+mod layout;
+mod mapping;
+mod monitor;
+mod name_table;
+mod names;
+mod reading;
+mod region;
+mod registry;
+mod slow_queries;
+mod statement;
+mod summary;
+mod sync;
+mod ticker;
 mod totals;
 mod window;
+mod worker;
+mod writer;
+
+pub use config::{Config, Group};
+pub use custom::{Cache, Counter, Pool, RunningTimer, Timer};
+pub use endpoint::{Endpoint, RequestTimer};
+pub use global::{get_monitor, record_cache_hit, record_cache_miss, record_db_query, record_request};
+pub use monitor::Monitor;
+pub use slow_queries::SlowQuery;
+pub use statement::statement_kind;
+pub use summary::{
+    CacheSummary, Covered, DatabaseSummary, EndpointSummary, MonitorSummary, PoolSummary, Requests,
+    ResourceSummary, ResponseTimes,
+};
+pub use worker::Worker;
+
+/// The longest duration that is recorded: 30 days. Nothing that is measured from start to end takes longer; what claims to is
+/// a mistake in units or clocks, and one of them would spoil every sum.
+pub const LONGEST: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);

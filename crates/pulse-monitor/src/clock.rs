@@ -1,0 +1,15 @@
+//! The only clock: monotonic, the same in all processes of a machine.
+
+use nix::time::{ClockId, clock_gettime};
+use pulse_model::Nanos;
+
+/// Time since an arbitrary moment that all processes share, usually the machine's start.
+pub(crate) fn now() -> Nanos {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from);
+    time.map_or(Nanos::ZERO, Nanos::from)
+}
+
+/// The epoch of a moment: its whole seconds.
+pub(crate) fn epoch(now: Nanos) -> u64 {
+    now.0 / 1_000_000_000
+}

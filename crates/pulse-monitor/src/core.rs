@@ -1,0 +1,406 @@
+//! One monitor's storage as its handles see it: numbers of names, writers of threads, and the cold paths behind both.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pulse_model::Nanos;
+
+use crate::backing::Backing;
+use crate::clock;
+use crate::dropped::Dropped;
+use crate::entry::{Entry, Space};
+use crate::layout::OVERFLOW_ROOM;
+use crate::name_table::NameTable;
+use crate::names;
+use crate::reading::{self, Reader};
+use crate::region::Region;
+use crate::registry::{Registry, lock_all};
+use crate::ticker;
+use crate::totals::Totals;
+use crate::window::{MEMORY_BYTES, Window};
+use crate::writer::{Writer, with_writer};
+
+/// Longest series text of an entry that stands for all others, with room to spare.
+const OVERFLOW_TEXT_BYTES: usize = 128;
+
+/// Keys of monitors; never the same twice in a process.
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn next_key() -> u64 {
+    NEXT_KEY.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The storage of a monitor.
+pub(crate) struct Core {
+    /// Tells monitors apart, and a child's from its parent's.
+    key: AtomicU64,
+    region: Region,
+    registry: Mutex<Registry>,
+    names: NameTable,
+    overflow: [Arc<Entry>; Space::ALL.len()],
+    /// How many of the region's series are in `names`.
+    synced: AtomicUsize,
+    windows: Mutex<Windows>,
+    /// This process's slot plus one; 0 before it has one.
+    slot: AtomicUsize,
+    /// No memory was left when it was last asked for; cleared by the ticker.
+    is_memory_short: AtomicBool,
+    error_status: u16,
+    /// When the process was forked; 0 in one that was not.
+    forked_at: AtomicU64,
+}
+
+/// What this process knows of the past.
+struct Windows {
+    /// The key of the monitor, as of the latest reading.
+    key: u64,
+    reader: Reader,
+    window: Window,
+}
+
+impl Windows {
+    fn new(key: u64, region: &Region, backing: &Backing, now: Nanos) -> Self {
+        let mut reader = Reader::default();
+        let totals = reader.read(region, &backing.live_slots(region), now);
+        Self { key, reader, window: Window::new(now, &totals, MEMORY_BYTES) }
+    }
+}
+
+impl Core {
+    pub(crate) fn new(region: Region, backing: Backing, error_status: u16) -> Arc<Self> {
+        let key = next_key();
+        let names = NameTable::new(region.geometry().series() * 2);
+        let now = clock::now();
+        region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
+        let windows = Windows::new(key, &region, &backing, now);
+        let core = Arc::new(Self {
+            key: AtomicU64::new(key),
+            region,
+            registry: Mutex::new(Registry::new(backing, key)),
+            names,
+            overflow: Space::ALL.map(|space| Arc::new(Entry::overflow(space))),
+            synced: AtomicUsize::new(0),
+            windows: Mutex::new(windows),
+            slot: AtomicUsize::new(0),
+            is_memory_short: AtomicBool::new(false),
+            error_status,
+            forked_at: AtomicU64::new(0),
+        });
+        crate::fork::watch(&core);
+        core
+    }
+
+    // The hot path.
+
+    #[inline]
+    pub(crate) fn key(&self) -> u64 {
+        self.key.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The second of the latest tick.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.region.header().epoch.load(Ordering::Relaxed)
+    }
+
+    /// Records a value of a trend, in nanoseconds.
+    #[inline]
+    pub(crate) fn trend(self: &Arc<Self>, entry: &Entry, place: usize, nanos: u64) {
+        self.record(entry, place, |writer, number| writer.trend(self, number, nanos));
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub(crate) fn counter(self: &Arc<Self>, entry: &Entry, n: u64) {
+        self.record(entry, 0, |writer, number| writer.counter(self, number, n));
+    }
+
+    /// Counts a hit or a miss.
+    #[inline]
+    pub(crate) fn rate(self: &Arc<Self>, entry: &Entry, is_hit: bool) {
+        self.record(entry, 0, |writer, number| writer.rate(self, number, is_hit));
+    }
+
+    #[inline]
+    fn record(
+        self: &Arc<Self>,
+        entry: &Entry,
+        place: usize,
+        record: impl FnOnce(&mut Writer, u16) -> Result<(), Dropped>,
+    ) {
+        let number = match entry.number(place) {
+            Some(number) => Ok(number),
+            None => self.resolve(entry, place),
+        };
+        let recorded = number.and_then(|number| with_writer(self, |writer| record(writer, number)));
+        if let Err(reason) = recorded {
+            self.count_dropped(reason);
+        }
+    }
+
+    /// The entry of a name, whatever it looks like.
+    #[inline]
+    pub(crate) fn entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
+        match self.names.find(space, names::cut(name), method) {
+            Some(entry) => entry,
+            None => self.other_entry(space, name, method),
+        }
+    }
+
+    /// The entry of a name that is new, unclean, or beyond the cap.
+    fn other_entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
+        if self.is_full() && names::is_plain(names::cut(name)) {
+            return self.overflow(space);
+        }
+        self.add_entry(space, name, method)
+    }
+
+    // The cold paths.
+
+    #[cold]
+    pub(crate) fn count_dropped(&self, reason: Dropped) {
+        self.region.header().dropped[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn overflow(&self, space: Space) -> &Arc<Entry> {
+        &self.overflow[space as usize]
+    }
+
+    /// Whether a name that is not known here is known nowhere and finds no room.
+    fn is_full(&self) -> bool {
+        let known = self.synced.load(Ordering::Relaxed);
+        known == self.region.series_len() && self.has_no_room(known)
+    }
+
+    fn has_no_room(&self, series: usize) -> bool {
+        let cap = self.region.geometry().max_series;
+        series >= cap + Dropped::ALL.len() || self.names.len() >= cap + self.region.geometry().series()
+    }
+
+    #[cold]
+    fn add_entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
+        let (name, method) =
+            (space.clean(name), if method.is_empty() { method.into() } else { names::tag_value(method) });
+        if let Some(entry) = self.names.find(space, &name, &method) {
+            return entry;
+        }
+        if self.is_full() {
+            return self.overflow(space);
+        }
+        self.local(|registry| {
+            self.sync(registry);
+            let is_known = self.names.find(space, &name, &method).is_some();
+            if !is_known && !self.has_no_room(registry.synced) {
+                self.names.insert(Entry::new(space, &name, &method));
+            }
+        });
+        self.names.find(space, &name, &method).unwrap_or_else(|| self.overflow(space))
+    }
+
+    /// The number of a series that this process has not used yet.
+    #[cold]
+    fn resolve(&self, entry: &Entry, place: usize) -> Result<u16, Dropped> {
+        let number = self.locked(|registry| {
+            self.sync(registry);
+            let number = self.intern(registry, entry, place);
+            match number {
+                Err(Dropped::Series) if !entry.is_overflow && entry.space != Space::Pool => {
+                    self.intern(registry, self.overflow(entry.space), place)
+                }
+                known => known,
+            }
+        })?;
+        entry.resolve(place, number);
+        Ok(number)
+    }
+
+    fn intern(&self, registry: &mut Registry, entry: &Entry, place: usize) -> Result<u16, Dropped> {
+        let text = entry.series(place, self.error_status).to_string();
+        let kind = entry.space.kind();
+        if let Some(&(number, known)) = registry.numbers.get(&*text) {
+            return if known == kind { Ok(number) } else { Err(Dropped::Invalid) };
+        }
+        let room = if entry.is_overflow { 0 } else { OVERFLOW_ROOM * OVERFLOW_TEXT_BYTES };
+        if !entry.is_overflow && self.has_no_room(registry.synced)
+            || !self.region.has_text_room(text.len() + room)
+        {
+            return Err(Dropped::Series);
+        }
+        let place = if kind == crate::layout::Kind::Gauge { self.region.next_gauge()? } else { 0 };
+        let number = self.region.add_series(kind, place, &text, &mut registry.backing)?;
+        self.sync(registry);
+        Ok(number)
+    }
+
+    fn sync(&self, registry: &mut Registry) {
+        registry.sync(&self.region, |series, kind| {
+            if let Some(entry) = Entry::of(series, kind)
+                && self.names.find(entry.space, &entry.name, &entry.method).is_none()
+            {
+                self.names.insert(entry);
+            }
+        });
+        self.synced.store(registry.synced, Ordering::Relaxed);
+    }
+
+    /// A writer for the calling thread: a shard that another thread left, or a new one.
+    pub(crate) fn adopt(&self) -> Result<Writer, Dropped> {
+        if let Some(writer) = self.local(|registry| registry.free.pop()) {
+            return Ok(writer);
+        }
+        ticker::ensure_running();
+        self.locked(|registry| {
+            let slot = self.claim_slot(registry)?;
+            let shard = match registry.inherited.pop() {
+                Some(shard) => shard,
+                None => self.region.add_shard(slot)?,
+            };
+            Ok(Writer::open(registry.key, shard, &self.region))
+        })
+    }
+
+    /// Takes back the shard of a thread that ends.
+    pub(crate) fn give_back(&self, writer: Writer) {
+        self.local(|registry| {
+            if writer.key() == registry.key {
+                registry.free.push(writer);
+            }
+        });
+    }
+
+    /// More memory for a shard.
+    pub(crate) fn add_chunk(&self, shard: u32) -> Result<usize, Dropped> {
+        if self.is_memory_short.load(Ordering::Relaxed) {
+            return Err(Dropped::Memory);
+        }
+        let chunk = self.locked(|registry| self.region.add_chunk(shard, &mut registry.backing));
+        self.is_memory_short.store(chunk == Err(Dropped::Memory), Ordering::Relaxed);
+        chunk
+    }
+
+    fn claim_slot(&self, registry: &mut Registry) -> Result<usize, Dropped> {
+        if let Some(slot) = registry.slot {
+            return Ok(slot);
+        }
+        let slot = registry.backing.claim_slot(&self.region)?;
+        registry.inherited = self.region.shards_of(slot);
+        registry.slot = Some(slot);
+        self.slot.store(slot + 1, Ordering::Relaxed);
+        Ok(slot)
+    }
+
+    /// Sets a level of this process.
+    pub(crate) fn gauge(&self, entry: &Entry, place: usize, level: u64) {
+        let number = entry.number(place).map_or_else(|| self.resolve(entry, place), Ok);
+        let set = number.and_then(|number| {
+            let slot = match self.slot.load(Ordering::Relaxed) {
+                0 => self.slot_for_gauges()?,
+                slot => slot - 1,
+            };
+            let gauge = self.region.gauge(slot, number.into()).ok_or(Dropped::Series)?;
+            gauge.store(level.saturating_add(1), Ordering::Relaxed);
+            Ok(())
+        });
+        if let Err(reason) = set {
+            self.count_dropped(reason);
+        }
+    }
+
+    #[cold]
+    fn slot_for_gauges(&self) -> Result<usize, Dropped> {
+        ticker::ensure_running();
+        self.locked(|registry| self.claim_slot(registry))
+    }
+
+    // Reading.
+
+    /// Everything recorded up to now, by all workers.
+    pub(crate) fn totals(&self) -> Totals {
+        self.read(|_, _, totals| totals.clone())
+    }
+
+    /// Reads everything and brings the window up to date with it; then `look` gets the window, the moment and the totals.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&mut Window, Nanos, &Totals) -> R) -> R {
+        let _all = reading::lock_all();
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.local(|registry| {
+            self.sync(registry);
+            registry.backing.live_slots(&self.region)
+        });
+        let windows = &mut *windows;
+        if windows.key != self.key() {
+            windows.key = self.key();
+            if self.region_is_private() {
+                windows.reader = Reader::default();
+                let forked_at = Nanos(self.forked_at.load(Ordering::Relaxed));
+                windows.window = Window::new(forked_at, &Totals::default(), MEMORY_BYTES);
+            }
+        }
+        let now = clock::now();
+        self.region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
+        let totals = windows.reader.read(&self.region, &live, now);
+        windows.window.advance(now, &totals);
+        look(&mut windows.window, now, &totals)
+    }
+
+    fn region_is_private(&self) -> bool {
+        self.local(|registry| registry.backing.is_private())
+    }
+
+    /// What the ticker does once a second.
+    pub(crate) fn tick(&self) {
+        self.is_memory_short.store(false, Ordering::Relaxed);
+        self.read(|_, _, _| {});
+    }
+
+    /// What happens in a forked child at once, with all locks held; the rest follows when the child first records or reads.
+    pub(crate) fn became_child(&self) {
+        self.key.store(next_key(), Ordering::Relaxed);
+        self.slot.store(0, Ordering::Relaxed);
+        self.forked_at.store(clock::now().0, Ordering::Relaxed);
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.backing.became_child();
+    }
+
+    /// Does something with the registry, alone in this process.
+    pub(crate) fn local<R>(&self, act: impl FnOnce(&mut Registry) -> R) -> R {
+        let _all = lock_all();
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        self.notice_fork(&mut registry);
+        act(&mut registry)
+    }
+
+    /// Does something that changes the region's structure, alone among all processes.
+    fn locked<R>(&self, act: impl FnOnce(&mut Registry) -> Result<R, Dropped>) -> Result<R, Dropped> {
+        self.local(|registry| {
+            registry.backing.lock()?;
+            let result = act(registry);
+            registry.backing.unlock();
+            result
+        })
+    }
+
+    /// In a process that was forked since the last look, forgets what was the parent's.
+    fn notice_fork(&self, registry: &mut Registry) {
+        let key = self.key();
+        if registry.key == key {
+            return;
+        }
+        registry.key = key;
+        registry.slot = None;
+        registry.free.clear();
+        registry.inherited.clear();
+        registry.backing.after_fork(&self.region);
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("key", &self.key()).field("region", &self.region).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! The monitor: what a service holds to record and to ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pulse_model::{Nanos, Snapshot};
+
+use crate::backing::Backing;
+use crate::config::Config;
+use crate::core::Core;
+use crate::custom::{Cache, Counter, Pool, Timer};
+use crate::dropped::Dropped;
+use crate::endpoint::{Endpoint, nanos};
+use crate::entry::{Space, status_place};
+use crate::layout::{CHUNKS, Geometry, SERIES_RANGE};
+use crate::mapping::Mapping;
+use crate::region::Region;
+
+/// Records what a service does. Cheap to clone; all clones are one monitor.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    core: Arc<Core>,
+    /// The cache without a name.
+    cache: Cache,
+    config: Arc<Config>,
+}
+
+impl Monitor {
+    /// A monitor. It never fails: where a group cannot be shared, the process counts alone, and
+    /// [`warnings`](Self::warnings) says why.
+    pub fn new(config: Config) -> Self {
+        let max_series = config.max_series.clamp(*SERIES_RANGE.start(), *SERIES_RANGE.end());
+        let (region, backing) = private(max_series);
+        let core = Core::new(region, backing, config.error_status);
+        let entry = core.entry(Space::Cache, "", "").clone();
+        let cache = Cache { core: core.clone(), entry };
+        Self { core, cache, config: Arc::new(config) }
+    }
+
+    // Handles.
+
+    /// An endpoint, by its route template (never the raw path). Names are cut after 128 bytes and freed of control
+    /// characters.
+    pub fn endpoint(&self, route: &str) -> Endpoint {
+        self.endpoint_with_method("", route)
+    }
+
+    /// An endpoint that is kept apart by the method of its requests.
+    pub fn endpoint_with_method(&self, method: &str, route: &str) -> Endpoint {
+        Endpoint { core: self.core.clone(), entry: self.core.entry(Space::Endpoint, route, method).clone() }
+    }
+
+    /// A cache with a name.
+    pub fn cache(&self, name: &str) -> Cache {
+        Cache { core: self.core.clone(), entry: self.core.entry(Space::Cache, name, "").clone() }
+    }
+
+    /// A pool with a name.
+    pub fn pool(&self, name: &str) -> Pool {
+        Pool { core: self.core.clone(), entry: self.core.entry(Space::Pool, name, "").clone() }
+    }
+
+    /// A counter of the service's own.
+    pub fn counter(&self, name: &str) -> Counter {
+        Counter { core: self.core.clone(), entry: self.core.entry(Space::Counter, name, "").clone() }
+    }
+
+    /// A timer of the service's own.
+    pub fn timer(&self, name: &str) -> Timer {
+        Timer { core: self.core.clone(), entry: self.core.entry(Space::Timer, name, "").clone() }
+    }
+
+    // Recording under a name.
+
+    /// Records an answered request under its endpoint's name. See [`Endpoint::record`]; a handle is faster.
+    #[inline]
+    pub fn record_request(&self, endpoint: &str, duration: Duration, status: u16) {
+        self.record_request_with_method("", endpoint, duration, status);
+    }
+
+    /// The same, kept apart by method.
+    #[inline]
+    pub fn record_request_with_method(&self, method: &str, endpoint: &str, duration: Duration, status: u16) {
+        self.record(Space::Endpoint, endpoint, method, status_place(status), duration);
+    }
+
+    /// Records a query by its kind, for example `select`.
+    #[inline]
+    pub fn record_db_query(&self, duration: Duration, kind: &str) {
+        self.record(Space::Query, kind, "", 0, duration);
+    }
+
+    #[inline]
+    fn record(&self, space: Space, name: &str, method: &str, place: usize, duration: Duration) {
+        let Some(nanos) = nanos(duration) else {
+            return self.core.count_dropped(Dropped::Invalid);
+        };
+        self.core.trend(self.core.entry(space, name, method), place, nanos);
+    }
+
+    /// The cache without a name had what was asked for.
+    #[inline]
+    pub fn record_cache_hit(&self) {
+        self.cache.hit();
+    }
+
+    /// It did not.
+    #[inline]
+    pub fn record_cache_miss(&self) {
+        self.cache.miss();
+    }
+
+    // Asking.
+
+    /// Everything recorded since the start, by all workers: what exporters send.
+    pub fn totals(&self) -> Snapshot {
+        self.core.totals().snapshot()
+    }
+
+    /// What was recorded in the last `span` (at most an hour), by all workers. The snapshot's interval says what it really covers.
+    pub fn window(&self, span: Duration) -> Snapshot {
+        self.core.read(|window, now, totals| window.over(Nanos::from(span), now, totals))
+    }
+
+    /// The settings with which it was made.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Memory of this process alone. With little address space, it is less of it.
+fn private(max_series: usize) -> (Region, Backing) {
+    let sizes = [CHUNKS, CHUNKS / 16, CHUNKS / 256, 1];
+    let region = sizes.iter().find_map(|&chunks| {
+        let geometry = Geometry::new(max_series, chunks)?;
+        Some(Region::new(Mapping::private(geometry.len).ok()?, geometry))
+    });
+    let region =
+        region.expect("a process that cannot have a megabyte of address space could not have started");
+    let mut backing = Backing::Private;
+    region.format(0, &mut backing).expect("private memory is never refused later");
+    (region, backing)
+}
