@@ -9,6 +9,7 @@ use pulse_model::{
 
 use crate::findings::findings;
 use crate::validity::validity;
+use crate::watch;
 
 /// The most points of a timeline; beyond it, neighbours are merged.
 const MAX_POINTS: usize = 4000;
@@ -114,8 +115,13 @@ impl Collector {
             timeline: self.timeline,
             ..Summary::default()
         };
-        summary.validity = validity(&summary);
-        summary.findings = findings(&summary);
+        if watch::is_watch(&summary.run.kind) {
+            summary.validity = watch::validity(&summary);
+            summary.findings = watch::findings(&summary);
+        } else {
+            summary.validity = validity(&summary);
+            summary.findings = findings(&summary);
+        }
         summary
     }
 }

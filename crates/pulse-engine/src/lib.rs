@@ -8,7 +8,7 @@
 //! - [`Collector`]: from intervals to a summary, for a run and for its replay alike.
 //!
 //! A worker is one OS thread: its own current-thread runtime, its users, their connections, its recorder. Every second
-//! it seals what it recorded and sends it to the thread that called [`run`].
+//! (or oftener, [`Job::interval`]) it seals what it recorded and sends it to the thread that called [`run`].
 //!
 //! ```
 //! use pulse_engine::{Action, Dispatcher};
@@ -46,6 +46,7 @@ mod recorder;
 mod run;
 mod steps;
 mod validity;
+mod watch;
 mod worker;
 
 pub use behavior::{Behavior, Outcome, VirtualUser};
@@ -56,5 +57,5 @@ pub use endpoints::{Endpoint, EndpointId, Endpoints};
 pub use host::{cores, host_info, raise_descriptor_limit};
 pub use iteration::{Iteration, Measurement};
 pub use recorder::RequestEnd;
-pub use run::{Job, RunError, ScenarioLoad, Setup, StopHandle, probe, run, run_behavior};
+pub use run::{INTERVAL, Job, RunError, ScenarioLoad, Setup, StopHandle, probe, run, run_behavior};
 pub use steps::StepsError;

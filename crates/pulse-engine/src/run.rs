@@ -20,8 +20,12 @@ use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{CoreProbe, CoreTimes};
 use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
-use crate::worker::{INTERVAL, Sealed, WorkerPlan, work};
+use crate::worker::{Sealed, WorkerPlan, work};
 
+/// Length of the intervals of a run, where nobody needs finer ones.
+pub const INTERVAL: Nanos = Nanos::from_secs(1);
+/// The shortest interval; a shorter one is taken as this.
+const SHORTEST_INTERVAL: Nanos = Nanos::from_millis(10);
 /// Intervals that may wait for the aggregator before workers hold them back.
 const MAILBOX: usize = 256;
 /// A target may fail in the first seconds of a run without meaning anything: breaches are told from here on.
@@ -79,6 +83,9 @@ pub struct Job {
     pub workers: u32,
     /// The part of the plan that this process runs.
     pub segment: Segment,
+    /// Length of an interval: how finely the run can be judged, and how often its events come. [`INTERVAL`] suits runs of
+    /// many seconds; the least is 10 ms.
+    pub interval: Nanos,
     /// What the reports say about the run; `workers`, `scenarios` and `targets` included.
     pub info: RunInfo,
 }
@@ -108,6 +115,7 @@ pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Re
         workers: job.workers,
         segment: job.segment,
         warmup: job.plan.warmup,
+        interval: job.interval,
         seed: job.plan.seed,
     };
     run_behavior(&setup, &behavior, job.info.clone(), stop, events)
@@ -175,11 +183,17 @@ pub struct Setup<'a> {
     pub segment: Segment,
     /// End of the warm-up.
     pub warmup: Nanos,
+    /// Length of an interval, as in [`Job::interval`].
+    pub interval: Nanos,
     /// Seed of the arrivals.
     pub seed: u64,
 }
 
 impl Setup<'_> {
+    fn interval(&self) -> Nanos {
+        self.interval.max(SHORTEST_INTERVAL)
+    }
+
     /// Iterations that all scenarios ask for in an interval; `None` where that depends on the answers.
     fn planned(&self, interval: Interval) -> Option<u64> {
         let planned_until = |at: Nanos| {
@@ -261,6 +275,7 @@ impl Setup<'_> {
             number,
             endpoints: Arc::clone(&self.endpoints),
             warmup: self.warmup,
+            interval: self.interval(),
             schedules: self.loads.iter().map(schedule).collect(),
         }
     }
@@ -285,6 +300,7 @@ impl Watch<'_, '_> {
         // Per worker: up to when it has reported; `None` once it has ended.
         let mut reported = vec![Some(Nanos::ZERO); self.setup.workers as usize];
         let mut waiting: Vec<Sealed> = Vec::new();
+        let length = self.setup.interval();
         let mut until = Nanos::ZERO;
         let mut cores = CoreProbe::default();
         cores.read();
@@ -296,11 +312,11 @@ impl Watch<'_, '_> {
             let latest = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
             let complete = everyone.unwrap_or(latest);
             while until < complete {
-                // Whole seconds, except the end of the run.
+                // Whole intervals, except the end of the run.
                 let next = if everyone.is_none() {
                     complete
                 } else {
-                    Nanos(until.0 / INTERVAL.0 * INTERVAL.0) + INTERVAL
+                    Nanos(until.0 / length.0 * length.0) + length
                 };
                 if next > complete {
                     break;

@@ -22,8 +22,6 @@ use crate::kick::Kick;
 use crate::pauses::Pauses;
 use crate::recorder::Recorder;
 
-/// Length of an interval.
-pub(crate) const INTERVAL: Nanos = Nanos::from_secs(1);
 /// The longest sleep of the main loop: how late a stop or a far-away timeout may be noticed.
 const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
 /// The same while a timeout is less than a second away.
@@ -35,6 +33,8 @@ pub(crate) struct WorkerPlan {
     pub(crate) number: u32,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) warmup: Nanos,
+    /// Length of an interval; more than 0.
+    pub(crate) interval: Nanos,
     /// One schedule per scenario, each with this worker's share of the budget of requests.
     pub(crate) schedules: Vec<(Dispatcher, Option<u64>)>,
 }
@@ -55,6 +55,8 @@ struct Worker<B> {
     behavior: B,
     shared: Shared,
     schedules: Vec<Schedule>,
+    /// Length of an interval.
+    interval: Nanos,
     sealed_until: Cell<Nanos>,
     cpu: Cell<Nanos>,
     stopping: Cell<bool>,
@@ -127,6 +129,7 @@ pub(crate) fn work<B: Behavior>(
         behavior,
         shared,
         schedules: schedules.collect(),
+        interval: plan.interval,
         sealed_until: Cell::new(Nanos::ZERO),
         cpu: Cell::new(thread_cpu()),
         stopping: Cell::new(false),
@@ -153,7 +156,7 @@ impl<B: Behavior> Worker<B> {
                 return Ok(());
             }
             if now >= self.next_seal() {
-                self.seal(Nanos(now.0 / INTERVAL.0 * INTERVAL.0), false, outbox);
+                self.seal(Nanos(now.0 / self.interval.0 * self.interval.0), false, outbox);
             }
             let wake = self.next_wake(now);
             self.shared.kick.arm(wake);
@@ -177,7 +180,7 @@ impl<B: Behavior> Worker<B> {
     }
 
     fn next_seal(&self) -> Nanos {
-        self.sealed_until.get() + INTERVAL
+        self.sealed_until.get() + self.interval
     }
 
     fn next_wake(&self, now: Nanos) -> Nanos {

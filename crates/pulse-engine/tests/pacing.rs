@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use pulse_engine::{
-    Behavior, Endpoints, Iteration, Outcome, ScenarioLoad, Setup, StopHandle, VirtualUser, run_behavior,
+    Behavior, Endpoints, INTERVAL, Iteration, Outcome, ScenarioLoad, Setup, StopHandle, VirtualUser, run_behavior,
 };
 use pulse_model::{Nanos, RunInfo, Series, metric};
 use pulse_plan::{ArrivalLaw, Arrivals, Budget, Closed, LoadModel, Missed, Open, Profile, Segment, UserPool};
@@ -68,6 +68,7 @@ fn starts(load: &LoadModel, workers: u32) -> Vec<Started> {
         workers,
         segment: Segment::WHOLE,
         warmup: Nanos::ZERO,
+        interval: INTERVAL,
         seed: 3,
     };
     let all = Arc::new(Mutex::new(Vec::new()));
@@ -181,6 +182,7 @@ fn a_bug_in_an_iteration_ends_the_run() {
         workers: 1,
         segment: Segment::WHOLE,
         warmup: Nanos::ZERO,
+        interval: INTERVAL,
         seed: 3,
     };
     let run =

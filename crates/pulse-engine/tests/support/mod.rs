@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pulse_engine::{Job, StopHandle, host_info, raise_descriptor_limit, run};
+use pulse_engine::{INTERVAL, Job, StopHandle, host_info, raise_descriptor_limit, run};
 use pulse_model::{RunEvent, RunInfo, Summary};
 use pulse_plan::{Overrides, ScenarioFile, Segment, ServiceOptions};
 
@@ -53,7 +53,7 @@ impl Run<'_> {
             version: "0.0.0".to_owned(),
             host: host_info(),
         };
-        let job = Job { plan: Arc::new(plan), workers: self.workers, segment: Segment::WHOLE, info };
+        let job = Job { plan: Arc::new(plan), workers: self.workers, segment: Segment::WHOLE, interval: INTERVAL, info };
         let stop = StopHandle::default();
         let mut events = Vec::new();
         let mut watch = |event: RunEvent| {
