@@ -9,7 +9,8 @@ Usage: cargo xtask COMMAND
   tidy                             check the repository; one line per finding, exit code 1 if there is one
   generate                         write the generated files that tidy compares
   fuzz [--seconds N] [TARGET...]   run the fuzz targets (default: all, 60 seconds each)
-  bench gate [--count N]           count false alarms and misses of `pulse compare` against the demo API (default: 500)";
+  bench gate [--count N]           count false alarms and misses of `pulse compare` against the demo API (default: 500)
+  bench monitor [--count N]        what recording a request costs, beside other libraries (default: 11 rounds)";
 
 /// One run of `cargo xtask`.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,11 +35,13 @@ pub(crate) struct BenchOptions {
 pub(crate) enum Benchmark {
     /// False alarms and misses of comparisons; the count is that of comparisons of each kind.
     Gate,
+    /// Cost of a record beside other libraries; the count is that of rounds.
+    Monitor,
 }
 
 impl Benchmark {
     /// Name on the command line and default count.
-    const ALL: [(&'static str, Self, u32); 1] = [("gate", Self::Gate, 500)];
+    const ALL: [(&'static str, Self, u32); 2] = [("gate", Self::Gate, 500), ("monitor", Self::Monitor, 11)];
 }
 
 /// What to fuzz and for how long.
@@ -148,7 +151,7 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
-            ("bench", "bench needs a name: gate"),
+            ("bench", "bench needs a name: gate, monitor"),
             ("bench fence", "no benchmark `fence`"),
             ("bench gate --count none", "--count needs"),
             ("bench gate twice", "twice"),

@@ -2,6 +2,7 @@
 //! shows; none of them is part of `./test`.
 
 mod gate;
+mod monitor;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +19,7 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::Gate => {
             gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
+        Benchmark::Monitor => monitor::run(&repository.root, options.count)?,
     };
     output::line(&table);
     Ok(())

@@ -49,19 +49,21 @@ pub(crate) fn write(repository: &Repository) -> anyhow::Result<Outcome> {
             Err(findings) => outcome.findings.extend(findings),
         }
     }
-    lock_fuzz_targets(&repository.root)?;
+    for manifest in ["fuzz/Cargo.toml", "benches/Cargo.toml"] {
+        lock(&repository.root, manifest)?;
+    }
     Ok(outcome)
 }
 
-/// The fuzz targets have a workspace, and so a lock file, of their own; it follows the crates they use.
-fn lock_fuzz_targets(root: &Path) -> anyhow::Result<()> {
+/// Fuzz targets and benchmarks have workspaces, and so lock files, of their own; they follow the crates that are used.
+fn lock(root: &Path, manifest: &str) -> anyhow::Result<()> {
     let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"])
+        .args(["metadata", "--format-version", "1", "--manifest-path", manifest])
         .current_dir(root)
         .output()
-        .context("cannot run cargo to update fuzz/Cargo.lock")?;
+        .with_context(|| format!("cannot run cargo to update the lock file of {manifest}"))?;
     if !output.status.success() {
-        bail!("cannot update fuzz/Cargo.lock: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("cannot lock {manifest}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

@@ -28,7 +28,11 @@ pub(crate) const TEST_SUPPORT: [&str; 2] = ["pulse-testkit", "pulse-demo"];
 
 /// Every crate, from the top layer down.
 pub(crate) const LAYERS: &[Crate] = &[
-    entry("pulse-py", 7, &["pulse-monitor", "pulse-export", "pulse-cli"]),
+    entry(
+        "pulse-py",
+        7,
+        &["pulse-monitor", "pulse-export", "pulse-cli", "pulse-suite", "pulse-stats", "pulse-model"],
+    ),
     entry("pulse-cli", 6, BELOW_CLI),
     entry("pulse-suite", 5, &["pulse-model", "pulse-stats", "pulse-plan", "pulse-engine"]),
     entry("pulse-cluster", 5, &["pulse-model", "pulse-plan", "pulse-engine"]),
