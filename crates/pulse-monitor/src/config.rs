@@ -21,7 +21,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            window: Duration::from_secs(300),
+            window: Duration::from_mins(5),
             slow_query: Duration::from_millis(50),
             max_series: 2000,
             error_status: 400,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pulse_model::Nanos;
 
-use crate::backing::Backing;
+use crate::backing::{Backing, occupant};
 use crate::clock;
 use crate::dropped::Dropped;
 use crate::entry::{Entry, Space};
@@ -17,7 +17,9 @@ use crate::region::Region;
 use crate::registry::{Registry, lock_all};
 use crate::ticker;
 use crate::totals::Totals;
+use crate::warning;
 use crate::window::{MEMORY_BYTES, Window};
+use crate::worker::Worker;
 use crate::writer::{Writer, with_writer};
 
 /// Longest series text of an entry that stands for all others, with room to spare.
@@ -48,6 +50,12 @@ pub(crate) struct Core {
     error_status: u16,
     /// When the process was forked; 0 in one that was not.
     forked_at: AtomicU64,
+}
+
+/// The occupants of slots.
+pub(crate) fn workers(region: &Region, live: &[usize]) -> Vec<Worker> {
+    let worker = |&slot: &usize| Some(Worker { number: slot as u32, pid: occupant(region.slot(slot)?).pid });
+    live.iter().filter_map(worker).collect()
 }
 
 /// What this process knows of the past.
@@ -291,6 +299,11 @@ impl Core {
         registry.inherited = self.region.shards_of(slot);
         registry.slot = Some(slot);
         self.slot.store(slot + 1, Ordering::Relaxed);
+        if let Some(program) = registry.backing.other_program(&self.region) {
+            registry
+                .warnings
+                .add(format!("{program} records into the same group: its figures and ours are added up"));
+        }
         Ok(slot)
     }
 
@@ -352,9 +365,19 @@ impl Core {
         self.local(|registry| registry.backing.is_private())
     }
 
+    /// The processes that record.
+    pub(crate) fn workers(&self) -> Vec<Worker> {
+        let live = self.local(|registry| registry.backing.live_slots(&self.region));
+        workers(&self.region, &live)
+    }
+
     /// What the ticker does once a second.
     pub(crate) fn tick(&self) {
         self.is_memory_short.store(false, Ordering::Relaxed);
+        self.local(|registry| {
+            let warning = registry.backing.mend();
+            warning.into_iter().for_each(|warning| registry.warnings.add(warning));
+        });
         self.read(|_, _, _| {});
     }
 
@@ -369,14 +392,21 @@ impl Core {
 
     /// Does something with the registry, alone in this process.
     pub(crate) fn local<R>(&self, act: impl FnOnce(&mut Registry) -> R) -> R {
-        let _all = lock_all();
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        self.notice_fork(&mut registry);
-        act(&mut registry)
+        let (result, untold) = {
+            let _all = lock_all();
+            let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            self.notice_fork(&mut registry);
+            (act(&mut registry), registry.warnings.untold())
+        };
+        warning::tell(&untold);
+        result
     }
 
     /// Does something that changes the region's structure, alone among all processes.
-    fn locked<R>(&self, act: impl FnOnce(&mut Registry) -> Result<R, Dropped>) -> Result<R, Dropped> {
+    pub(crate) fn locked<R>(
+        &self,
+        act: impl FnOnce(&mut Registry) -> Result<R, Dropped>,
+    ) -> Result<R, Dropped> {
         self.local(|registry| {
             registry.backing.lock()?;
             let result = act(registry);

@@ -59,12 +59,12 @@ extern "C" fn before() {
 }
 
 extern "C" fn after_in_parent() {
-    let _ = HELD.try_with(|place| place.take());
+    let _ = HELD.try_with(RefCell::take);
 }
 
 extern "C" fn after_in_child() {
     crate::ticker::became_child();
-    let held = HELD.try_with(|place| place.take()).ok().flatten();
+    let held = HELD.try_with(RefCell::take).ok().flatten();
     for core in held.iter().flat_map(|held| held.cores.iter()).filter_map(Weak::upgrade) {
         core.became_child();
     }

@@ -1,7 +1,7 @@
 //! Where everything is in a region, and the parts of fixed form.
 //!
 //! ```text
-//! header | slots | shards | chunk owners | series index | series texts | chunks
+//! header | slow queries | slots | shards | chunk owners | series index | series texts | chunks
 //! ```
 //!
 //! A chunk is a sequence of blocks; a block is a tag (kind, octave, series) and a cell. The tag is written last, and a zero
@@ -177,6 +177,7 @@ impl SeriesEntry {
 pub(crate) struct Geometry {
     pub(crate) max_series: usize,
     pub(crate) chunks: usize,
+    pub(crate) queries_at: usize,
     pub(crate) slots_at: usize,
     pub(crate) shards_at: usize,
     pub(crate) owners_at: usize,
@@ -193,14 +194,26 @@ impl Geometry {
             return None;
         }
         let series = max_series + OVERFLOW_ROOM;
-        let slots_at = PAGE_BYTES;
+        let queries_at = PAGE_BYTES;
+        let slots_at = (queries_at + crate::slow_queries::WORDS * 8).next_multiple_of(PAGE_BYTES);
         let shards_at = slots_at + SLOTS * size_of::<Slot>();
         let owners_at = shards_at + SHARDS * 8;
         let index_at = owners_at + chunks.next_multiple_of(PAGE_BYTES / 8) * 8;
         let texts_at = (index_at + series * 8).next_multiple_of(PAGE_BYTES);
         let chunks_at = (texts_at + series * TEXT_BYTES_MEAN).next_multiple_of(CHUNK_BYTES);
         let len = chunks_at + chunks * CHUNK_BYTES;
-        Some(Self { max_series, chunks, slots_at, shards_at, owners_at, index_at, texts_at, chunks_at, len })
+        Some(Self {
+            max_series,
+            chunks,
+            queries_at,
+            slots_at,
+            shards_at,
+            owners_at,
+            index_at,
+            texts_at,
+            chunks_at,
+            len,
+        })
     }
 
     /// All series, those beyond the cap included.
@@ -228,7 +241,8 @@ mod tests {
     fn parts_do_not_overlap_and_offsets_fit() {
         for (max_series, chunks) in [(16, 1), (2000, CHUNKS), (60_000, CHUNKS), (2001, 77)] {
             let g = Geometry::new(max_series, chunks).unwrap();
-            assert!(size_of::<Header>() <= g.slots_at);
+            assert!(size_of::<Header>() <= g.queries_at);
+            assert!(g.slots_at >= g.queries_at + crate::slow_queries::WORDS * 8);
             assert_eq!(g.shards_at - g.slots_at, SLOTS * 1024);
             assert!(g.owners_at >= g.shards_at + SHARDS * 8);
             assert!(g.index_at >= g.owners_at + chunks * 8);

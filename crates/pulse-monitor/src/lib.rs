@@ -11,20 +11,27 @@ mod endpoint;
 mod entry;
 mod fork;
 mod global;
+mod group;
+mod group_file;
 mod layout;
+mod liveness;
+mod lock_file;
 mod mapping;
 mod monitor;
 mod name_table;
 mod names;
+mod process;
 mod reading;
 mod region;
 mod registry;
+mod shared_reader;
 mod slow_queries;
 mod statement;
 mod summary;
 mod sync;
 mod ticker;
 mod totals;
+mod warning;
 mod window;
 mod worker;
 mod writer;
@@ -34,12 +41,15 @@ pub use custom::{Cache, Counter, Pool, RunningTimer, Timer};
 pub use endpoint::{Endpoint, RequestTimer};
 pub use global::{get_monitor, record_cache_hit, record_cache_miss, record_db_query, record_request};
 pub use monitor::Monitor;
+pub use process::{Activity, ListenerError, Process, Usage, cpu_percent, memory_limit_bytes};
+pub use shared_reader::{SharedReader, SharedReaderError};
 pub use slow_queries::SlowQuery;
 pub use statement::statement_kind;
 pub use summary::{
     CacheSummary, Covered, DatabaseSummary, EndpointSummary, MonitorSummary, PoolSummary, Requests,
     ResourceSummary, ResponseTimes,
 };
+pub use warning::set_warning_hook;
 pub use worker::Worker;
 
 /// The longest duration that is recorded: 30 days. Nothing that is measured from start to end takes longer; what claims to is

@@ -1,20 +1,28 @@
 //! The monitor: what a service holds to record and to ask.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pulse_model::{Nanos, Snapshot};
 
 use crate::backing::Backing;
-use crate::config::Config;
+use crate::clock;
+use crate::config::{Config, Group};
 use crate::core::Core;
 use crate::custom::{Cache, Counter, Pool, Timer};
 use crate::dropped::Dropped;
 use crate::endpoint::{Endpoint, nanos};
 use crate::entry::{Space, status_place};
+use crate::group;
+use crate::group_file;
 use crate::layout::{CHUNKS, Geometry, SERIES_RANGE};
 use crate::mapping::Mapping;
 use crate::region::Region;
+use crate::slow_queries::SlowQuery;
+use crate::statement::statement_kind;
+use crate::summary::{MonitorSummary, Occasion};
+use crate::window::{MAX_SPAN, Window};
+use crate::worker::Worker;
 
 /// Records what a service does. Cheap to clone; all clones are one monitor.
 #[derive(Clone, Debug)]
@@ -23,6 +31,7 @@ pub struct Monitor {
     /// The cache without a name.
     cache: Cache,
     config: Arc<Config>,
+    since: Nanos,
 }
 
 impl Monitor {
@@ -30,11 +39,12 @@ impl Monitor {
     /// [`warnings`](Self::warnings) says why.
     pub fn new(config: Config) -> Self {
         let max_series = config.max_series.clamp(*SERIES_RANGE.start(), *SERIES_RANGE.end());
-        let (region, backing) = private(max_series);
+        let (region, backing, warnings) = storage(&config.group, max_series);
         let core = Core::new(region, backing, config.error_status);
+        core.local(|registry| warnings.into_iter().for_each(|warning| registry.warnings.add(warning)));
         let entry = core.entry(Space::Cache, "", "").clone();
         let cache = Cache { core: core.clone(), entry };
-        Self { core, cache, config: Arc::new(config) }
+        Self { core, cache, config: Arc::new(config), since: clock::now() }
     }
 
     // Handles.
@@ -90,6 +100,27 @@ impl Monitor {
         self.record(Space::Query, kind, "", 0, duration);
     }
 
+    /// Records a statement by its first keyword. One that took at least [`Config::slow_query`] is also counted as slow and kept,
+    /// without its values, among the [`slow_queries`](Self::slow_queries).
+    pub fn record_db_statement(&self, sql: &str, duration: Duration) {
+        self.record_db_query(duration, statement_kind(sql));
+        if duration >= self.config.slow_query {
+            self.record_slow(sql, duration);
+        }
+    }
+
+    #[cold]
+    fn record_slow(&self, sql: &str, duration: Duration) {
+        let entered = self.core.locked(|_| {
+            let table = self.core.region().slow_queries().ok_or(Dropped::Memory)?;
+            table.record(sql, duration.into(), unix_now());
+            Ok(())
+        });
+        if let Err(reason) = entered {
+            self.core.count_dropped(reason);
+        }
+    }
+
     #[inline]
     fn record(&self, space: Space, name: &str, method: &str, place: usize, duration: Duration) {
         let Some(nanos) = nanos(duration) else {
@@ -122,10 +153,74 @@ impl Monitor {
         self.core.read(|window, now, totals| window.over(Nanos::from(span), now, totals))
     }
 
+    /// The figures of the last [`Config::window`], by all workers.
+    pub fn summary(&self) -> MonitorSummary {
+        let unix_seconds = unix_now().as_secs_f64();
+        self.core.read(|window, now, totals| {
+            let requested = Nanos::from(self.config.window).clamp(Nanos::from_secs(1), MAX_SPAN);
+            let occasion = Occasion { requested, uptime: now.since(self.since), unix_seconds };
+            MonitorSummary::new(&window.over(requested, now, totals), occasion)
+        })
+    }
+
+    /// The slowest statements, without their values, the one that took most time first; of all workers.
+    pub fn slow_queries(&self) -> Vec<SlowQuery> {
+        self.core.region().slow_queries().map(|table| table.list()).unwrap_or_default()
+    }
+
+    /// The processes that record here: this one, or all of the group.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.core.workers()
+    }
+
+    /// What the host should know, each thing once: that a group could not be shared, for example.
+    pub fn warnings(&self) -> Vec<String> {
+        self.core.local(|registry| registry.warnings.list().to_vec())
+    }
+
+    /// Forgets this process's windows, and the slow statements of all workers. [`totals`](Self::totals) go on, because who reads
+    /// them takes a counter that fell for one that began anew.
+    pub fn reset(&self) {
+        let cleared = self.core.locked(|_| {
+            self.core.region().slow_queries().into_iter().for_each(|table| table.clear());
+            Ok(())
+        });
+        if let Err(reason) = cleared {
+            self.core.count_dropped(reason);
+        }
+        self.core.read(Window::reset);
+    }
+
     /// The settings with which it was made.
     pub fn config(&self) -> &Config {
         &self.config
     }
+}
+
+fn unix_now() -> Nanos {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(Nanos::ZERO, Nanos::from)
+}
+
+/// The memory of a group, or else of this process alone, and what is to be said about it.
+fn storage(group: &Group, max_series: usize) -> (Region, Backing, Vec<String>) {
+    let mut refusals = Vec::new();
+    let place = group::place(group);
+    for path in place.iter().flat_map(|place| &place.paths) {
+        let identity = place.as_ref().map_or(0, |place| place.identity);
+        match group_file::open(path, identity, max_series) {
+            Ok(opened) => {
+                let (region, backing) = opened.into();
+                return (region, backing, refusals);
+            }
+            Err(refused) => refusals.push(format!("{} cannot be shared: {refused}", path.display())),
+        }
+    }
+    let warning = place.map(|place| {
+        let reasons = refusals.join("; ");
+        format!("this process counts alone, not with the group `{}`: {reasons}", place.name)
+    });
+    let (region, backing) = private(max_series);
+    (region, backing, warning.into_iter().collect())
 }
 
 /// Memory of this process alone. With little address space, it is less of it.

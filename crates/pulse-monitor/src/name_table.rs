@@ -8,10 +8,13 @@ use foldhash::fast::RandomState;
 
 use crate::entry::{Entry, Space};
 
+/// An entry with the hash of its name.
+type Named = (u64, Arc<Entry>);
+
 /// Open addressing in a table that never grows; entries stay for ever. The hash is seeded, because names may be chosen by
 /// somebody who means harm.
 pub(crate) struct NameTable {
-    places: Box<[OnceLock<(u64, Arc<Entry>)>]>,
+    places: Box<[OnceLock<Named>]>,
     hasher: RandomState,
     len: AtomicUsize,
     limit: usize,

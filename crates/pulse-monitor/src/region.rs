@@ -11,6 +11,7 @@ use crate::layout::{
     TEXT_BYTES, Tag,
 };
 use crate::mapping::{Mapping, Shared};
+use crate::slow_queries::{self, SlowQueryTable};
 
 /// Where all values are.
 #[derive(Debug)]
@@ -58,6 +59,12 @@ impl Region {
         }
         header.magic.store(MAGIC, Ordering::Release);
         Ok(())
+    }
+
+    /// The slowest statements of all workers.
+    pub(crate) fn slow_queries(&self) -> Option<SlowQueryTable<'_>> {
+        let words = self.mapping.run::<AtomicU64>(self.geometry.queries_at, slow_queries::WORDS)?;
+        Some(SlowQueryTable::new(words.try_into().ok()?))
     }
 
     // Series.
@@ -250,6 +257,7 @@ impl Region {
         for slot in (0..self.slots_len()).filter_map(|slot| self.slot(slot)) {
             slot.gauges.iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
         }
+        self.slow_queries().into_iter().for_each(|table| table.clear());
         let header = self.header();
         for word in [&header.chunks_len, &header.shards_len, &header.slots_len] {
             word.store(0, Ordering::Relaxed);

@@ -11,6 +11,7 @@ use pulse_model::Series;
 use crate::backing::Backing;
 use crate::layout::Kind;
 use crate::region::Region;
+use crate::warning::Warnings;
 use crate::writer::Writer;
 
 static REGISTRY: Mutex<()> = Mutex::new(());
@@ -37,8 +38,7 @@ pub(crate) struct Registry {
     pub(crate) numbers: HashMap<Box<str>, (u16, Kind), foldhash::fast::RandomState>,
     /// How many series of the region are known.
     pub(crate) synced: usize,
-    /// Warnings that nobody was told of yet.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Warnings,
 }
 
 impl Registry {
@@ -51,7 +51,7 @@ impl Registry {
             inherited: Vec::new(),
             numbers: HashMap::default(),
             synced: 0,
-            warnings: Vec::new(),
+            warnings: Warnings::default(),
         }
     }
 

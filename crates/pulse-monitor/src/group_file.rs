@@ -1,0 +1,229 @@
+//! Opening, or making, the file that the processes of a group share.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+
+use crate::group;
+use crate::layout::{CHUNKS, Geometry, LAYOUT, MAGIC};
+use crate::liveness::Process;
+use crate::lock_file::{Lock, LockFile};
+use crate::mapping::Mapping;
+use crate::region::{Region, Reserve};
+
+/// The byte under whose lock the structure changes.
+pub(crate) const REGISTRY_BYTE: usize = 0;
+/// The byte on which everybody who may record holds a shared lock.
+const PRESENCE_BYTE: usize = 1;
+/// The first of the bytes of slots. (These three are the same in every layout.)
+pub(crate) const SLOT_BYTES: usize = 1024;
+
+/// How long the opening waits for somebody else's.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often an opening begins again because the file was replaced meanwhile.
+const ATTEMPTS: usize = 100;
+/// Names of files that are looked at for those left behind.
+const MAX_FILES: usize = 10_000;
+
+/// Why a file cannot be shared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is not this user's own regular file.
+    #[error("it belongs to somebody else")]
+    NotOurs,
+    /// It is not a region, or a damaged one.
+    #[error("it is not a file of this program")]
+    Foreign,
+    /// A later version made it.
+    #[error("it was made by a newer version of this program (layout {0}, this one knows {LAYOUT})")]
+    Newer(u64),
+    /// An earlier version made it and still uses it.
+    #[error("an older version of this program (layout {0}) still uses it")]
+    Older(u64),
+    /// The lock could not be had.
+    #[error("another process that uses it does not go on")]
+    Busy,
+}
+
+/// An open group.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) region: Region,
+    pub(crate) path: PathBuf,
+    /// Without locks: for reserving memory and for opening again.
+    pub(crate) base: LockFile,
+    /// With the locks of this process.
+    pub(crate) lock: LockFile,
+}
+
+/// Opens a group's file, and makes it where there is none, or one that was left behind by another start of the service.
+pub(crate) fn open(path: &Path, identity: u64, max_series: usize) -> Result<Opened, Refused> {
+    for _ in 0..ATTEMPTS {
+        let mut options = OpenOptions::new();
+        let (base, metadata) = LockFile::open(path, options.read(true).write(true).create(true).mode(0o600))?;
+        check_owner(&metadata)?;
+        let lock = base.reopen(path)?;
+        if !lock.lock(REGISTRY_BYTE, PATIENCE)? {
+            return Err(Refused::Busy);
+        }
+        if !base.is_at(path) {
+            continue;
+        }
+        match Found::look(base.file()?)? {
+            Found::Nothing => {
+                remove_left_behind(path.parent().unwrap_or(path));
+                let made = make(&base, identity, max_series);
+                if made.is_err() {
+                    // Half a file would be in the way of the next one.
+                    let _ = fs::remove_file(path);
+                }
+                return opened(made?, path, base, lock);
+            }
+            Found::Newer(layout) => return Err(Refused::Newer(layout)),
+            Found::Foreign => return Err(Refused::Foreign),
+            Found::Older(layout) if is_in_use(&lock) => return Err(Refused::Older(layout)),
+            Found::Region(found) if found.identity == identity || is_in_use(&lock) => {
+                let region = Region::new(Mapping::shared(base.file()?, found.geometry.len)?, found.geometry);
+                return opened(region, path, base, lock);
+            }
+            Found::Older(_) | Found::Region(_) => fs::remove_file(path)?,
+        }
+    }
+    Err(Refused::Busy)
+}
+
+/// Maps a group's file only to look at it.
+pub(crate) fn open_read_only(path: &Path) -> Result<(Region, LockFile), Refused> {
+    let (file, metadata) = LockFile::open(path, OpenOptions::new().read(true))?;
+    if !metadata.is_file() {
+        return Err(Refused::Foreign);
+    }
+    match Found::look(file.file()?)? {
+        Found::Region(found) => {
+            let mapping = Mapping::read_only(file.file()?, found.geometry.len)?;
+            Ok((Region::new(mapping, found.geometry), file))
+        }
+        Found::Newer(layout) => Err(Refused::Newer(layout)),
+        Found::Older(layout) => Err(Refused::Older(layout)),
+        Found::Nothing | Found::Foreign => Err(Refused::Foreign),
+    }
+}
+
+/// Says that this process may record into a file from now on, until `lock` is closed.
+pub(crate) fn be_present(lock: &LockFile) -> io::Result<bool> {
+    lock.try_lock(PRESENCE_BYTE, Lock::Shared)
+}
+
+fn opened(region: Region, path: &Path, base: LockFile, lock: LockFile) -> Result<Opened, Refused> {
+    be_present(&lock)?;
+    lock.unlock(REGISTRY_BYTE);
+    Ok(Opened { region, path: path.to_owned(), base, lock })
+}
+
+fn is_in_use(lock: &LockFile) -> bool {
+    lock.is_locked_elsewhere(PRESENCE_BYTE)
+}
+
+fn check_owner(metadata: &Metadata) -> Result<(), Refused> {
+    let others_may_write = metadata.mode() & 0o022 != 0;
+    if metadata.is_file() && metadata.uid() == geteuid().as_raw() && !others_may_write {
+        Ok(())
+    } else {
+        Err(Refused::NotOurs)
+    }
+}
+
+/// What a file is.
+enum Found {
+    /// Empty, or never finished.
+    Nothing,
+    Foreign,
+    Older(u64),
+    Newer(u64),
+    Region(FoundRegion),
+}
+
+struct FoundRegion {
+    identity: u64,
+    geometry: Geometry,
+}
+
+impl Found {
+    fn look(file: &File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        if len == 0 {
+            return Ok(Self::Nothing);
+        }
+        let mut bytes = [0; 40];
+        if file.read_exact_at(&mut bytes, 0).is_err() {
+            return Ok(Self::Foreign);
+        }
+        // The header's first words, as the machine that wrote them keeps them, which is this one.
+        let (words, _) = bytes.as_chunks::<8>();
+        let [magic, layout, max_series, chunks, identity] =
+            [0, 1, 2, 3, 4].map(|at| u64::from_ne_bytes(words[at]));
+        Ok(match (magic, layout) {
+            (0, _) if bytes.iter().all(|&byte| byte == 0) || layout == LAYOUT => Self::Nothing,
+            (MAGIC, LAYOUT) => {
+                let geometry = Geometry::new(max_series as usize, chunks as usize);
+                match geometry.filter(|geometry| geometry.len as u64 == len) {
+                    Some(geometry) => Self::Region(FoundRegion { identity, geometry }),
+                    None => Self::Foreign,
+                }
+            }
+            (MAGIC, older) if older < LAYOUT => Self::Older(older),
+            (MAGIC, newer) => Self::Newer(newer),
+            _ => Self::Foreign,
+        })
+    }
+}
+
+/// Makes a region in an empty file. Everything of fixed size is reserved at once, so that it can be read without a thought.
+fn make(base: &LockFile, identity: u64, max_series: usize) -> Result<Region, Refused> {
+    struct Reserved<'a>(&'a LockFile);
+    impl Reserve for Reserved<'_> {
+        fn reserve(&mut self, bytes: std::ops::Range<usize>) -> io::Result<()> {
+            self.0.reserve(bytes)
+        }
+    }
+    let geometry = Geometry::new(max_series, CHUNKS).ok_or(Refused::Foreign)?;
+    let file = base.file()?;
+    // What an unfinished making left is gone after this.
+    file.set_len(0)?;
+    file.set_len(geometry.len as u64)?;
+    base.reserve(0..geometry.slots_at)?;
+    base.reserve(geometry.shards_at..geometry.texts_at)?;
+    let region = Region::new(Mapping::shared(file, geometry.len)?, geometry);
+    region.format(identity, &mut Reserved(base))?;
+    Ok(region)
+}
+
+/// Removes files of groups whose supervisor has died and that nobody uses.
+fn remove_left_behind(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_FILES).filter_map(Result::ok);
+    for entry in entries {
+        let Some((pid, _)) = entry.file_name().to_str().and_then(group::supervisor) else { continue };
+        let started = entry.file_name().to_str().and_then(group::supervisor).map(|(_, started)| started);
+        if Process::find(pid).map(|process| process.started) == started {
+            continue;
+        }
+        remove_unless_used(&entry.path());
+    }
+}
+
+fn remove_unless_used(path: &Path) {
+    let Ok((file, metadata)) = LockFile::open(path, OpenOptions::new().read(true).write(true)) else {
+        return;
+    };
+    let is_free = || file.try_lock(REGISTRY_BYTE, Lock::Exclusive).unwrap_or(false) && !is_in_use(&file);
+    if check_owner(&metadata).is_ok() && is_free() && file.is_at(path) {
+        let _ = fs::remove_file(path);
+    }
+}
