@@ -7,6 +7,7 @@ use pulse_model::{
     Ending, Estimate, EventKind, Finding, Histogram, Measured, Nanos, RunEvent, Severity, Snapshot, Subject,
     Summary, Target, TargetResult, Verdict,
 };
+use pulse_monitor::Process;
 use pulse_plan::Case;
 use pulse_stats::{CONFIDENCE, mean_interval};
 
@@ -15,7 +16,6 @@ use crate::degradation::degradation;
 use crate::estimate_judgement::{judge_estimate, judge_measured};
 use crate::gathering::Gathering;
 use crate::memory::memory_growth;
-use crate::process::Process;
 use crate::sampling::{Sampling, is_decided};
 use crate::watch::{Watch, Watched};
 use crate::websocket::{count_failed_connections, lost_messages};

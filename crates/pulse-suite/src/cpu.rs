@@ -81,8 +81,8 @@ fn spans(readings: &[Reading], progress: &Progress) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::Usage;
     use pulse_model::Nanos;
+    use pulse_monitor::Usage;
     use std::time::Instant;
 
     /// A reading every 100 ms; `cpu_millis` says how much was used by then. 10 requests in each 100 ms.

@@ -4,7 +4,7 @@
 //! - [`run_suite`]: every selected case, one after another through the ordinary engine, to one tree of summaries;
 //! - [`RunOptions`] with its [`Selection`]: which cases, how often, and what ends the run;
 //! - [`SuiteEvent`]: what happens meanwhile;
-//! - [`Process`]: the service's process, with its memory and CPU time;
+//! - [`find_process`]: the service's process, whose memory and CPU time are watched;
 //! - [`compare`](compare()): two runs, as [`RunData`], to [`pulse_model::Change`]s and an effect; [`run_ab`] for two commands;
 //! - [`run_capacity`]: the highest load that still meets the targets, by a [`CapacitySearch`];
 //! - [`MachineReadings`] and [`calibrate`]: whether this machine can give true numbers;
@@ -83,7 +83,7 @@ pub use history::{
 };
 pub use invocation::{Invocation, InvocationError};
 pub use machine_checks::{MachineReadings, judge_calibration};
-pub use process::{Process, ProcessError, Usage};
+pub use process::{ProcessError, find_process};
 pub use run_data::{MAX_INTERVALS, RunData};
 pub use run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions, WhenInconclusive};
 pub use run_record::{CaseRecord, Origin, RunRecord, metric_unit, metrics};

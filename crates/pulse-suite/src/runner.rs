@@ -9,7 +9,7 @@ use pulse_model::{
 use pulse_plan::{Case, CaseKind, Suite};
 
 use crate::case_run::{CaseOutcome, Surroundings, run_case, unmeasured};
-use crate::process::Process;
+use crate::process::find_process;
 use crate::run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions};
 use crate::selection::SelectionError;
 use crate::service::{ServiceStartError, StartedService};
@@ -190,7 +190,7 @@ impl Runner<'_> {
         }
         let process = if uses_service {
             let pid = started.as_ref().map(StartedService::pid);
-            Process::find(&suite.service.process, &suite.service.url, pid).map_err(|error| error.to_string())
+            find_process(&suite.service.process, &suite.service.url, pid).map_err(|error| error.to_string())
         } else {
             Err("the case does not use the service".to_owned())
         };

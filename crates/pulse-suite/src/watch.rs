@@ -8,8 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pulse_engine::StopHandle;
-
-use crate::process::{Process, Usage};
+use pulse_monitor::{Process, Usage};
 
 /// Time between two readings at first.
 const PERIOD: Duration = Duration::from_millis(50);
