@@ -88,6 +88,30 @@ mod tests {
         );
     }
 
+    /// Published: the autocorrelations of the yields of a batch chemical process, G. E. P. Box, G. M. Jenkins, G. C. Reinsel,
+    /// "Time Series Analysis", 3rd ed., 1994, series F and table 2.2; and `acorr_ljungbox(SERIES_F, lags=[10])`.
+    #[test]
+    fn series_f_has_its_published_autocorrelations() {
+        const SERIES_F: [u8; 70] = [
+            47, 64, 23, 71, 38, 64, 55, 41, 59, 48, 71, 35, 57, 40, 58, 44, 80, 55, 37, 74, 51, 57, 50, 60,
+            45, 57, 50, 45, 25, 59, 50, 71, 56, 74, 50, 58, 45, 54, 36, 54, 48, 55, 45, 57, 50, 62, 44, 64,
+            43, 52, 38, 59, 55, 41, 53, 49, 34, 35, 54, 45, 68, 38, 50, 60, 39, 59, 40, 57, 54, 23,
+        ];
+        let values = SERIES_F.map(f64::from);
+        let published = [
+            -0.39, 0.30, -0.17, 0.07, -0.10, -0.05, 0.04, -0.04, -0.01, 0.01, 0.11, -0.07, 0.15, 0.04, -0.01,
+        ];
+        for (lag, expected) in (1..).zip(published) {
+            let r = autocorrelation(&values, lag).unwrap();
+            assert!((r - expected).abs() <= 0.006, "lag {lag}: {r}");
+        }
+        let test = ljung_box(&values, 10).unwrap();
+        assert!(
+            (test.statistic - 21.591_549).abs() < 1e-6 && (test.p_value - 0.017_326).abs() < 1e-6,
+            "{test:?}"
+        );
+    }
+
     #[test]
     fn independent_values_count_in_full_and_repeated_ones_once() {
         let independent: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 401)).collect();

@@ -205,6 +205,17 @@ mod tests {
         assert_eq!([1, 2, 8, 27, 60, 300].map(block_length), [1, 1, 2, 3, 4, 7]);
     }
 
+    /// Politis and Romano, 1992: the circular block bootstrap's variance is that of the Bartlett window over circular
+    /// autocovariances, n(c₀ + 2 Σ (1 − k/L) cₖ). Both sides for the flow of the Nile, with NumPy; ours has n/(n − L) besides.
+    #[test]
+    fn variance_of_the_nile() {
+        let n = 100.0;
+        for (block, expected) in [(1_usize, 2_835_156.75), (2, 4_212_235.5), (5, 7_138_570.95)] {
+            let variance = block_variance(&crate::nile::FLOW, block) * (n - block as f64) / n;
+            assert!((variance / expected - 1.0).abs() < 1e-9, "{block}: {variance}");
+        }
+    }
+
     #[test]
     fn evenly_spread_samples_have_the_interval_of_order_statistics_but_for_the_few_blocks() {
         let intervals: Vec<Histogram> = (0..400)

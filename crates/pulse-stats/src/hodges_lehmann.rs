@@ -51,13 +51,13 @@ fn count_at_most(a: &Weighted, b: &Weighted, limit: f64) -> u128 {
 }
 
 /// An integer that orders as the number does: negative floats count backwards in their bits.
-fn key(number: f64) -> i64 {
+pub(crate) fn key(number: f64) -> i64 {
     let bits = number.to_bits().cast_signed();
     if bits < 0 { i64::MIN.wrapping_sub(bits) } else { bits }
 }
 
 /// The number of a [`key`].
-fn number(key: i64) -> f64 {
+pub(crate) fn number(key: i64) -> f64 {
     f64::from_bits(if key < 0 { i64::MIN.wrapping_sub(key) } else { key }.cast_unsigned())
 }
 

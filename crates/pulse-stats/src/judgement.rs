@@ -5,14 +5,17 @@ use pulse_model::{
 };
 
 use crate::blocks::{
-    effective_samples, mean_interval_over, quantile_interval_over, quantile_lower_bound_over,
+    MIN_INTERVALS, effective_samples, mean_interval_over, quantile_interval_over, quantile_lower_bound_over,
 };
-use crate::interval::{CONFIDENCE, mean_interval, quantile_interval};
+use crate::interval::{CONFIDENCE, mean_interval, quantile_interval, rank_bounds};
 
 /// Samples beyond a quantile that a judgement needs: n ≥ 10 / (1 − q).
 const SAMPLES_BEYOND: f64 = 10.0;
 /// Samples that the interval of a mean needs to be worth the name.
 const SAMPLES_OF_MEAN: u64 = 20;
+/// Samples from which its lower end alone is believed: of the few slow answers that a mean is made of, a small sample
+/// misses some rather than having too many.
+const SAMPLES_OF_LOW_MEAN: u64 = 5;
 
 /// Judges one target.
 ///
@@ -23,7 +26,7 @@ const SAMPLES_OF_MEAN: u64 = 20;
 /// Takes samples for independent, which response times under load are not: with the intervals at hand use
 /// [`judge_over`].
 pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
-    verdict(target, snapshot, &[])
+    verdict(target, snapshot, &[], CONFIDENCE)
 }
 
 /// Judges one target from the totals and the intervals they are the sum of, in order of time.
@@ -31,10 +34,15 @@ pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
 /// As [`judge`], but the intervals of quantiles and means know that slow responses come in clusters
 /// ([`quantile_interval_over`]). Intervals that do not hold all of the values of the totals are not used.
 pub fn judge_over(target: &Target, totals: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
-    verdict(target, totals, intervals)
+    judge_at(target, totals, intervals, CONFIDENCE)
 }
 
-fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
+/// As [`judge_over`], with another confidence than the usual one; for looks at a run that goes on.
+pub fn judge_at(target: &Target, totals: &Snapshot, intervals: &[Snapshot], confidence: f64) -> TargetResult {
+    verdict(target, totals, intervals, confidence)
+}
+
+fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot], confidence: f64) -> TargetResult {
     let result =
         |verdict, measured, reason| TargetResult { target: target.clone(), verdict, measured, reason };
     let trend = target.trend(snapshot);
@@ -47,21 +55,21 @@ fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> Targ
         _ => trend.count(),
     };
     let fact = Measured { value, lo: value, hi: value, samples };
-    let Some(estimate) = estimate(target, &trend, intervals) else {
+    let Some(estimate) = estimate(target, &trend, intervals, confidence) else {
         let verdict = if target.holds(value) { Verdict::Pass } else { Verdict::Fail };
         return result(verdict, Some(fact), None);
     };
     match estimate {
-        Estimate::TooFew { needed } => {
-            let reason = format!("{samples} samples are too few to judge; at least {needed} are needed");
-            result(Verdict::Inconclusive, Some(fact), Some(reason))
-        }
-        Estimate::Clustered { lower: Some(lower), .. }
+        Estimate::TooFew { lower: Some(lower), .. } | Estimate::Clustered { lower: Some(lower), .. }
             if !target.holds(lower) && !target.holds(value) && lower <= value =>
         {
             // Where even the lower end of the interval misses an upper limit, the upper end does not matter.
             let hi = trend.max().map_or(value, |max| max as f64);
             result(Verdict::Fail, Some(Measured { value, lo: lower, hi, samples }), None)
+        }
+        Estimate::TooFew { needed, .. } => {
+            let reason = format!("{samples} samples are too few to judge; at least {needed} are needed");
+            result(Verdict::Inconclusive, Some(fact), Some(reason))
         }
         Estimate::Clustered { effective, .. } => {
             let reason = format!(
@@ -90,13 +98,23 @@ fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot]) -> Targ
 }
 
 enum Estimate {
-    TooFew { needed: u64 },
-    Clustered { effective: f64, lower: Option<f64> },
-    Interval { lo: f64, hi: f64 },
+    /// `lower` is the lower end of an interval whose upper end is unknown; only for upper limits.
+    TooFew {
+        needed: u64,
+        lower: Option<f64>,
+    },
+    Clustered {
+        effective: f64,
+        lower: Option<f64>,
+    },
+    Interval {
+        lo: f64,
+        hi: f64,
+    },
 }
 
 /// The interval of a statistic that is an estimate; `None` for facts of the run.
-fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot]) -> Option<Estimate> {
+fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confidence: f64) -> Option<Estimate> {
     let Subject::Trend { statistic, .. } = &target.subject else {
         return None;
     };
@@ -106,31 +124,50 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot]) -> Optio
         Statistic::Mean => SAMPLES_OF_MEAN,
         Statistic::Min | Statistic::Max | Statistic::Stddev => return None,
     };
-    if trend.count() < needed {
-        return Some(Estimate::TooFew { needed });
-    }
     let parts: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
     let complete = parts.iter().map(Histogram::count).sum::<u64>() == trend.count();
+    let parts = if complete { parts.as_slice() } else { &[] };
+    // For a lower limit nothing is bounded from above.
+    let upper_limit = matches!(target.comparison, Comparison::Less | Comparison::AtMost);
+    let lower = || lower_bound(*statistic, trend, parts, confidence).filter(|_| upper_limit);
+    if trend.count() < needed {
+        return Some(Estimate::TooFew { needed, lower: lower() });
+    }
     let interval = match *statistic {
         Statistic::Quantile(q) if complete => {
-            let Some(over) = quantile_interval_over(&parts, q, CONFIDENCE) else {
-                let effective = effective_samples(&parts, q).unwrap_or_default();
-                // For a lower limit nothing is bounded from above.
-                let upper_limit = matches!(target.comparison, Comparison::Less | Comparison::AtMost);
-                let lower = quantile_lower_bound_over(&parts, q, CONFIDENCE).filter(|_| upper_limit);
-                return Some(Estimate::Clustered { effective, lower });
+            let Some(over) = quantile_interval_over(parts, q, confidence) else {
+                let effective = effective_samples(parts, q).unwrap_or_default();
+                return Some(Estimate::Clustered { effective, lower: lower() });
             };
             Some((over.estimate.lo, over.estimate.hi))
         }
-        Statistic::Quantile(q) => quantile_interval(trend, q, CONFIDENCE),
+        Statistic::Quantile(q) => quantile_interval(trend, q, confidence),
         _ if complete => {
-            mean_interval_over(&parts, CONFIDENCE).map(|over| (over.estimate.lo, over.estimate.hi))
+            mean_interval_over(parts, confidence).map(|over| (over.estimate.lo, over.estimate.hi))
         }
-        _ => mean_interval(trend, CONFIDENCE),
+        _ => mean_interval(trend, confidence),
     };
     // No mean lies below the smallest value that there can be.
     let interval = interval.map(|(lo, hi)| (lo.max(0.0), hi));
-    Some(interval.map_or(Estimate::TooFew { needed }, |(lo, hi)| Estimate::Interval { lo, hi }))
+    Some(interval.map_or(Estimate::TooFew { needed, lower: None }, |(lo, hi)| Estimate::Interval { lo, hi }))
+}
+
+/// The lower end of an interval, which exists for far fewer samples than the upper one: four slow answers out of four say
+/// that a p99 is not small. Too few intervals say nothing about clusters, and samples are taken as independent.
+fn lower_bound(statistic: Statistic, trend: &Histogram, parts: &[Histogram], confidence: f64) -> Option<f64> {
+    match statistic {
+        Statistic::Quantile(q) if parts.len() >= MIN_INTERVALS => {
+            quantile_lower_bound_over(parts, q, confidence)
+        }
+        Statistic::Quantile(q) => {
+            let (lower, _) = rank_bounds(q, trend.count(), confidence)?;
+            Some(trend.at_rank(lower?)?.lo as f64)
+        }
+        Statistic::Mean if trend.count() >= SAMPLES_OF_LOW_MEAN => mean_interval_over(parts, confidence)
+            .map(|over| over.estimate.lo)
+            .or_else(|| Some(mean_interval(trend, confidence)?.0)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The statistics behind every verdict: confidence intervals, tests, change points, trends, and the judgement of a target.
 //!
 //! - *How well is it known?* [`quantile_interval_over`] and [`mean_interval_over`] for a run's intervals, whose samples depend
-//!   on each other; [`quantile_interval`] and [`mean_interval`] for independent samples; [`Bootstrap`] for resampling.
+//!   on each other; [`quantile_interval`], [`mean_interval`] and [`share_interval`] for independent samples; [`Bootstrap`] for
+//!   resampling.
 //! - *Does it meet its target?* [`judge_over`], [`judge`].
-//! - *Is it another?* [`compare_intervals`] for two runs; [`mann_whitney`] and [`hodges_lehmann`] for independent samples;
-//!   [`benjamini_hochberg`] for many answers at once; [`EDivisive`] for a history.
+//! - *Is it another?* [`compare_intervals`] for two runs; [`mann_whitney`] and [`hodges_lehmann`] for independent samples,
+//!   [`pseudo_median`] for pairs; [`benjamini_hochberg`] for many answers at once; [`EDivisive`] for a history.
 //! - *Is it steady?* [`warm_up`], [`stationarity`], [`shift`](shift()), [`mann_kendall`], [`theil_sen`], [`leak_slope`],
 //!   [`exponential_gaps`], [`autocorrelation`](autocorrelation()).
 //! - *Where does it end?* [`Scalability`].
@@ -38,9 +39,13 @@ mod interval;
 mod judgement;
 mod mann_kendall;
 mod mann_whitney;
+#[cfg(test)]
+mod nile;
 mod ranks;
 mod scalability;
+mod share;
 mod shift;
+mod signed_rank;
 mod stationarity;
 mod tails;
 mod tally;
@@ -62,12 +67,14 @@ pub use estimate::Estimate;
 pub use five_numbers::FiveNumbers;
 pub use hodges_lehmann::hodges_lehmann;
 pub use interval::{CONFIDENCE, mean_interval, quantile_interval, quantile_ranks};
-pub use judgement::{judge, judge_over};
+pub use judgement::{judge, judge_at, judge_over};
 pub use mann_kendall::{MannKendall, mann_kendall, mann_kendall_autocorrelated, variance_inflation};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use scalability::{NoPeak, Peak, Scalability, ScalabilityError};
+pub use share::share_interval;
 pub use shift::{Shift, shift};
+pub use signed_rank::pseudo_median;
 pub use stationarity::{Drift, Stationarity, WarmUp, stationarity, warm_up};
 pub use theil_sen::{TheilSen, leak_slope, theil_sen};
-pub use two_sample_bootstrap::{TwoSamples, compare_intervals, mean_ratio};
+pub use two_sample_bootstrap::{TwoSamples, compare_intervals};
 pub use weighted::Weighted;

@@ -64,6 +64,28 @@ mod tests {
         assert!(shift.p_value < 0.001);
     }
 
+    /// Published: Pettitt, 1979, table 1 and §4 (data of E. S. Page, 1955): K = 232 at t = 17, p = 0.014.
+    #[test]
+    fn pettitts_example() {
+        let values = [
+            -1.05, 0.96, 1.22, 0.58, -0.98, -0.03, -1.54, -0.71, -0.35, 0.66, 0.44, 0.91, -0.02, -1.42, 1.26,
+            -1.02, -0.81, 1.66, 1.05, 0.97, 2.14, 1.22, -0.24, 1.60, 0.72, -0.12, 0.44, 0.03, 0.66, 0.56,
+            1.37, 1.66, 0.10, 0.80, 1.29, 0.49, -0.07, 1.18, 3.29, 1.84,
+        ];
+        let found = shift(&values).unwrap();
+        assert!(found.at == 17 && (found.p_value - 0.0146).abs() < 5e-5, "{found:?}");
+        assert!(same(statistic(&values, 17).abs(), 232.0));
+    }
+
+    /// The annual flow of the Nile at Aswan changed after 1898 (G. W. Cobb, "The Problem of the Nile: Conditional Solution to a
+    /// Changepoint Problem", 1978); `pyhomogeneity.pettitt_test`: `cp` 28, `U` 1617.
+    #[test]
+    fn the_nile_changed_after_1898() {
+        let found = shift(&crate::nile::FLOW).unwrap();
+        assert!(found.at == 28 && found.p_value < 1e-6, "{found:?}");
+        assert!(same(statistic(&crate::nile::FLOW, 28).abs(), 1617.0));
+    }
+
     #[test]
     fn level_series_have_no_significant_shift() {
         let values: Vec<f64> = (0..60).map(|i| f64::from(i * 7919 % 61)).collect();

@@ -176,6 +176,13 @@ mod tests {
         }
     }
 
+    /// `kim_convergence.mser_m(nile, batch_size=5)` of the published series: 45 values are cut, those of the high flow before
+    /// 1899 among them.
+    #[test]
+    fn the_nile_settles_where_a_library_says() {
+        assert_eq!(warm_up(&crate::nile::FLOW), Some(WarmUp { discard: 45, settled: true }));
+    }
+
     /// By hand: after a start of ten high values MSER-5 cuts two batches. A steady series loses none or little.
     #[test]
     fn warm_up_ends_where_the_level_is_reached() {

@@ -86,19 +86,6 @@ impl Welch {
     }
 }
 
-/// The geometric mean of ratios of repeated comparisons with Student's interval of their logarithms (P. J. Fleming, J. J.
-/// Wallace, "How Not to Lie with Statistics", 1986); `None` for fewer than two, or ratios that are not positive.
-pub fn mean_ratio(ratios: &[f64], confidence: f64) -> Option<Estimate> {
-    if ratios.len() < 2 || !ratios.iter().all(|&ratio| ratio > 0.0 && ratio.is_finite()) {
-        return None;
-    }
-    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
-    let n = logs.len() as f64;
-    let half = student_quantile(confidence, n - 1.0)? * (variance(&logs) / n).sqrt();
-    let mean = mean(&logs);
-    Estimate::finite(mean.exp(), (mean - half).exp(), (mean + half).exp())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,17 +140,6 @@ mod tests {
         assert!((same.p_value - 1.0).abs() < 1e-12 && more.p_value <= 0.0, "{same:?} {more:?}");
         assert!(more.ratio.is_some_and(|ratio| (ratio.lo - 1.2).abs() < 1e-9), "{more:?}");
         assert!(from_zero.ratio.is_none() && (from_zero.difference.value - 6.0).abs() < 1e-9);
-    }
-
-    /// `scipy.stats.t.interval(0.95, 3, log.mean(), scipy.stats.sem(log))` of the logarithms of 1.1, 1.2, 0.9, 1.0, then exp.
-    #[test]
-    fn mean_of_ratios() {
-        let mean = mean_ratio(&[1.1, 1.2, 0.9, 1.0], 0.95).unwrap();
-        let expected = [1.044_008_681_705, 0.857_285_555_049, 1.271_401_484_669];
-        for (mine, scipy) in [(mean.value, expected[0]), (mean.lo, expected[1]), (mean.hi, expected[2])] {
-            assert!((mine - scipy).abs() < 1e-9, "{mean:?}");
-        }
-        assert_eq!((mean_ratio(&[1.0], 0.95), mean_ratio(&[1.0, 0.0], 0.95)), (None, None));
     }
 
     proptest! {

@@ -62,7 +62,7 @@ fn the_p99_of_a_queue_is_covered_by_95_percent_of_the_intervals() {
             over.is_some_and(|over| over.estimate.covers(100_f64.ln() / rate))
         });
         println!("p99, seed {seed}: {covered:.1} %");
-        assert!((93.0..=98.0).contains(&covered), "seed {seed}: {covered:.1} %");
+        assert!((93.0..=97.0).contains(&covered), "seed {seed}: {covered:.1} %");
     }
 }
 
@@ -72,7 +72,7 @@ fn the_mean_of_a_queue_is_covered_by_95_percent_of_the_intervals() {
         mean_interval_over(intervals, 0.95).is_some_and(|over| over.estimate.covers(1.0 / rate))
     });
     println!("mean: {covered:.1} %");
-    assert!((93.0..=98.0).contains(&covered), "{covered:.1} %");
+    assert!((93.0..=97.0).contains(&covered), "{covered:.1} %");
 }
 
 /// Why all this: the same samples taken as independent.
