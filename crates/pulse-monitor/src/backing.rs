@@ -90,6 +90,7 @@ impl Backing {
         let slot = (0..SLOTS).find(|&slot| file.try_claim(region, slot)).ok_or(Dropped::Threads)?;
         let at = region.slot_at(slot);
         file.base.reserve(at..at + size_of::<Slot>()).map_err(|_| Dropped::Memory)?;
+        region.clear_levels(slot);
         occupy(region.slot(slot).ok_or(Dropped::Threads)?, &file.this);
         file.slot = Some(slot);
         region.header().slots_len.fetch_max(slot as u64 + 1, Ordering::AcqRel);
@@ -142,9 +143,8 @@ impl Backing {
     }
 }
 
-/// Writes down who has a slot, and forgets the levels of whoever had it before.
+/// Writes down who has a slot.
 fn occupy(slot: &Slot, process: &Process) {
-    slot.gauges.iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
     slot.started.store(process.started, Ordering::Relaxed);
     slot.namespace.store(process.namespace, Ordering::Relaxed);
     slot.pid.store(process.pid.into(), Ordering::Release);

@@ -9,7 +9,7 @@ use crate::backing::{Backing, occupant};
 use crate::clock;
 use crate::dropped::Dropped;
 use crate::entry::{Entry, Space};
-use crate::layout::OVERFLOW_ROOM;
+use crate::layout::{Kind, OVERFLOW_ROOM};
 use crate::name_table::NameTable;
 use crate::names;
 use crate::reading::{self, Reader};
@@ -162,7 +162,7 @@ impl Core {
 
     /// The entry of a name that is new, unclean, or beyond the cap.
     fn other_entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
-        if self.is_full() && names::is_plain(names::cut(name)) {
+        if self.is_full() && !space.is_uncapped() && names::is_plain(names::cut(name)) {
             return self.overflow(space);
         }
         self.add_entry(space, name, method)
@@ -197,13 +197,13 @@ impl Core {
         if let Some(entry) = self.names.find(space, &name, &method) {
             return entry;
         }
-        if self.is_full() {
+        if self.is_full() && !space.is_uncapped() {
             return self.overflow(space);
         }
         self.local(|registry| {
             self.sync(registry);
             let is_known = self.names.find(space, &name, &method).is_some();
-            if !is_known && !self.has_no_room(registry.synced) {
+            if !is_known && (space.is_uncapped() || !self.has_no_room(registry.synced)) {
                 self.names.insert(Entry::new(space, &name, &method));
             }
         });
@@ -217,7 +217,7 @@ impl Core {
             self.sync(registry);
             let number = self.intern(registry, entry, place);
             match number {
-                Err(Dropped::Series) if !entry.is_overflow && entry.space != Space::Pool => {
+                Err(Dropped::Series) if !entry.is_overflow && entry.space.kind() != Kind::Gauge => {
                     self.intern(registry, self.overflow(entry.space), place)
                 }
                 known => known,
@@ -239,7 +239,7 @@ impl Core {
         {
             return Err(Dropped::Series);
         }
-        let place = if kind == crate::layout::Kind::Gauge { self.region.next_gauge()? } else { 0 };
+        let place = if matches!(kind, Kind::Gauge | Kind::Tally) { self.region.next_place()? } else { 0 };
         let number = self.region.add_series(kind, place, &text, &mut registry.backing)?;
         self.sync(registry);
         Ok(number)
@@ -308,24 +308,34 @@ impl Core {
     }
 
     /// Sets a level of this process.
-    pub(crate) fn gauge(&self, entry: &Entry, place: usize, level: u64) {
+    pub(crate) fn level(&self, entry: &Entry, place: usize, level: u64) {
+        self.in_slot(entry, place, |word| word.store(level.saturating_add(1), Ordering::Relaxed));
+    }
+
+    /// Counts something of this process itself. Only one thread at a time.
+    pub(crate) fn tally(&self, entry: &Entry, n: u64) {
+        self.in_slot(entry, 0, |word| {
+            word.store(word.load(Ordering::Relaxed).saturating_add(n), Ordering::Relaxed);
+        });
+    }
+
+    fn in_slot(&self, entry: &Entry, place: usize, act: impl FnOnce(&AtomicU64)) {
         let number = entry.number(place).map_or_else(|| self.resolve(entry, place), Ok);
-        let set = number.and_then(|number| {
+        let done = number.and_then(|number| {
             let slot = match self.slot.load(Ordering::Relaxed) {
-                0 => self.slot_for_gauges()?,
+                0 => self.new_slot()?,
                 slot => slot - 1,
             };
-            let gauge = self.region.gauge(slot, number.into()).ok_or(Dropped::Series)?;
-            gauge.store(level.saturating_add(1), Ordering::Relaxed);
+            act(self.region.slot_word(slot, number.into()).ok_or(Dropped::Series)?);
             Ok(())
         });
-        if let Err(reason) = set {
+        if let Err(reason) = done {
             self.count_dropped(reason);
         }
     }
 
     #[cold]
-    fn slot_for_gauges(&self) -> Result<usize, Dropped> {
+    fn new_slot(&self) -> Result<usize, Dropped> {
         ticker::ensure_running();
         self.locked(|registry| self.claim_slot(registry))
     }

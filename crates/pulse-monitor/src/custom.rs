@@ -91,16 +91,16 @@ pub struct Pool {
 impl Pool {
     /// How many there are.
     pub fn set_size(&self, size: u64) {
-        self.core.gauge(&self.entry, 0, size);
+        self.core.level(&self.entry, 0, size);
     }
 
     /// How many are lent out.
     pub fn set_in_use(&self, in_use: u64) {
-        self.core.gauge(&self.entry, 1, in_use);
+        self.core.level(&self.entry, 1, in_use);
     }
 
     /// How many wait for one.
     pub fn set_waiting(&self, waiting: u64) {
-        self.core.gauge(&self.entry, 2, waiting);
+        self.core.level(&self.entry, 2, waiting);
     }
 }

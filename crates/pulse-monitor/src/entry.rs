@@ -17,18 +17,40 @@ pub(crate) enum Space {
     Counter,
     Timer,
     Pool,
+    /// A level of the process itself, by the name of the metric.
+    ProcessLevel,
+    /// What the process counts of itself, by the name of the metric.
+    ProcessTally,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Endpoint, Self::Query, Self::Cache, Self::Counter, Self::Timer, Self::Pool];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Endpoint,
+        Self::Query,
+        Self::Cache,
+        Self::Counter,
+        Self::Timer,
+        Self::Pool,
+        Self::ProcessLevel,
+        Self::ProcessTally,
+    ];
+
+    /// Whether the names are Pulse's own, and few, so that no cap is needed.
+    pub(crate) fn is_uncapped(self) -> bool {
+        matches!(self, Self::ProcessLevel | Self::ProcessTally)
+    }
 
     /// How many series one name has.
     fn places(self) -> usize {
         match self {
             Self::Endpoint => STATUSES,
             Self::Pool => POOL_LEVELS.len(),
-            Self::Query | Self::Cache | Self::Counter | Self::Timer => 1,
+            Self::Query
+            | Self::Cache
+            | Self::Counter
+            | Self::Timer
+            | Self::ProcessLevel
+            | Self::ProcessTally => 1,
         }
     }
 
@@ -37,7 +59,8 @@ impl Space {
             Self::Endpoint | Self::Query | Self::Timer => Kind::Trend,
             Self::Cache => Kind::Rate,
             Self::Counter => Kind::Counter,
-            Self::Pool => Kind::Gauge,
+            Self::Pool | Self::ProcessLevel => Kind::Gauge,
+            Self::ProcessTally => Kind::Tally,
         }
     }
 
@@ -46,6 +69,7 @@ impl Space {
         match self {
             Self::Counter | Self::Timer => names::metric(name).into(),
             Self::Cache if name.is_empty() => name.into(),
+            Self::ProcessLevel | Self::ProcessTally => name.into(),
             Self::Endpoint | Self::Query | Self::Cache | Self::Pool => names::tag_value(name),
         }
     }
@@ -115,7 +139,9 @@ impl Entry {
             Space::Pool => Series::new(POOL_LEVELS[place.min(2)]).with(tag::POOL, &self.name),
             Space::Counter if self.is_overflow => Series::new("other_counters"),
             Space::Timer if self.is_overflow => Series::new("other_timers"),
-            Space::Counter | Space::Timer => Series::new(&self.name),
+            Space::Counter | Space::Timer | Space::ProcessLevel | Space::ProcessTally => {
+                Series::new(&self.name)
+            }
         };
         if self.is_overflow { series.with(tag::OVERFLOW, "true") } else { series }
     }
@@ -148,6 +174,8 @@ impl Entry {
             }
             (custom, Kind::Counter) => named(Space::Counter, Some(custom)),
             (custom, Kind::Trend) => named(Space::Timer, Some(custom)),
+            (process, Kind::Gauge) => named(Space::ProcessLevel, Some(process)),
+            (process, Kind::Tally) => named(Space::ProcessTally, Some(process)),
             _ => None,
         }
     }
@@ -186,6 +214,8 @@ mod tests {
             (Space::Counter, "orders", ""),
             (Space::Timer, "render", ""),
             (Space::Pool, "db", ""),
+            (Space::ProcessLevel, "process_resident", ""),
+            (Space::ProcessTally, "process_cpu", ""),
         ] {
             let entry = Entry::new(space, name, method);
             let series: Series = entry.series(0, 400).to_string().parse().unwrap();

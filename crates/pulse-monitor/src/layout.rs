@@ -24,8 +24,8 @@ pub(crate) const SHARDS: usize = 8192;
 pub(crate) const CHUNK_BYTES: usize = 16 * 1024;
 /// Chunks of a shared region: 256 MiB, of which only what is used takes memory.
 pub(crate) const CHUNKS: usize = 16 * 1024;
-/// Gauges of a process.
-pub(crate) const GAUGES: usize = 120;
+/// Series of a process's own: its levels, and what it counts of itself.
+pub(crate) const SLOT_WORDS: usize = 120;
 /// Series beyond the cap, for what is recorded under the names that stand for all others.
 pub(crate) const OVERFLOW_ROOM: usize = 528;
 /// The cap on series has limits too: a number fits 16 bits.
@@ -75,8 +75,8 @@ pub(crate) struct Slot {
     /// The namespace in which the process id means something.
     pub(crate) namespace: AtomicU64,
     rest_of_line: [AtomicU64; 5],
-    /// Levels plus one by number of gauge; 0 is not set.
-    pub(crate) gauges: [AtomicU64; GAUGES],
+    /// By the place of the series: a level plus one, where 0 is not set, or a count.
+    pub(crate) words: [AtomicU64; SLOT_WORDS],
 }
 
 /// Kinds of series and of blocks.
@@ -90,15 +90,17 @@ pub(crate) enum Kind {
     Trend = 3,
     /// An octave of a trend, only a block.
     Page = 4,
-    /// A level in slots, only a series.
+    /// A level in slots, only a series. It is gone when the slot's process is.
     Gauge = 5,
     /// A count in the header, only a series.
     Dropped = 6,
+    /// A count in slots, only a series. The slot's next process counts on.
+    Tally = 7,
 }
 
 impl Kind {
     pub(crate) fn from_number(number: u64) -> Option<Self> {
-        [Self::Counter, Self::Rate, Self::Trend, Self::Page, Self::Gauge, Self::Dropped]
+        [Self::Counter, Self::Rate, Self::Trend, Self::Page, Self::Gauge, Self::Dropped, Self::Tally]
             .into_iter()
             .find(|kind| *kind as u64 == number)
     }
@@ -110,7 +112,7 @@ impl Kind {
             Self::Rate => Some(size_of::<RateCell>()),
             Self::Trend => Some(size_of::<TrendCell>()),
             Self::Page => Some(size_of::<PageCell>()),
-            Self::Gauge | Self::Dropped => None,
+            Self::Gauge | Self::Dropped | Self::Tally => None,
         }
     }
 }
@@ -142,11 +144,11 @@ impl Tag {
     }
 }
 
-/// An entry of the series index, packed in a word: kind, number among the gauges, and where the text is.
+/// An entry of the series index, packed in a word: kind, place, and where the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeriesEntry {
     pub(crate) kind: Kind,
-    /// Of a gauge or a reason; else 0.
+    /// Where its word is in slots, or which reason it is; else 0.
     pub(crate) place: u8,
     pub(crate) text_len: u16,
     /// From the start of the texts.

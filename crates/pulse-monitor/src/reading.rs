@@ -23,11 +23,17 @@ pub(crate) fn lock_all() -> MutexGuard<'static, ()> {
 pub(crate) struct Reader {
     /// Series of the region, as far as they are known: the position of each, or what gauge or damage it is.
     numbers: Vec<Number>,
-    /// Gauges by position, with slot and number.
-    gauges: Vec<(usize, usize, usize)>,
     series: Vec<Series>,
     shared: Arc<[Series]>,
     pages: Pages,
+}
+
+#[derive(Debug)]
+struct InSlots {
+    series: Series,
+    kind: Kind,
+    /// By slot; `None` where none was seen yet.
+    positions: Vec<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -36,8 +42,8 @@ enum Number {
     At(usize, Kind),
     /// A reason of not recording, with its position.
     Dropped(usize, u8),
-    /// A gauge, with a position per slot.
-    Gauge(Series),
+    /// Something with a position per slot.
+    InSlots(InSlots),
     /// Nothing that can be read.
     Damaged,
 }
@@ -56,10 +62,10 @@ impl Reader {
                     let count = count.map_or(0, |count| count.load(Ordering::Relaxed));
                     put(&mut cells, *at, CellTotal::Counter(count));
                 }
-                Number::Gauge(_) | Number::Damaged => {}
+                Number::InSlots(..) | Number::Damaged => {}
             }
         }
-        self.read_gauges(region, live, now, &mut cells);
+        self.read_slots(region, live, now, &mut cells);
         self.read_blocks(region, &mut cells);
         Totals { series: self.shared.clone(), cells, epoch }
     }
@@ -71,7 +77,9 @@ impl Reader {
                 region.series(number).and_then(|(entry, text)| Some((entry, text.parse::<Series>().ok()?)));
             let learned = match parsed {
                 None => Number::Damaged,
-                Some((entry, series)) if entry.kind == Kind::Gauge => Number::Gauge(series),
+                Some((entry, series)) if matches!(entry.kind, Kind::Gauge | Kind::Tally) => {
+                    Number::InSlots(InSlots { series, kind: entry.kind, positions: Vec::new() })
+                }
                 Some((entry, series)) => {
                     self.series.push(series);
                     let at = self.series.len() - 1;
@@ -84,33 +92,40 @@ impl Reader {
             };
             self.numbers.push(learned);
         }
-        if self.shared.len() != self.series.len() {
-            self.shared = self.series.as_slice().into();
-        }
     }
 
-    fn read_gauges(&mut self, region: &Region, live: &[usize], now: Nanos, cells: &mut Vec<CellTotal>) {
-        for &(at, _, _) in &self.gauges {
-            put(cells, at, CellTotal::Gauge(None));
-        }
-        for (number, learned) in self.numbers.iter().enumerate() {
-            let Number::Gauge(series) = learned else { continue };
-            for &slot in live {
-                let level = region.gauge(slot, number).map_or(0, |gauge| gauge.load(Ordering::Relaxed));
-                let Some(level) = level.checked_sub(1) else { continue };
-                let known = self.gauges.iter().find(|gauge| (gauge.1, gauge.2) == (slot, number));
-                let at = known.map_or(self.series.len(), |gauge| gauge.0);
-                if at == self.series.len() {
-                    self.series.push(series.clone().with(tag::WORKER, &slot.to_string()));
-                    self.gauges.push((at, slot, number));
+    /// Levels of the slots of living processes, and counts of all slots.
+    fn read_slots(&mut self, region: &Region, live: &[usize], now: Nanos, cells: &mut Vec<CellTotal>) {
+        let in_slots = self.numbers.iter_mut().enumerate().filter_map(|(number, learned)| match learned {
+            Number::InSlots(in_slots) => Some((number, in_slots)),
+            Number::At(..) | Number::Dropped(..) | Number::Damaged => None,
+        });
+        for (number, InSlots { series, kind, positions }) in in_slots {
+            positions.resize(region.slots_len().max(positions.len()), None);
+            for (slot, position) in positions.iter_mut().enumerate() {
+                let word = region.slot_word(slot, number).map_or(0, |word| word.load(Ordering::Relaxed));
+                let cell = match kind {
+                    Kind::Tally if word > 0 => CellTotal::Counter(word),
+                    Kind::Gauge if word > 0 && live.contains(&slot) => {
+                        let last = word - 1;
+                        CellTotal::Gauge(Some(Gauge { at: now, last, min: last, max: last }))
+                    }
+                    _ => CellTotal::Gauge(None),
+                };
+                if position.is_none() && cell == CellTotal::Gauge(None) {
+                    continue;
                 }
-                put(
-                    cells,
-                    at,
-                    CellTotal::Gauge(Some(Gauge { at: now, last: level, min: level, max: level })),
-                );
+                let at = *position.get_or_insert_with(|| {
+                    self.series.push(series.clone().with(tag::WORKER, &slot.to_string()));
+                    self.series.len() - 1
+                });
+                put(cells, at, cell);
             }
         }
+        self.share();
+    }
+
+    fn share(&mut self) {
         if self.shared.len() != self.series.len() {
             self.shared = self.series.as_slice().into();
         }
@@ -162,7 +177,7 @@ fn empty(kind: Kind) -> CellTotal {
     match kind {
         Kind::Rate => CellTotal::Rate(Rate::default()),
         Kind::Trend => CellTotal::Trend(TrendTotal::default()),
-        Kind::Counter | Kind::Page | Kind::Gauge | Kind::Dropped => CellTotal::Counter(0),
+        Kind::Counter | Kind::Page | Kind::Gauge | Kind::Dropped | Kind::Tally => CellTotal::Counter(0),
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::dropped::Dropped;
 use crate::layout::{
-    CHUNK_BYTES, GAUGES, Geometry, Header, Kind, LAYOUT, MAGIC, SHARDS, SLOTS, SeriesEntry, Slot, TAG_BYTES,
-    TEXT_BYTES, Tag,
+    CHUNK_BYTES, Geometry, Header, Kind, LAYOUT, MAGIC, SHARDS, SLOT_WORDS, SLOTS, SeriesEntry, Slot,
+    TAG_BYTES, TEXT_BYTES, Tag,
 };
 use crate::mapping::{Mapping, Shared};
 use crate::slow_queries::{self, SlowQueryTable};
@@ -136,17 +136,28 @@ impl Region {
         last.map_or(0, SeriesEntry::text_end) + len <= self.geometry.texts_len()
     }
 
-    /// The place in slots of the next gauge. Under the registry's lock.
-    pub(crate) fn next_gauge(&self) -> Result<u8, Dropped> {
+    /// The place in slots of the next series that has one. Under the registry's lock.
+    pub(crate) fn next_place(&self) -> Result<u8, Dropped> {
         let entries = (0..self.series_len()).filter_map(|number| self.entry(number));
-        let gauges = entries.filter(|entry| entry.kind == Kind::Gauge).count();
-        if gauges < GAUGES { Ok(gauges as u8) } else { Err(Dropped::Series) }
+        let taken = entries.filter(|entry| matches!(entry.kind, Kind::Gauge | Kind::Tally)).count();
+        if taken < SLOT_WORDS { Ok(taken as u8) } else { Err(Dropped::Series) }
     }
 
-    /// The level of a gauge in a slot, plus one.
-    pub(crate) fn gauge(&self, slot: usize, number: usize) -> Option<&AtomicU64> {
-        let entry = self.entry(number).filter(|entry| entry.kind == Kind::Gauge)?;
-        self.slot(slot)?.gauges.get(usize::from(entry.place))
+    /// The word of a series in a slot: a level plus one, or a count.
+    pub(crate) fn slot_word(&self, slot: usize, number: usize) -> Option<&AtomicU64> {
+        let entry = self.entry(number).filter(|entry| matches!(entry.kind, Kind::Gauge | Kind::Tally))?;
+        self.slot(slot)?.words.get(usize::from(entry.place))
+    }
+
+    /// Forgets the levels of a slot, whose process is another one now.
+    pub(crate) fn clear_levels(&self, slot: usize) {
+        for number in 0..self.series_len() {
+            if self.entry(number).is_some_and(|entry| entry.kind == Kind::Gauge)
+                && let Some(word) = self.slot_word(slot, number)
+            {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
     }
 
     // Slots.
@@ -255,7 +266,7 @@ impl Region {
             words.into_iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
         }
         for slot in (0..self.slots_len()).filter_map(|slot| self.slot(slot)) {
-            slot.gauges.iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
+            slot.words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         }
         self.slow_queries().into_iter().for_each(|table| table.clear());
         let header = self.header();
