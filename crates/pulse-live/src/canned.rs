@@ -1,10 +1,12 @@
 //! A small job in events, for the tests of all outputs.
 
 use pulse_model::{
-    Aggregate, EventKind, FailureKind, Finding, Histogram, Interval, IntervalEvent, Measured, Nanos,
-    RunEvent, RunInfo, ScenarioInfo, Series, Severity, Sighting, Snapshot, Summary, TargetResult, TimePoint,
-    Validity, Verdict, metric, tag,
+    Aggregate, EventKind, FailureKind, Finding, Gauge, Histogram, Interval, IntervalEvent, Measured, Nanos,
+    Rate, RunEvent, RunInfo, ScenarioInfo, Series, Severity, Sighting, Snapshot, Summary, TargetResult,
+    TimePoint, Validity, Verdict, metric, tag,
 };
+
+use crate::monitor_state::TARGET_MET;
 
 /// The whole job: 12 seconds of 60, with a breach and a notice.
 pub(crate) fn run() -> Vec<RunEvent> {
@@ -85,6 +87,90 @@ fn info() -> RunInfo {
         started: "2026-01-02T03:04:05.678Z".into(),
         version: "0.1.0".into(),
         ..RunInfo::default()
+    }
+}
+
+/// The same seconds as a watch of the service itself: a breach and no end, with its database, cache, pools and processes.
+pub(crate) fn watch() -> Vec<RunEvent> {
+    let mut events = vec![watch_started()];
+    events.extend((0..6).map(watch_snapshot));
+    events.push(breach());
+    events.extend((6..12).map(watch_snapshot));
+    events.push(notice());
+    events
+}
+
+pub(crate) fn watch_started() -> RunEvent {
+    let info = RunInfo {
+        kind: "monitor".into(),
+        name: "http://127.0.0.1:8000/metrics".into(),
+        scenarios: Vec::new(),
+        ..info()
+    };
+    RunEvent { at: Nanos::ZERO, kind: EventKind::Started(Box::new(info)) }
+}
+
+pub(crate) fn watch_snapshot(second: u64) -> RunEvent {
+    let IntervalEvent { point, mut snapshot, warmup } = interval(second);
+    snapshot.merge(&warmup.unwrap_or_default());
+    snapshot.series.retain(|series, _| &*series.metric == metric::RESPONSE_TIME);
+    let mut statements = Histogram::default();
+    statements.record_n(2_000_000, 40);
+    statements.record(60_000_000);
+    let select = Series::new(metric::DB_QUERY_TIME).with(tag::KIND, "select");
+    snapshot.add(select, Aggregate::Trend(statements));
+    snapshot.count(Series::new(metric::SLOW_QUERIES), 1);
+    let cache = Series::new(metric::CACHE).with(tag::CACHE, "accounts");
+    snapshot.add(cache, Aggregate::Rate(Rate { hits: 9, total: 10 }));
+    for (name, level) in [(metric::POOL_SIZE, 8), (metric::POOL_IN_USE, 3), (metric::POOL_WAITING, 0)] {
+        snapshot.add(Series::new(name).with(tag::POOL, "db"), level_at(second, level));
+    }
+    add_process(&mut snapshot, second);
+    let point = TimePoint { warmup: false, ..point };
+    let event = IntervalEvent { point, snapshot, warmup: None };
+    RunEvent { at: Nanos::from_secs(second + 1), kind: EventKind::Snapshot(Box::new(event)) }
+}
+
+/// A second of a process that says nothing about requests.
+pub(crate) fn process_snapshot(second: u64) -> RunEvent {
+    let interval = Interval { from: Nanos::from_secs(second), to: Nanos::from_secs(second + 1) };
+    let mut snapshot = Snapshot { interval: Some(interval), ..Snapshot::default() };
+    add_process(&mut snapshot, second);
+    let event = IntervalEvent { point: TimePoint::of(&snapshot, 0, false), snapshot, warmup: None };
+    RunEvent { at: interval.to, kind: EventKind::Snapshot(Box::new(event)) }
+}
+
+fn add_process(snapshot: &mut Snapshot, second: u64) {
+    let series = |name| Series::new(name).with(tag::WORKER, "0");
+    snapshot.count(series(metric::PROCESS_CPU), 250_000_000);
+    snapshot.count(series(metric::PROCESS_WALL), 1_000_000_000);
+    snapshot.count(series(metric::PROCESS_CONTEXT_SWITCHES).with(tag::KIND, "voluntary"), 120);
+    for (name, level) in [
+        (metric::PROCESS_RESIDENT, 45_000_000 + second * 100_000),
+        (metric::PROCESS_PROPORTIONAL, 40_000_000),
+        (metric::PROCESS_THREADS, 6),
+        (metric::PROCESS_DESCRIPTORS, 21),
+    ] {
+        snapshot.add(series(name), level_at(second, level));
+    }
+}
+
+fn level_at(second: u64, level: u64) -> Aggregate {
+    Aggregate::Gauge(Gauge { at: Nanos::from_secs(second), last: level, min: level, max: level })
+}
+
+/// The breach is over.
+pub(crate) fn met_again() -> RunEvent {
+    let target = missed_target().target.to_string();
+    RunEvent {
+        at: Nanos::from_secs(12),
+        kind: EventKind::Notice(Finding {
+            code: TARGET_MET.into(),
+            severity: Severity::Note,
+            message: format!("target met again: {target}"),
+            subject: target,
+            help: None,
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`Output`] is a consumer; [`Hub`] feeds several, each on a thread of its own, so that none disturbs the load.
 //! - [`TerminalView`] is the live view at a terminal, [`ProgressLines`] what a log gets instead.
 //! - [`Recorder`] writes a recording (`.pulse`); [`Replay`] and [`read_recording`] read it back.
+//! - [`Server`] answers `/metrics`, `/api/summary` and `/healthz` about a running job; [`SlidingWindow`] is its last part.
 //! - [`ViewState`] is what the live view shows, as plain data; [`draw`] puts it on a frame.
 //!
 //! ```
@@ -27,10 +28,15 @@
 
 mod hub;
 mod inline_block;
+mod monitor_state;
+mod monitor_view;
 mod output;
 mod progress_lines;
 mod recorder;
 mod recording;
+mod server;
+mod shown;
+mod sliding_window;
 mod terminal_view;
 mod view;
 mod view_state;
@@ -44,6 +50,8 @@ pub use output::Output;
 pub use progress_lines::ProgressLines;
 pub use recorder::{FORMAT, Recorder, VERSION};
 pub use recording::{Recording, RecordingError, Replay, read_recording};
+pub use server::{Feed, Server, ServerConfig, ServerError};
+pub use sliding_window::SlidingWindow;
 pub use terminal_view::TerminalView;
 pub use view::draw;
 pub use view_state::ViewState;

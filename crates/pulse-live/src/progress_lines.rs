@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use pulse_model::{EventKind, IntervalEvent, Nanos, RunEvent};
 use pulse_report::number;
 
+use crate::shown::{Job, Shown};
 use crate::view_state::{breach, clock};
 use crate::window::WINDOW;
 use crate::{Output, ViewState};
@@ -12,14 +13,14 @@ use crate::{Output, ViewState};
 /// Writes a line every 5 seconds of the job's own time, and one for every breach and notice.
 pub struct ProgressLines<W> {
     out: W,
-    state: ViewState,
+    shown: Shown,
     next: Nanos,
 }
 
 impl<W: Write> ProgressLines<W> {
     /// Lines go to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, state: ViewState::default(), next: WINDOW }
+        Self { out, shown: Shown::new(WINDOW), next: WINDOW }
     }
 
     fn interval(&mut self, at: Nanos, interval: &IntervalEvent) -> io::Result<()> {
@@ -28,23 +29,15 @@ impl<W: Write> ProgressLines<W> {
         }
         // The marks stay multiples of the period, however late an interval comes.
         self.next = Nanos((at.0 / WINDOW.0).saturating_add(1).saturating_mul(WINDOW.0));
-        let figures = self.state.figures();
-        let duration = self.state.run.as_ref().and_then(|run| run.duration);
-        let left = duration.map_or_else(String::new, |duration| {
+        let (run, what) = match self.shown.job() {
+            Job::Load(state) => (state.run.as_ref(), load(state)),
+            Job::Watch(state) => (Some(&state.run), state.line()),
+        };
+        let left = run.and_then(|run| run.duration).map_or_else(String::new, |duration| {
             format!(" of {}, {} left", clock(duration), clock(duration.since(at)))
         });
         let warmup = if interval.point.warmup { " (warm-up)" } else { "" };
-        self.line(&format!(
-            "{}{left}{warmup}: {} users, {} req/s, p50 {}, p95 {}, p99 {}, {} failed ({} in all)",
-            clock(at),
-            self.state.users,
-            number::rate(figures.rate),
-            number::millis(figures.p50),
-            number::millis(figures.p95),
-            number::millis(figures.p99),
-            figures.failed,
-            self.state.failed,
-        ))
+        self.line(&format!("{}{left}{warmup}: {what}", clock(at)))
     }
 
     fn line(&mut self, text: &str) -> io::Result<()> {
@@ -53,9 +46,24 @@ impl<W: Write> ProgressLines<W> {
     }
 }
 
+/// What the last seconds of a load were like.
+fn load(state: &ViewState) -> String {
+    let figures = state.figures();
+    format!(
+        "{} users, {} req/s, p50 {}, p95 {}, p99 {}, {} failed ({} in all)",
+        state.users,
+        number::rate(figures.rate),
+        number::millis(figures.p50),
+        number::millis(figures.p95),
+        number::millis(figures.p99),
+        figures.failed,
+        state.failed,
+    )
+}
+
 impl<W: Write + Send> Output for ProgressLines<W> {
     fn event(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.state.apply(event);
+        self.shown.apply(event);
         match &event.kind {
             EventKind::Snapshot(interval) => self.interval(event.at, interval),
             EventKind::Breach(result) => self.line(&format!("{}: {}", clock(event.at), breach(result))),
@@ -82,6 +90,11 @@ mod tests {
     #[test]
     fn a_line_every_five_seconds_of_the_job() {
         insta::assert_snapshot!(lines(&canned::run()));
+    }
+
+    #[test]
+    fn a_watch_tells_of_the_service() {
+        insta::assert_snapshot!(lines(&canned::watch()));
     }
 
     #[test]

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use pulse_model::{EventKind, Nanos, RunEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
-use ratatui::widgets::Widget;
 
+use crate::Output;
 use crate::inline_block::InlineBlock;
-use crate::{Output, ViewState};
+use crate::shown::Shown;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
-/// Rows of the view where the terminal has them.
-const HEIGHT: u16 = 12;
+/// Length of the window whose figures a watch shows, unless another is asked for.
+const WATCH_WINDOW: Nanos = Nanos::from_secs(60);
 /// Assumed where the terminal does not tell its size.
 const SIZE: Size = Size::new(80, 24);
 
@@ -24,7 +24,7 @@ const SIZE: Size = Size::new(80, 24);
 /// It sets no mode of the terminal, so there is nothing to restore after a panic or a second Ctrl-C.
 pub struct TerminalView<W> {
     block: InlineBlock<W>,
-    state: ViewState,
+    shown: Shown,
     /// Time of the latest event, and when it came.
     latest: Option<(Nanos, Instant)>,
     drawn: Option<Instant>,
@@ -42,17 +42,23 @@ impl<W: Write> TerminalView<W> {
     }
 
     fn with(block: InlineBlock<W>) -> Self {
-        Self { block, state: ViewState::default(), latest: None, drawn: None }
+        Self { block, shown: Shown::new(WATCH_WINDOW), latest: None, drawn: None }
+    }
+
+    /// The view of a watch shows figures of the last `window` instead of the last minute.
+    #[must_use]
+    pub fn with_window(self, window: Nanos) -> Self {
+        Self { shown: Shown::new(window), ..self }
     }
 
     fn draw(&mut self, now: Instant, size: Size) -> io::Result<()> {
         self.drawn = Some(now);
-        let area = visible(size);
+        let area = visible(size, self.shown.height());
         if area.is_empty() {
             return self.block.erase();
         }
         let mut buffer = Buffer::empty(area);
-        self.state.render(area, &mut buffer);
+        self.shown.render(area, &mut buffer);
         self.block.draw(&buffer)
     }
 
@@ -64,8 +70,8 @@ impl<W: Write> TerminalView<W> {
 
 /// The part of the terminal for the view: one column less, since a full line would wrap in some terminals, and one row
 /// less, for the cursor below.
-fn visible(size: Size) -> Rect {
-    let height = size.height.saturating_sub(1).min(HEIGHT);
+fn visible(size: Size, wanted: u16) -> Rect {
+    let height = size.height.saturating_sub(1).min(wanted);
     Rect::new(0, 0, size.width.saturating_sub(1), height)
 }
 
@@ -79,7 +85,7 @@ fn terminal_size() -> Size {
 impl<W: Write + Send> Output for TerminalView<W> {
     fn event(&mut self, event: &RunEvent) -> io::Result<()> {
         let now = Instant::now();
-        self.state.apply(event);
+        self.shown.apply(event);
         if matches!(event.kind, EventKind::Finished(_)) {
             self.latest = None;
             return self.block.erase();
@@ -93,7 +99,7 @@ impl<W: Write + Send> Output for TerminalView<W> {
             return Ok(());
         };
         let now = Instant::now();
-        self.state.advance(at + Nanos::from(now.duration_since(came)));
+        self.shown.advance(at + Nanos::from(now.duration_since(came)));
         self.draw_if_due(now)
     }
 }
@@ -154,7 +160,7 @@ mod tests {
         for (width, height, shown) in
             [(80, 24, (79, 12)), (60, 12, (59, 11)), (1, 1, (0, 0)), (20, 4, (19, 3)), (0, 0, (0, 0))]
         {
-            let area = visible(Size::new(width, height));
+            let area = visible(Size::new(width, height), 12);
             assert_eq!((area.width, area.height), shown, "{width}×{height}");
             let mut view = TerminalView::new(Vec::new());
             view.draw(Instant::now(), Size::new(width, height)).unwrap();

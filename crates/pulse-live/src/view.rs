@@ -153,7 +153,12 @@ fn progress(state: &ViewState, area: Rect, buffer: &mut Buffer) {
 }
 
 /// As many of the newest points as there is room for, the newest at the right.
-fn sparkline(label: &'static str, points: &std::collections::VecDeque<u64>, area: Rect, buffer: &mut Buffer) {
+pub(crate) fn sparkline(
+    label: &'static str,
+    points: &std::collections::VecDeque<u64>,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
     let [left, right] = Layout::horizontal([Constraint::Length(LABEL), Constraint::Fill(1)]).areas(area);
     Line::raw(label).render(left, buffer);
     let skipped = points.len().saturating_sub(usize::from(right.width));
@@ -174,7 +179,7 @@ fn errors(state: &ViewState, area: Rect, buffer: &mut Buffer) {
 }
 
 /// `name value  name value`, the names dim.
-fn pairs<'a>(pairs: &[(&'a str, String)]) -> Line<'a> {
+pub(crate) fn pairs<'a>(pairs: &[(&'a str, String)]) -> Line<'a> {
     let dim = Style::new().add_modifier(Modifier::DIM);
     let mut line = Line::default();
     for (index, (name, value)) in pairs.iter().enumerate() {
@@ -186,7 +191,7 @@ fn pairs<'a>(pairs: &[(&'a str, String)]) -> Line<'a> {
     line
 }
 
-fn style_of(applies: bool, severity: Severity) -> Style {
+pub(crate) fn style_of(applies: bool, severity: Severity) -> Style {
     match severity {
         _ if !applies => Style::new(),
         Severity::Note => Style::new().fg(Color::Cyan),

@@ -131,7 +131,7 @@ fn planned_requests(run: &RunInfo) -> Option<u64> {
     planned.sum()
 }
 
-fn bounded<T>(queue: &mut VecDeque<T>, limit: usize, item: T) {
+pub(crate) fn bounded<T>(queue: &mut VecDeque<T>, limit: usize, item: T) {
     if queue.len() == limit {
         queue.pop_front();
     }

@@ -1,0 +1,150 @@
+//! The server over real connections.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pulse_model::{Aggregate, Histogram, RunInfo, Series, metric, tag};
+
+use super::clients::MOST_CLIENTS;
+use super::*;
+
+fn feed() -> Feed {
+    let totals = || {
+        let mut totals = Snapshot::default();
+        let mut times = Histogram::default();
+        times.record(5_000_000);
+        let series =
+            Series::new(metric::RESPONSE_TIME).with(tag::ENDPOINT, "/orders").with(tag::STATUS, "200");
+        totals.add(series, Aggregate::Trend(times));
+        totals
+    };
+    let summary = move || Summary {
+        run: RunInfo { kind: "monitor".into(), name: "shop".into(), ..RunInfo::default() },
+        totals: totals(),
+        ..Summary::default()
+    };
+    Feed { totals: Arc::new(totals), summary: Arc::new(summary) }
+}
+
+fn start(token: Option<&str>) -> Server {
+    let config = ServerConfig { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
+    Server::start(&config, feed()).unwrap()
+}
+
+/// The whole answer to a request that ends the connection.
+fn ask(server: &Server, method: &str, path: &str, fields: &str) -> String {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn what_there_is_to_be_asked() {
+    let server = start(None);
+    for (method, path, fields, status, content) in [
+        ("GET", "/", "", 200, "/api/summary"),
+        ("GET", "/healthz", "", 200, "ok\n"),
+        ("GET", "/metrics", "", 200, "content-type: text/plain; version=0.0.4"),
+        ("GET", "/metrics", "Accept: application/openmetrics-text\r\n", 200, "# EOF\n"),
+        ("GET", "/metrics", "Accept: application/json\r\n", 200, "\"format\":\"pulse-snapshot\""),
+        ("GET", "/metrics", "Accept-Encoding: gzip\r\n", 200, "content-encoding: gzip"),
+        ("GET", "/api/summary", "", 200, "\"name\": \"shop\""),
+        ("HEAD", "/metrics", "", 200, "vary: Accept"),
+        ("GET", "/nothing", "", 404, "/healthz"),
+        ("POST", "/metrics", "Content-Length: 0\r\n", 405, "GET or HEAD"),
+        ("GET", "/metrics", "Host: evil.example\r\n", 421, "localhost"),
+    ] {
+        let answer = ask(&server, method, path, fields);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {answer}");
+        assert!(answer.contains(content), "{method} {path}: {content} in {answer}");
+    }
+    let answer = ask(&server, "GET", "/metrics", "");
+    for field in
+        ["cache-control: no-store", "x-content-type-options: nosniff", "content-security-policy: default"]
+    {
+        assert!(answer.contains(field), "{answer}");
+    }
+}
+
+#[test]
+fn other_names_and_strangers_are_refused() {
+    let server = start(None);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream
+        .write_all(b"GET /api/summary HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421 ") && !answer.contains("shop"), "{answer}");
+    let server = start(Some("s3cret-token"));
+    let answer = ask(&server, "GET", "/api/summary", "");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate: Bearer"), "{answer}");
+    let answer = ask(&server, "GET", "/api/summary", "Authorization: Bearer s3cret-token\r\n");
+    assert!(answer.contains("shop"), "{answer}");
+}
+
+#[test]
+fn a_request_that_is_too_large_is_refused() {
+    let server = start(None);
+    let answer = ask(&server, "GET", "/metrics", &format!("X-Long: {}\r\n", "x".repeat(1 << 20)));
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{}", &answer[..answer.len().min(200)]);
+}
+
+#[test]
+fn many_clients_wait_for_their_turn() {
+    let server = start(None);
+    // As many as there may be, and they all stay without asking anything.
+    let mut silent: Vec<TcpStream> =
+        (0..MOST_CLIENTS).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let address = server.address();
+    let answered = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&answered);
+    let waiting = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        seen.store(1, Ordering::SeqCst);
+        answer
+    });
+    // One that asks among the silent ones is answered while the other still waits.
+    silent[0].write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    silent[0].read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert_eq!(answered.load(Ordering::SeqCst), 0);
+    silent.pop();
+    assert!(waiting.join().unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn what_cannot_be_served_says_why() {
+    let server = start(None);
+    let address = server.address();
+    let taken = Server::start(&ServerConfig { address, token: None }, feed()).err().unwrap();
+    assert!(matches!(taken, ServerError::PortInUse { .. }), "{taken}");
+    let open = SocketAddr::from(([0, 0, 0, 0], 0));
+    let error = Server::start(&ServerConfig { address: open, token: None }, feed()).err().unwrap();
+    assert!(matches!(error, ServerError::NoToken { .. }), "{error}");
+    let error = Server::start(&ServerConfig { address, token: Some("x".into()) }, feed()).err().unwrap();
+    assert!(matches!(error, ServerError::BadToken), "{error}");
+    drop(server);
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn stopping_does_not_wait_for_an_idle_client() {
+    let server = start(None);
+    let mut idle = TcpStream::connect(server.address()).unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).unwrap();
+    drop(server);
+    let mut rest = Vec::new();
+    // Closed or reset, but over.
+    let _ = idle.read_to_end(&mut rest);
+}
