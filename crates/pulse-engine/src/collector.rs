@@ -91,6 +91,11 @@ impl Collector {
         }
     }
 
+    /// Everything recorded after the warm-up so far, merged.
+    pub fn totals(&self) -> &Snapshot {
+        &self.totals
+    }
+
     /// Verdicts on all targets as of now.
     pub fn judge(&self) -> Vec<TargetResult> {
         let judged = self.run.targets.iter().map(|target| {

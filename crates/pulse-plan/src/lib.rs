@@ -51,6 +51,7 @@ mod service;
 mod status;
 mod step;
 mod suite;
+mod target_conflict;
 mod template;
 mod url_plan;
 
@@ -72,5 +73,6 @@ pub use service::{Authorization, DEFAULT_URL, Service, ServiceError, ServiceOpti
 pub use status::{StatusError, StatusSet};
 pub use step::{Body, Step, Think};
 pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService};
+pub use target_conflict::target_conflict;
 pub use template::{Escape, Piece, Template, Variable};
 pub use url_plan::UrlRequest;

@@ -1,12 +1,13 @@
 //! Whether the targets of a case can be met at all, and whether its kind measures what they are about.
 
-use pulse_model::{Comparison, Estimate, Statistic, Subject, Target, Unit, metric};
+use pulse_model::{Estimate, Subject, metric};
 
 use crate::CaseKind;
 use crate::file::error::Diagnostics;
 use crate::file::reader::did_you_mean;
 use crate::file::suite::case::Work;
 use crate::file::targets::PlacedTarget;
+use crate::target_conflict::{contradict, impossible};
 
 /// The trends that requests have.
 const REQUEST_METRICS: [&str; 6] = [
@@ -94,82 +95,5 @@ pub(crate) fn check(notes: &Diagnostics<'_>, targets: &[PlacedTarget], offer: Op
             let message = format!("`{target}` contradicts `{}` on line {}", other.target, line_of(other));
             report(message, "no measurement meets both; keep one of them".to_owned());
         }
-    }
-}
-
-/// One end of what a target allows.
-#[derive(Clone, Copy)]
-struct Bound {
-    at: f64,
-    /// Whether the value itself is outside.
-    open: bool,
-}
-
-fn upper(target: &Target) -> Option<Bound> {
-    match target.comparison {
-        Comparison::Less => Some(Bound { at: target.limit, open: true }),
-        Comparison::AtMost | Comparison::Equal => Some(Bound { at: target.limit, open: false }),
-        Comparison::Greater | Comparison::AtLeast => None,
-    }
-}
-
-fn lower(target: &Target) -> Option<Bound> {
-    match target.comparison {
-        Comparison::Greater => Some(Bound { at: target.limit, open: true }),
-        Comparison::AtLeast | Comparison::Equal => Some(Bound { at: target.limit, open: false }),
-        Comparison::Less | Comparison::AtMost => None,
-    }
-}
-
-/// Whether no value lies between the two.
-fn empty(lower: Bound, upper: Bound) -> bool {
-    upper.at < lower.at || (upper.at <= lower.at && (lower.open || upper.open))
-}
-
-/// Why no measurement can meet a target.
-fn impossible(target: &Target) -> Option<String> {
-    let closed = |at| Bound { at, open: false };
-    let never_below = |least: f64| upper(target).is_some_and(|upper| empty(closed(least), upper));
-    let never_above = |most: f64| lower(target).is_some_and(|lower| empty(lower, closed(most)));
-    if let Subject::Ratio { statistic, by, .. } = &target.subject {
-        if is_at_most(*by, *statistic) && never_below(1.0) {
-            return Some(format!("{statistic} is never below {by}"));
-        }
-        if is_at_most(*statistic, *by) && never_above(1.0) {
-            return Some(format!("{statistic} is never above {by}"));
-        }
-    }
-    let may_shrink = target.subject == Subject::Estimate(Estimate::MemoryGrowth);
-    if !may_shrink && never_below(0.0) {
-        return Some("nothing is below 0".to_owned());
-    }
-    let bounded = target.unit == Unit::Share && target.subject != Subject::Estimate(Estimate::Cpu);
-    (bounded && never_above(1.0)).then(|| "nothing is above 100%".to_owned())
-}
-
-/// Whether no measurement can meet both targets.
-fn contradict(one: &Target, other: &Target) -> bool {
-    if one.tags != other.tags || one.unit != other.unit {
-        return false;
-    }
-    let below = |small: &Target, large: &Target| {
-        let ordered = match (&small.subject, &large.subject) {
-            (Subject::Trend { metric: a, statistic }, Subject::Trend { metric: b, statistic: by }) => {
-                a == b && is_at_most(*statistic, *by)
-            }
-            (a, b) => a == b,
-        };
-        ordered && matches!((lower(small), upper(large)), (Some(lower), Some(upper)) if empty(lower, upper))
-    };
-    below(one, other) || below(other, one)
-}
-
-/// Whether the first statistic of any data is at most the second one.
-fn is_at_most(one: Statistic, other: Statistic) -> bool {
-    use Statistic::{Max, Mean, Min, Quantile};
-    match (one, other) {
-        (Min, Min | Mean | Max | Quantile(_)) | (Mean | Quantile(_), Max) => true,
-        (Quantile(a), Quantile(b)) => a <= b,
-        _ => one == other,
     }
 }
