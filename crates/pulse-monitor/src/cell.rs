@@ -135,15 +135,30 @@ impl TrendCell {
     #[inline]
     pub(crate) fn note(&self, value: u64, epoch: u64) {
         add(&self.sum, value, Ordering::Relaxed);
+        let recent = &self.recent[epoch as usize % EPOCHS];
+        if recent.tag.load(Ordering::Relaxed) != epoch + 1 {
+            self.begin(recent, value, epoch);
+        } else if recent.inverted_min.load(Ordering::Relaxed) < !value {
+            recent.inverted_min.store(!value, Ordering::Relaxed);
+            self.widen(value);
+        } else if recent.max.load(Ordering::Relaxed) < value {
+            recent.max.store(value, Ordering::Relaxed);
+            self.widen(value);
+        }
+    }
+
+    /// The extremes of all time; a value within those of its epoch is within these.
+    #[cold]
+    fn widen(&self, value: u64) {
         raise(&self.inverted_min, !value);
         raise(&self.max, value);
-        let recent = &self.recent[epoch as usize % EPOCHS];
-        if recent.tag.load(Ordering::Relaxed) == epoch + 1 {
-            raise(&recent.inverted_min, !value);
-            raise(&recent.max, value);
-        } else {
-            recent.begin(value, epoch);
-        }
+    }
+
+    /// The first value of an epoch.
+    #[cold]
+    fn begin(&self, recent: &EpochCell, value: u64, epoch: u64) {
+        recent.begin(value, epoch);
+        self.widen(value);
     }
 
     /// Reads everything but the buckets, which must have been read before.
@@ -160,7 +175,6 @@ impl TrendCell {
 }
 
 impl EpochCell {
-    #[cold]
     fn begin(&self, value: u64, epoch: u64) {
         self.tag.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -179,7 +193,6 @@ impl EpochCell {
     }
 }
 
-#[inline]
 fn raise(word: &AtomicU64, value: u64) {
     if word.load(Ordering::Relaxed) < value {
         word.store(value, Ordering::Relaxed);

@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pulse_model::Nanos;
+use pulse_model::{Nanos, Schema};
 
 use crate::backing::{Backing, occupant};
+use crate::cell::PAGE_BUCKETS;
 use crate::clock;
 use crate::dropped::Dropped;
 use crate::entry::{Entry, Space};
+use crate::hot;
 use crate::layout::{Kind, OVERFLOW_ROOM};
 use crate::name_table::NameTable;
 use crate::names;
@@ -20,7 +22,7 @@ use crate::totals::Totals;
 use crate::warning;
 use crate::window::{MEMORY_BYTES, Window};
 use crate::worker::Worker;
-use crate::writer::{Writer, with_writer};
+use crate::writer::{self, Wanted, Writer};
 
 /// Longest series text of an entry that stands for all others, with room to spare.
 const OVERFLOW_TEXT_BYTES: usize = 128;
@@ -119,33 +121,42 @@ impl Core {
     /// Records a value of a trend, in nanoseconds.
     #[inline]
     pub(crate) fn trend(self: &Arc<Self>, entry: &Entry, place: usize, nanos: u64) {
-        self.record(entry, place, |writer, number| writer.trend(self, number, nanos));
+        if !entry.number(place).is_some_and(|number| hot::trend(self, number, nanos)) {
+            let octave = (nanos > 0).then(|| (Schema::MONITOR.index(nanos) / PAGE_BUCKETS) as u8);
+            self.record(entry, place, octave, |number| hot::trend(self, number, nanos));
+        }
     }
 
     /// Adds to a counter.
     #[inline]
     pub(crate) fn counter(self: &Arc<Self>, entry: &Entry, n: u64) {
-        self.record(entry, 0, |writer, number| writer.counter(self, number, n));
+        if !entry.number(0).is_some_and(|number| hot::counter(self, number, n)) {
+            self.record(entry, 0, None, |number| hot::counter(self, number, n));
+        }
     }
 
     /// Counts a hit or a miss.
     #[inline]
     pub(crate) fn rate(self: &Arc<Self>, entry: &Entry, is_hit: bool) {
-        self.record(entry, 0, |writer, number| writer.rate(self, number, is_hit));
+        if !entry.number(0).is_some_and(|number| hot::rate(self, number, is_hit)) {
+            self.record(entry, 0, None, |number| hot::rate(self, number, is_hit));
+        }
     }
 
-    #[inline]
+    /// Records what the hot path had no cell for.
+    #[cold]
     fn record(
         self: &Arc<Self>,
         entry: &Entry,
         place: usize,
-        record: impl FnOnce(&mut Writer, u16) -> Result<(), Dropped>,
+        octave: Option<u8>,
+        record: impl Fn(u16) -> bool,
     ) {
-        let number = match entry.number(place) {
-            Some(number) => Ok(number),
-            None => self.resolve(entry, place),
-        };
-        let recorded = number.and_then(|number| with_writer(self, |writer| record(writer, number)));
+        let number = entry.number(place).map_or_else(|| self.resolve(entry, place), Ok);
+        let recorded = number.and_then(|series| {
+            let wanted = Wanted { kind: entry.space.kind(), series, octave };
+            writer::record(self, wanted, || record(series))
+        });
         if let Err(reason) = recorded {
             self.count_dropped(reason);
         }

@@ -13,6 +13,7 @@ mod fork;
 mod global;
 mod group;
 mod group_file;
+mod hot;
 mod layout;
 mod liveness;
 mod lock_file;
@@ -31,6 +32,8 @@ mod summary;
 mod sync;
 mod ticker;
 mod totals;
+#[cfg(feature = "tower")]
+mod tower;
 mod warning;
 mod window;
 mod worker;
@@ -49,6 +52,8 @@ pub use summary::{
     CacheSummary, Covered, DatabaseSummary, EndpointSummary, MonitorSummary, PoolSummary, Requests,
     ResourceSummary, ResponseTimes,
 };
+#[cfg(feature = "tower")]
+pub use tower::{MonitorLayer, MonitorService, MonitoredAnswer, MonitoredBody};
 pub use warning::set_warning_hook;
 pub use worker::Worker;
 

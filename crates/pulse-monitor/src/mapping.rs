@@ -74,6 +74,18 @@ impl Mapping {
         Some(unsafe { &*self.raw.as_ptr().add(offset).cast::<T>() })
     }
 
+    /// What lies at a byte offset.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::get`] with the same offset and type would return something.
+    #[inline]
+    pub(crate) unsafe fn get_unchecked<T: Shared>(&self, offset: usize) -> &T {
+        debug_assert!(self.get::<T>(offset).is_some());
+        // SAFETY: the caller vouches for range and alignment; the rest is as in `get`.
+        unsafe { &*self.raw.as_ptr().add(offset).cast::<T>() }
+    }
+
     /// A run of them.
     pub(crate) fn run<T: Shared>(&self, offset: usize, count: usize) -> Option<&[T]> {
         let end = offset.checked_add(count.checked_mul(size_of::<T>())?)?;

@@ -23,7 +23,19 @@ fn cut_long(name: &str) -> &str {
 /// Whether [`tag_value`] would surely leave a name as it is; it is for the common case and may say no to a good name.
 #[inline]
 pub(crate) fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(|byte| (b' '..0x7F).contains(&byte))
+    let (words, rest) = name.as_bytes().as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let odd = words.iter().chain([&last]).fold(0, |odd, word| odd | odd_bytes(u64::from_ne_bytes(*word)));
+    odd == 0 && !name.is_empty() && name.len() <= NAME_BYTES
+}
+
+/// Not zero when one of eight bytes is below a blank or above `~`: the top bit of such a byte is set already, by adding 1, or
+/// by taking away a blank. (A carry reaches a neighbour only from such a byte.)
+#[inline]
+fn odd_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xFF;
+    (word | word.wrapping_add(ONES) | word.wrapping_sub(ONES * 0x20)) & (ONES * 0x80)
 }
 
 /// A name as the value of a tag: short, without control characters, not empty.
@@ -81,6 +93,20 @@ mod tests {
             assert_eq!(tag_value(name), value);
             assert_eq!(metric(name), as_metric);
         }
+    }
+
+    #[test]
+    fn plain_is_every_name_of_printable_ascii() {
+        for place in [0, 3, 7, 8, 15, 16] {
+            for byte in 0..=0x7F_u8 {
+                let mut name = [b'a'; 17];
+                name[place] = byte;
+                let expected = (b' '..0x7F).contains(&byte);
+                assert_eq!(is_plain(std::str::from_utf8(&name).unwrap()), expected, "{byte} at {place}");
+            }
+        }
+        assert!(!is_plain("") && !is_plain("ä") && !is_plain(&"a".repeat(NAME_BYTES + 1)));
+        assert!(is_plain(&"a".repeat(NAME_BYTES)));
     }
 
     proptest! {

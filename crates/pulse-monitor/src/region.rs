@@ -41,6 +41,18 @@ impl Region {
         self.mapping.get(offset as usize)
     }
 
+    /// What lies at an offset.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::cell`] with the same offset and type would return something.
+    #[inline]
+    #[expect(unsafe_code, reason = "the hot path has checked it before")]
+    pub(crate) unsafe fn cell_unchecked<T: Shared>(&self, offset: u32) -> &T {
+        // SAFETY: as above.
+        unsafe { self.mapping.get_unchecked(offset as usize) }
+    }
+
     #[inline]
     pub(crate) fn header(&self) -> &Header {
         self.mapping.get(0).expect("every geometry is longer than a header, and a mapping begins aligned")
@@ -91,6 +103,11 @@ impl Region {
 
     fn entry(&self, number: usize) -> Option<SeriesEntry> {
         SeriesEntry::from_word(self.index_word(number)?.load(Ordering::Relaxed))
+    }
+
+    /// The kind of a series below [`Self::series_len`].
+    pub(crate) fn series_kind(&self, number: usize) -> Option<Kind> {
+        Some(self.entry(number)?.kind)
     }
 
     /// A series below [`Self::series_len`]; `None` where the memory was damaged.

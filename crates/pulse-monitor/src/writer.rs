@@ -1,25 +1,31 @@
-//! A thread's own cells. Recording is: find the thread's writer, find the cell by the number of its series, add.
+//! A thread's own cells: the slow way, which makes what the hot path needs.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use pulse_model::Schema;
-
-use crate::cell::{CounterCell, OCTAVES, PAGE_BUCKETS, PageCell, RateCell, TrendCell};
+use crate::cell::OCTAVES;
 use crate::core::Core;
 use crate::dropped::Dropped;
+use crate::hot::{self, Place};
 use crate::layout::{CHUNK_BYTES, Kind, TAG_BYTES, Tag};
 use crate::region::Region;
 
+/// The blocks that a record needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) kind: Kind,
+    pub(crate) series: u16,
+    /// Of a trend's value.
+    pub(crate) octave: Option<u8>,
+}
+
 thread_local! {
-    static WRITERS: RefCell<Writers> = const { RefCell::new(Writers { list: Vec::new(), latest: 0 }) };
+    static WRITERS: RefCell<Writers> = const { RefCell::new(Writers { list: Vec::new() }) };
 }
 
 /// The writers of a thread: one for each monitor to which it records.
 struct Writers {
     list: Vec<(Weak<Core>, Writer)>,
-    /// The one that was used last, which most often is the one that is needed next.
-    latest: usize,
 }
 
 /// The right to write to a shard, with what is needed to find its cells again.
@@ -29,77 +35,60 @@ pub(crate) struct Writer {
     /// the child never writes to its parent's shards.
     key: u64,
     shard: u32,
-    cells: Vec<Place>,
+    places: Vec<Place>,
     /// The chunk into which blocks are put, and how much of it is taken.
     chunk: Option<(usize, usize)>,
 }
 
-/// Where the cell of a series is.
-#[derive(Clone, Debug, Default)]
-struct Place {
-    /// Offset in the region; 0 when there is no cell yet.
-    cell: u32,
-    /// Offsets of a trend's octaves; 0 when there is none yet.
-    pages: Option<Box<[u32; OCTAVES]>>,
-}
-
-/// Runs `record` with the calling thread's writer of a monitor.
-#[inline]
-pub(crate) fn with_writer(
-    core: &Arc<Core>,
-    record: impl FnOnce(&mut Writer) -> Result<(), Dropped>,
-) -> Result<(), Dropped> {
-    let mut record = Some(record);
-    let recorded = WRITERS.try_with(|writers| {
+/// Makes what a record needs, puts the table in use, and lets `record` try again.
+#[cold]
+pub(crate) fn record(core: &Arc<Core>, wanted: Wanted, record: impl Fn() -> bool) -> Result<(), Dropped> {
+    let prepared = WRITERS.try_with(|writers| {
         // It is taken only when an allocator or a hook records while it is being called from here.
         let mut writers = writers.try_borrow_mut().map_err(|_| Dropped::Busy)?;
-        let record = record.take().ok_or(Dropped::Busy)?;
-        record(writers.of(core)?)
+        hot::retract();
+        let writer = writers.of(core)?;
+        writer.add(core, wanted)?;
+        writer.publish();
+        Ok(())
     });
-    match (recorded, record) {
-        (Ok(result), _) => result,
-        (Err(_), Some(record)) => record_without_thread(core, record),
-        (Err(_), None) => Err(Dropped::Busy),
+    match prepared {
+        Ok(prepared) => prepared.and_then(|()| if record() { Ok(()) } else { Err(Dropped::Memory) }),
+        Err(_) => record_at_the_end(core, wanted, record),
     }
 }
 
-/// Records from a thread whose thread-local values are gone already: the shard goes back at once.
-#[cold]
-fn record_without_thread(
-    core: &Arc<Core>,
-    record: impl FnOnce(&mut Writer) -> Result<(), Dropped>,
-) -> Result<(), Dropped> {
+/// Records from a thread whose thread-local values are gone already, from the destructor of another one: the shard goes back at
+/// once.
+fn record_at_the_end(core: &Arc<Core>, wanted: Wanted, record: impl Fn() -> bool) -> Result<(), Dropped> {
+    hot::retract();
     let mut writer = core.adopt()?;
-    let result = record(&mut writer);
+    let added = writer.add(core, wanted);
+    if added.is_ok() {
+        writer.publish();
+        record();
+        hot::retract();
+    }
     core.give_back(writer);
-    result
+    added
 }
 
 impl Writers {
-    #[inline]
     fn of(&mut self, core: &Arc<Core>) -> Result<&mut Writer, Dropped> {
         let key = core.key();
-        if self.list.get(self.latest).is_none_or(|(_, writer)| writer.key != key) {
-            self.latest = self.find(core)?;
-        }
-        Ok(&mut self.list[self.latest].1)
-    }
-
-    #[cold]
-    fn find(&mut self, core: &Arc<Core>) -> Result<usize, Dropped> {
-        let key = core.key();
         if let Some(at) = self.list.iter().position(|(_, writer)| writer.key == key) {
-            return Ok(at);
+            return Ok(&mut self.list[at].1);
         }
         self.list.retain(|(core, writer)| core.upgrade().is_some_and(|core| core.key() == writer.key));
         self.list.push((Arc::downgrade(core), core.adopt()?));
-        Ok(self.list.len() - 1)
+        Ok(&mut self.list.last_mut().ok_or(Dropped::Busy)?.1)
     }
 }
 
 impl Drop for Writers {
     /// The thread ends: its shards go to the next ones, with everything that was counted.
     fn drop(&mut self) {
+        hot::retract();
         for (core, writer) in self.list.drain(..) {
             if let Some(core) = core.upgrade() {
                 core.give_back(writer);
@@ -111,13 +100,13 @@ impl Drop for Writers {
 impl Writer {
     /// A writer for a shard, whose cells are found by walking its chunks.
     pub(crate) fn open(key: u64, shard: u32, region: &Region) -> Self {
-        let mut writer = Self { key, shard, cells: Vec::new(), chunk: None };
+        let mut writer = Self { key, shard, places: Vec::new(), chunk: None };
         for chunk in region.chunks_of(shard) {
             let mut used = 0;
             for (tag, offset) in region.blocks(chunk) {
                 let end = offset as usize + tag.kind.cell_bytes().unwrap_or(CHUNK_BYTES);
                 used = end - region.geometry().chunk_at(chunk);
-                writer.link(tag, offset);
+                writer.link(region, tag, offset);
             }
             writer.chunk = Some((chunk, used));
         }
@@ -129,98 +118,66 @@ impl Writer {
         self.key
     }
 
-    /// Records a value of a trend, in nanoseconds.
-    #[inline]
-    pub(crate) fn trend(&mut self, core: &Core, series: u16, value: u64) -> Result<(), Dropped> {
-        let region = core.region();
-        let index = if value == 0 { 0 } else { Schema::MONITOR.index(value) };
-        let (octave, bucket) = (index / PAGE_BUCKETS, index % PAGE_BUCKETS);
-        let (cell, page) = match self.cells.get(usize::from(series)) {
-            Some(Place { cell, pages: Some(pages) }) if pages[octave % OCTAVES] != 0 => {
-                (*cell, pages[octave % OCTAVES])
-            }
-            _ => self.trend_block(core, series, octave)?,
-        };
-        let cell = region.cell::<TrendCell>(cell).ok_or(Dropped::Memory)?;
-        let page = region.cell::<PageCell>(page).ok_or(Dropped::Memory)?;
-        let epoch = core.epoch();
-        if value == 0 {
-            cell.zero(epoch);
-        } else {
-            cell.note(value, epoch);
-            page.count(bucket);
+    /// Puts the table in use.
+    #[expect(unsafe_code, reason = "what the hot path relies on holds here")]
+    fn publish(&self) {
+        // SAFETY: the table is changed only by `add`, which is called after `retract`, and is dropped or moved to another
+        // thread only after `retract`, except for the writers of monitors that are gone or whose key has changed, and
+        // those nobody asks for. The offsets are those of `link`, which are
+        // checked against the kinds of blocks and series.
+        unsafe { hot::publish(self.key, &self.places) }
+    }
+
+    /// Adds the blocks that are wanted, unless they are there.
+    fn add(&mut self, core: &Core, wanted: Wanted) -> Result<(), Dropped> {
+        let Wanted { kind, series, octave } = wanted;
+        let place = self.places.get(usize::from(series));
+        if place.is_none_or(|place| place.cell == 0) {
+            self.add_block(core, Tag { kind, octave: 0, series })?;
+        }
+        let Some(octave) = octave else { return Ok(()) };
+        let pages = self.places.get(usize::from(series)).and_then(|place| place.pages.as_ref());
+        if pages.is_none_or(|pages| pages[usize::from(octave) % OCTAVES] == 0) {
+            self.add_block(core, Tag { kind: Kind::Page, octave, series })?;
         }
         Ok(())
-    }
-
-    /// Adds to a counter.
-    #[inline]
-    pub(crate) fn counter(&mut self, core: &Core, series: u16, n: u64) -> Result<(), Dropped> {
-        let cell = self.cell(core, Tag { kind: Kind::Counter, octave: 0, series })?;
-        core.region().cell::<CounterCell>(cell).ok_or(Dropped::Memory)?.add(n);
-        Ok(())
-    }
-
-    /// Counts a hit or a miss.
-    #[inline]
-    pub(crate) fn rate(&mut self, core: &Core, series: u16, is_hit: bool) -> Result<(), Dropped> {
-        let cell = self.cell(core, Tag { kind: Kind::Rate, octave: 0, series })?;
-        let cell = core.region().cell::<RateCell>(cell).ok_or(Dropped::Memory)?;
-        if is_hit {
-            cell.hit()
-        } else {
-            cell.miss()
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn cell(&mut self, core: &Core, tag: Tag) -> Result<u32, Dropped> {
-        match self.cells.get(usize::from(tag.series)) {
-            Some(place) if place.cell != 0 => Ok(place.cell),
-            _ => self.block(core, tag),
-        }
-    }
-
-    /// Cell and page of a trend, of which at least one is new.
-    #[cold]
-    fn trend_block(&mut self, core: &Core, series: u16, octave: usize) -> Result<(u32, u32), Dropped> {
-        let cell = self.cell(core, Tag { kind: Kind::Trend, octave: 0, series })?;
-        let octave = octave as u8;
-        Ok((cell, self.block(core, Tag { kind: Kind::Page, octave, series })?))
     }
 
     /// Appends a block to the shard.
-    #[cold]
-    fn block(&mut self, core: &Core, tag: Tag) -> Result<u32, Dropped> {
+    fn add_block(&mut self, core: &Core, tag: Tag) -> Result<(), Dropped> {
         let region = core.region();
         loop {
             if let Some((chunk, used)) = self.chunk
                 && let Some(offset) = region.add_block(chunk, used, tag)
             {
                 self.chunk = Some((chunk, used + TAG_BYTES + tag.kind.cell_bytes().ok_or(Dropped::Invalid)?));
-                self.link(tag, offset);
-                return Ok(offset);
+                self.link(region, tag, offset);
+                return Ok(());
             }
             self.chunk = Some((core.add_chunk(self.shard)?, 0));
         }
     }
 
-    fn link(&mut self, tag: Tag, offset: u32) {
+    /// Enters a block into the table, unless it is not what its series is: then the memory was damaged, and the next record of
+    /// that series appends another block.
+    fn link(&mut self, region: &Region, tag: Tag, offset: u32) {
         let series = usize::from(tag.series);
-        if series >= self.cells.len() {
-            self.cells.resize(series + 1, Place::default());
+        let kind = if tag.kind == Kind::Page { Kind::Trend } else { tag.kind };
+        if region.series_kind(series) != Some(kind) {
+            return;
         }
-        let place = &mut self.cells[series];
-        if tag.kind == Kind::Page {
-            // A trend's cell comes before its pages; a page without one is damage, and what is recorded gets a new one.
-            if place.cell == 0 {
-                return;
+        if series >= self.places.len() {
+            self.places.resize(series + 1, Place::default());
+        }
+        let place = &mut self.places[series];
+        match tag.kind {
+            // A trend's cell comes before its pages.
+            Kind::Page if place.cell != 0 => {
+                let pages = place.pages.get_or_insert_with(|| Box::new([0; OCTAVES]));
+                pages[usize::from(tag.octave) % OCTAVES] = offset;
             }
-            let pages = place.pages.get_or_insert_with(|| Box::new([0; OCTAVES]));
-            pages[usize::from(tag.octave) % OCTAVES] = offset;
-        } else {
-            place.cell = offset;
+            Kind::Page => {}
+            _ => place.cell = offset,
         }
     }
 }
