@@ -120,6 +120,10 @@ pub(crate) fn watch_snapshot(second: u64) -> RunEvent {
     let select = Series::new(metric::DB_QUERY_TIME).with(tag::KIND, "select");
     snapshot.add(select, Aggregate::Trend(statements));
     snapshot.count(Series::new(metric::SLOW_QUERIES), 1);
+    let slow = |name| Series::new(name).with(tag::QUERY, "SELECT * FROM trades WHERE symbol = ?");
+    snapshot.count(slow(metric::SLOW_QUERY_COUNT), 1);
+    snapshot.count(slow(metric::SLOW_QUERY_TIME), 60_000_000);
+    snapshot.add(slow(metric::SLOW_QUERY_MAX), level_at(second, 60_000_000));
     let cache = Series::new(metric::CACHE).with(tag::CACHE, "accounts");
     snapshot.add(cache, Aggregate::Rate(Rate { hits: 9, total: 10 }));
     for (name, level) in [(metric::POOL_SIZE, 8), (metric::POOL_IN_USE, 3), (metric::POOL_WAITING, 0)] {

@@ -17,6 +17,8 @@ use crate::view_state::clock;
 
 /// Endpoints that are shown where there is room.
 const ENDPOINTS: usize = 12;
+/// Forms of slow statements that are shown where there is room.
+const SLOW: usize = 3;
 /// Columns of the figures of an endpoint.
 const FIGURES: usize = 50;
 /// Narrowest room for an endpoint's name beside its figures.
@@ -37,6 +39,7 @@ enum Block {
     EndpointHeader,
     Endpoint(usize),
     Database,
+    Slow(usize),
     Caches,
     Pools,
     Process,
@@ -75,6 +78,9 @@ impl MonitorState {
             add(true, Block::Endpoint(number), if number < 3 { 6 } else { 14 });
         }
         add(figures.database.count > 0, Block::Database, 8);
+        for number in 0..figures.slow_statements.len().min(SLOW) {
+            add(true, Block::Slow(number), 15);
+        }
         add(!figures.caches.is_empty(), Block::Caches, 9);
         add(!figures.pools.is_empty(), Block::Pools, 10);
         add(process, Block::Process, 5);
@@ -127,6 +133,14 @@ fn render(state: &MonitorState, block: Block, area: Rect, buffer: &mut Buffer) {
             }
         }
         Block::Database => database(state).render(area, buffer),
+        Block::Slow(number) => {
+            if let Some(slow) = figures.slow_statements.get(number) {
+                let [total, max] = [slow.total, slow.max].map(|nanos| number::millis(Some(nanos as f64)));
+                let query = number::printable(&slow.query);
+                pairs(&[("slow", format!("{}× {total}, max {max}  {query}", slow.count))])
+                    .render(area, buffer);
+            }
+        }
         Block::Caches => caches(state).render(area, buffer),
         Block::Pools => pools(state).render(area, buffer),
         Block::Process => process(state).render(area, buffer),

@@ -68,6 +68,13 @@ pub mod metric {
     pub const DB_QUERY_TIME: &str = "db_query_time";
     /// Counter: database statements that took longer than the limit of slow ones.
     pub const SLOW_QUERIES: &str = "slow_queries";
+    /// Counter: how often a form of statement was slow; tag `query`. Of the slowest forms only, and only in Pulse's own JSON:
+    /// texts are no labels for a time series database.
+    pub const SLOW_QUERY_COUNT: &str = "slow_query_count";
+    /// Counter, nanoseconds: the time of these occurrences; tag `query`.
+    pub const SLOW_QUERY_TIME: &str = "slow_query_time";
+    /// Gauge, nanoseconds: the longest of them; tag `query`.
+    pub const SLOW_QUERY_MAX: &str = "slow_query_max";
     /// Rate: lookups in a cache that found something, of all; tag `cache` where it has a name.
     pub const CACHE: &str = "cache";
     /// Gauge: connections (or whatever it holds) of a pool; tags `pool` and `worker`.
@@ -130,6 +137,8 @@ pub mod tag {
     pub const METHOD: &str = "method";
     /// Which sort of what the metric counts, for example `select` of database statements.
     pub const KIND: &str = "kind";
+    /// A form of database statement, without its values.
+    pub const QUERY: &str = "query";
     /// A cache's name.
     pub const CACHE: &str = "cache";
     /// A pool's name.

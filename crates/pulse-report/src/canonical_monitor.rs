@@ -73,6 +73,16 @@ pub(crate) fn totals() -> Snapshot {
         totals.add(series, Aggregate::Trend(trend(count, 10)));
     }
     totals.count(Series::new(metric::SLOW_QUERIES), 4);
+    for (query, count, total, max) in [
+        ("INSERT INTO trades VALUES (…)", 1, 60, 60),
+        ("SELECT * FROM trades", 3, 190, 81),
+        ("SELECT ?", 0, 0, 9),
+    ] {
+        let series = |name| Series::new(name).with(tag::QUERY, query);
+        totals.count(series(metric::SLOW_QUERY_COUNT), count);
+        totals.count(series(metric::SLOW_QUERY_TIME), total * 1_000_000);
+        totals.add(series(metric::SLOW_QUERY_MAX), gauge(max * 1_000_000));
+    }
     totals.add(Series::new(metric::CACHE), Aggregate::Rate(Rate { hits: 90, total: 100 }));
     for (name, levels) in
         [(metric::POOL_SIZE, [8, 8]), (metric::POOL_IN_USE, [8, 1]), (metric::POOL_WAITING, [1, 0])]

@@ -224,5 +224,6 @@ fn change(subject: &str, effect: Effect, [before, after]: [f64; 2], ratio: f64, 
         ratio: around(ratio),
         p_value,
         effect,
+        negligible: false,
     }
 }

@@ -48,15 +48,46 @@ pub(crate) fn chance(change: &Change) -> String {
     }
 }
 
+/// By how much, or that it is too little to matter, whatever the ratio.
+pub(crate) fn amount(change: &Change) -> String {
+    if change.negligible { "negligible".to_owned() } else { difference(change.ratio.value) }
+}
+
 /// One line: `p95 40.00ms → 48.00ms, +20.0% (95% interval +12.0% – +28.0%, p < 0.001)`.
 pub(crate) fn sentence(change: &Change) -> String {
-    format!(
-        "{} {} → {}, {} (95% interval {}, {})",
+    let values = format!(
+        "{} {} → {}",
         subject(change),
         figure(change, change.before.value),
-        figure(change, change.after.value),
-        difference(change.ratio.value),
-        interval(change),
-        chance(change)
-    )
+        figure(change, change.after.value)
+    );
+    if change.negligible {
+        // The interval of a ratio of next to nothing would only confuse.
+        return format!("{values}, {}", amount(change));
+    }
+    format!("{values}, {} (95% interval {}, {})", amount(change), interval(change), chance(change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulse_model::{Measured, Unit};
+
+    #[test]
+    fn next_to_nothing_has_no_ratio() {
+        let at = |value| Measured { value, lo: value, hi: value, samples: 9 };
+        let change = Change {
+            subject: "cpu".into(),
+            unit: Unit::Share,
+            before: at(0.0099),
+            after: at(0.005),
+            ratio: at(1.0),
+            p_value: 1.0,
+            effect: Effect::Unchanged,
+            negligible: true,
+        };
+        assert!(sentence(&change).ends_with("0.99% → 0.50%, negligible"), "{}", sentence(&change));
+        let counts = Change { negligible: false, ..change };
+        assert!(sentence(&counts).contains("+0.0% (95% interval"), "{}", sentence(&counts));
+    }
 }

@@ -121,6 +121,8 @@ mod tests {
         let service = document(&canonical_monitor::full())["service"].clone();
         for (pointer, wanted) in [
             ("/slow_queries", json!(4)),
+            ("/slow_statements/0/query", json!("SELECT * FROM trades")),
+            ("/slow_statements/0/max_ms", json!(81.0)),
             ("/database/0/name", json!("select")),
             ("/database/0/per_second", json!(50.0)),
             ("/caches/0/hits", json!(90)),

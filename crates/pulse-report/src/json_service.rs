@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use crate::json_document::{millis, rounded};
 use crate::monitor_text::is_monitor;
-use crate::service::{ProcessFigures, ServiceFigures, Times};
+use crate::service::{ProcessFigures, ServiceFigures, SlowStatement, Times};
 
 #[derive(Serialize)]
 pub(crate) struct Service {
     covered_ms: f64,
     slow_queries: u64,
+    slow_statements: Vec<Slow>,
     database: Vec<Timed>,
     timers: Vec<Timed>,
     caches: Vec<Cache>,
@@ -31,6 +32,14 @@ struct Timed {
     p95_ms: Option<f64>,
     p99_ms: Option<f64>,
     max_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Slow {
+    query: String,
+    count: u64,
+    total_ms: f64,
+    max_ms: f64,
 }
 
 #[derive(Serialize)]
@@ -79,6 +88,7 @@ pub(crate) fn service(summary: &Summary) -> Option<Service> {
     Some(Service {
         covered_ms: figures.length.as_millis_f64(),
         slow_queries: figures.slow_queries,
+        slow_statements: figures.slow_statements.into_iter().map(slow).collect(),
         database: figures.statements.into_iter().map(timed).collect(),
         timers: figures.timers.into_iter().map(timed).collect(),
         caches: figures
@@ -96,6 +106,15 @@ pub(crate) fn service(summary: &Summary) -> Option<Service> {
         counters: counters(figures.counters),
         dropped: counters(figures.dropped),
     })
+}
+
+fn slow(statement: SlowStatement) -> Slow {
+    Slow {
+        query: statement.query,
+        count: statement.count,
+        total_ms: millis(statement.total as f64),
+        max_ms: millis(statement.max as f64),
+    }
 }
 
 fn timed((name, times): (String, Times)) -> Timed {

@@ -84,6 +84,6 @@ pub use junit::JUnit;
 pub use markdown::Markdown;
 pub use pytest_benchmark::{CommitInfo, PytestBenchmark};
 pub use reporter::Reporter;
-pub use service::{PoolFigures, ProcessFigures, RequestFigures, ServiceFigures, Times};
+pub use service::{PoolFigures, ProcessFigures, RequestFigures, ServiceFigures, SlowStatement, Times};
 pub use suite_text::{Detail, SuiteText};
 pub use text::Text;

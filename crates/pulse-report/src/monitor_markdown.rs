@@ -9,6 +9,11 @@ use crate::wording;
 pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
     let service = ServiceFigures::of(&figures.summary.totals);
     times(page, "Database", &service.statements);
+    let slow = service.slow_statements.iter().map(|slow| {
+        let [total, max] = [slow.total, slow.max].map(|nanos| number::millis(Some(nanos as f64)));
+        vec![escaped(&slow.query), slow.count.to_string(), total, max]
+    });
+    page.table("Slow statements", &["Statement", ">n", ">Total", ">Max"], slow.collect());
     times(page, "Timers", &service.timers);
     let caches = service.caches.iter().map(|(name, rate)| {
         let share = number::percent(rate.hits, rate.total);

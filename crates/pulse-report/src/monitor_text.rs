@@ -27,6 +27,7 @@ pub(crate) fn sections(page: &mut Page, figures: &Figures<'_>) {
     if service.slow_queries > 0 {
         page.row("  Slower than the service's limit", service.slow_queries);
     }
+    slow_statements(page, &service);
     times(page, "TIMERS (ms)", ("name", &service.timers));
     caches(page, &service);
     pools(page, &service);
@@ -71,6 +72,31 @@ fn millis(nanos: Option<f64>) -> String {
 
 fn quantile(quantile: Option<Quantile>) -> String {
     millis(quantile.map(|quantile| quantile.estimate as f64))
+}
+
+/// Forms of slow statements that are shown; the other formats have all.
+const SLOW_STATEMENTS: usize = 10;
+
+fn slow_statements(page: &mut Page, service: &ServiceFigures) {
+    if service.slow_statements.is_empty() {
+        return;
+    }
+    page.title("SLOW STATEMENTS (ms)");
+    let mut table = Table::new([
+        ("n", Column::Figure),
+        ("total", Column::Figure),
+        ("max", Column::Figure),
+        ("statement", Column::Name),
+    ]);
+    for slow in service.slow_statements.iter().take(SLOW_STATEMENTS) {
+        let [total, max] = [slow.total, slow.max].map(|nanos| millis(Some(nanos as f64)));
+        table.row([slow.count.to_string(), total, max, slow.query.clone()]);
+    }
+    page.block(&table.render(page.width()));
+    let more = service.slow_statements.len().saturating_sub(SLOW_STATEMENTS);
+    if more > 0 {
+        page.line(&format!("  and {more} more, which the other formats show"));
+    }
 }
 
 fn caches(page: &mut Page, service: &ServiceFigures) {

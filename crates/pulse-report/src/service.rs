@@ -21,6 +21,8 @@ pub struct ServiceFigures {
     pub statements: Vec<(String, Times)>,
     /// Statements that took longer than the service's limit.
     pub slow_queries: u64,
+    /// The forms of slow statements that took most time.
+    pub slow_statements: Vec<SlowStatement>,
     /// Caches by name; one without a name is `cache`.
     pub caches: Vec<(String, Rate)>,
     /// Pools by name, summed over all workers.
@@ -65,6 +67,19 @@ pub struct Times {
     pub p99: Option<Quantile>,
     /// Largest value, nanoseconds.
     pub max: Option<u64>,
+}
+
+/// A form of database statement that was slow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlowStatement {
+    /// The statement without its values.
+    pub query: String,
+    /// How often it was slow.
+    pub count: u64,
+    /// The time of these occurrences, nanoseconds.
+    pub total: u64,
+    /// The longest that is known, nanoseconds.
+    pub max: u64,
 }
 
 /// A pool's latest readings.
@@ -116,6 +131,7 @@ struct Gathered {
     endpoints: BTreeMap<String, (Histogram, u64)>,
     statuses: BTreeMap<String, u64>,
     statements: BTreeMap<String, Histogram>,
+    slow: BTreeMap<String, SlowStatement>,
     caches: BTreeMap<String, Rate>,
     pools: BTreeMap<String, PoolFigures>,
     processes: BTreeMap<String, Process>,
@@ -141,6 +157,8 @@ impl ServiceFigures {
         figures.statements =
             gathered.statements.iter().map(|(kind, each)| (kind.clone(), Times::of(each, length))).collect();
         figures.statements.sort_by_key(|(_, each)| std::cmp::Reverse(each.sum));
+        figures.slow_statements = gathered.slow.into_values().filter(|each| each.count > 0).collect();
+        figures.slow_statements.sort_by_key(|each| std::cmp::Reverse(each.total));
         figures.caches = gathered.caches.into_iter().collect();
         figures.pools = gathered.pools.into_iter().collect();
         let processes = gathered.processes.into_iter();
@@ -199,6 +217,9 @@ impl Gathered {
             (metric::SLOW_QUERIES, Aggregate::Counter(count)) => {
                 figures.slow_queries = figures.slow_queries.saturating_add(*count);
             }
+            (metric::SLOW_QUERY_COUNT | metric::SLOW_QUERY_TIME | metric::SLOW_QUERY_MAX, _) => {
+                self.slow(series, aggregate);
+            }
             (metric::CACHE, Aggregate::Rate(rate)) => {
                 let cache = self.caches.entry(label(series, tag::CACHE, metric::CACHE)).or_default();
                 cache.hits = cache.hits.saturating_add(rate.hits);
@@ -238,6 +259,18 @@ impl Gathered {
         if let Some(status) = series.tag(tag::STATUS) {
             let count = self.statuses.entry(status.to_owned()).or_default();
             *count = count.saturating_add(trend.count());
+        }
+    }
+
+    fn slow(&mut self, series: &Series, aggregate: &Aggregate) {
+        let Some(query) = series.tag(tag::QUERY) else { return };
+        let entry = || SlowStatement { query: query.to_owned(), ..SlowStatement::default() };
+        let statement = self.slow.entry(query.to_owned()).or_insert_with(entry);
+        match (&*series.metric, aggregate) {
+            (metric::SLOW_QUERY_COUNT, Aggregate::Counter(count)) => statement.count = *count,
+            (metric::SLOW_QUERY_TIME, Aggregate::Counter(nanos)) => statement.total = *nanos,
+            (metric::SLOW_QUERY_MAX, Aggregate::Gauge(gauge)) => statement.max = gauge.last,
+            _ => {}
         }
     }
 
@@ -317,6 +350,9 @@ mod tests {
         assert_eq!(figures.statuses, [("200".to_owned(), 1_670), ("503".to_owned(), 30)]);
         assert_eq!(figures.database.count, 600);
         assert_eq!(figures.slow_queries, 4);
+        let slow = &figures.slow_statements[0];
+        assert_eq!((slow.query.as_str(), slow.count, slow.max), ("SELECT * FROM trades", 3, 81_000_000));
+        assert_eq!(figures.slow_statements.len(), 2);
         assert_eq!(figures.caches, [("cache".to_owned(), Rate { hits: 90, total: 100 })]);
         assert_eq!(figures.pools, [("db".to_owned(), PoolFigures { size: 16, in_use: 9, waiting: 1 })]);
         assert_eq!(figures.counters, [("orders{side=\"buy\"}".to_owned(), 12)]);

@@ -139,7 +139,7 @@ fn changed(page: &mut Page, suite: &Suite<'_>) {
             escaped(&changes::subject(change)),
             changes::figure(change, change.before.value),
             changes::figure(change, change.after.value),
-            changes::difference(change.ratio.value),
+            changes::amount(change),
             changes::interval(change),
         ]
     });
