@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use pulse_model::{Aggregate, Histogram, Series, Snapshot, tag};
 
-use crate::families::{Attribute, Definition, EVERYWHERE, Instrument, Source, Unit, definition};
+use crate::families::{Attribute, Definition, EVERYWHERE, Instrument, Source, Unit, definition, is_exported};
 use crate::names::Escaping;
 use crate::naming;
 
@@ -100,7 +100,7 @@ impl<'a> Exposition<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, escaping: Escaping) -> Self {
         let mut drafts: Vec<Draft<'a>> = Vec::new();
         let mut open: Option<(&'a str, u8, usize)> = None;
-        for (series, aggregate) in &snapshot.series {
+        for (series, aggregate) in snapshot.series.iter().filter(|(series, _)| is_exported(series)) {
             let kind = kind(aggregate);
             let at = match open {
                 // Series of a metric follow each other.

@@ -7,7 +7,7 @@
 //! A metric that is not in the table (custom counters and timers) keeps its own name; see `exposition.rs` for what happens
 //! when that is not a name for Prometheus, or is one that is taken.
 
-use pulse_model::{Aggregate, metric, tag};
+use pulse_model::{Aggregate, Series, metric, tag};
 
 /// What a family counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +129,14 @@ impl Definition {
 
 /// Labels that any metric may have.
 pub(crate) const EVERYWHERE: [Attribute; 1] = [flag("otel.metric.overflow", tag::OVERFLOW)];
+
+/// Metrics that are in Pulse's own JSON and nowhere else: their tag is the text of a statement.
+const OWN_ONLY: [&str; 3] = [metric::SLOW_QUERY_COUNT, metric::SLOW_QUERY_TIME, metric::SLOW_QUERY_MAX];
+
+/// Whether a series is for other programs, too.
+pub(crate) fn is_exported(series: &Series) -> bool {
+    !OWN_ONLY.contains(&&*series.metric)
+}
 
 /// The line of a metric, unless it holds another kind of value than the table says.
 pub(crate) fn definition(metric: &str, aggregate: &Aggregate) -> Option<&'static Definition> {
@@ -258,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn statements_are_in_no_other_format() {
+        let mut snapshot = pulse_model::Snapshot::default();
+        snapshot.count(Series::new(metric::SLOW_QUERY_COUNT).with(tag::QUERY, "SELECT secret"), 1);
+        for accept in ["text/plain", "application/openmetrics-text", "application/vnd.google.protobuf"] {
+            let body = crate::render(&snapshot, accept, "").body;
+            assert!(!String::from_utf8_lossy(&body).contains("secret"), "{accept}");
+        }
+        assert!(String::from_utf8_lossy(&crate::json(&snapshot)).contains("secret"));
+    }
+
+    #[test]
     fn every_metric_is_listed_once() {
         for definition in TABLE {
             let lines = TABLE.iter().filter(|other| other.metric == definition.metric).count();
@@ -268,7 +287,8 @@ mod tests {
         let module = source.split("pub mod metric {").nth(1).unwrap().split("\n}\n").next().unwrap();
         for line in module.lines().filter(|line| line.contains("pub const")) {
             let name = line.split('"').nth(1).unwrap();
-            assert!(TABLE.iter().any(|definition| definition.metric == name), "`{name}` has no line");
+            let known = TABLE.iter().any(|definition| definition.metric == name) || OWN_ONLY.contains(&name);
+            assert!(known, "`{name}` has no line");
         }
     }
 }

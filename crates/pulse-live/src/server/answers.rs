@@ -7,8 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use pulse_export::{Rendered, ScrapeFormat};
-use pulse_model::tag;
+use pulse_export::Rendered;
 use pulse_report::{Json, Reporter as _};
 
 use super::Feed;
@@ -77,12 +76,8 @@ async fn metrics(State(feed): State<Feed>, headers: HeaderMap) -> Response {
         values.collect::<Vec<_>>().join(",")
     };
     let (accept, encoding) = (value(header::ACCEPT), value(header::ACCEPT_ENCODING));
-    let mut totals = (feed.totals)();
-    if ScrapeFormat::negotiate(&accept) != ScrapeFormat::Json {
-        // Texts of statements are no labels for a time series database.
-        totals.series.retain(|series, _| series.tag(tag::QUERY).is_none());
-    }
-    let Rendered { content_type, content_encoding, body } = pulse_export::render(&totals, &accept, &encoding);
+    let Rendered { content_type, content_encoding, body } =
+        pulse_export::render(&(feed.totals)(), &accept, &encoding);
     let mut response = Response::new(Body::from(body));
     let answer = response.headers_mut();
     if let Ok(content_type) = HeaderValue::from_str(&content_type) {
