@@ -6,6 +6,7 @@
 //!
 //! What it does *not* do: it does not scrape, export or check what was recorded.
 
+pub mod limits;
 mod peers;
 mod recorder;
 pub mod timing;

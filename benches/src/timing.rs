@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{Batch, Recorder, Workload};
 
 /// Nanoseconds of CPU time that the calling thread has used.
-fn thread_cpu_ns() -> f64 {
+pub(crate) fn thread_cpu_ns() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }

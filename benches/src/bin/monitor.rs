@@ -1,7 +1,7 @@
 //! Prints what a record costs, as the table of `docs/benchmarks.md`: all libraries in turns, the median of the rounds.
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
-use pulse_benches::{Batch, Recorder, Workload, recorders, timing};
+use pulse_benches::{Batch, Recorder, Workload, limits, recorders, timing};
 
 /// Rounds unless the first argument says otherwise; the figure shown is their median.
 const ROUNDS: usize = 11;
@@ -11,6 +11,10 @@ const BATCHES: usize = 500;
 const THREADS: usize = 64;
 /// Batches of each of these threads in a round.
 const BATCHES_PER_THREAD: usize = 40;
+/// Different paths, far beyond the limit of series.
+const PATHS: usize = 1_000_000;
+/// Endpoints of the scraped monitors: as many as make ten thousand series in the text formats, and ten thousand.
+const ENDPOINTS: [usize; 2] = [450, 10_000];
 
 /// Figures of one library, one per round.
 #[derive(Default)]
@@ -38,6 +42,7 @@ fn main() {
         }
     }
     print(&recorders, kept.into_iter().map(|(_, _, figures)| figures));
+    print_limits(rounds);
 }
 
 fn measure(
@@ -74,4 +79,22 @@ fn print(recorders: &[Recorder], figures: impl Iterator<Item = Figures>) {
 /// A figure and its ratio to ours.
 fn cell(median: f64, ours: f64) -> String {
     if median.is_nan() { "–".to_owned() } else { format!("{median:.1} ns ({:.1} ×)", median / ours) }
+}
+
+/// The second table: what happens beyond the ordinary record.
+fn print_limits(rounds: usize) {
+    let paths = timing::median((0..rounds).map(|_| limits::distinct_paths(PATHS)).collect());
+    println!("\n| beyond the single record | |\n|---|---|");
+    println!("| a record when each of {PATHS} requests has a path of its own | {paths:.1} ns |");
+    let monitors = ENDPOINTS.map(limits::with_series);
+    let (alone, scraped) = limits::while_scraped(&monitors[0], rounds);
+    println!("| a record by handle, alone | {alone:.1} ns |");
+    println!("| a record by handle while another thread scrapes without a pause | {scraped:.1} ns |");
+    for (monitor, endpoints) in monitors.iter().zip(ENDPOINTS) {
+        for scrape in limits::scrapes(monitor, rounds) {
+            let (format, millis, kib) = (scrape.format, scrape.millis, scrape.bytes / 1024);
+            let lines = if scrape.is_text { format!(", {} series", scrape.lines) } else { String::new() };
+            println!("| a scrape of {endpoints} endpoints, {format} | {millis:.2} ms, {kib} KiB{lines} |");
+        }
+    }
 }
