@@ -10,7 +10,9 @@ Usage: cargo xtask COMMAND
   generate                         write the generated files that tidy compares
   fuzz [--seconds N] [TARGET...]   run the fuzz targets (default: all, 60 seconds each)
   bench gate [--count N]           count false alarms and misses of `pulse compare` against the demo API (default: 500)
-  bench monitor [--count N]        what recording a request costs, beside other libraries (default: 11 rounds)";
+  bench suite-gate [--count N]     the same of `pulse test --baseline`, per case, in about 15 minutes (default: 60)
+  bench monitor [--count N]        what recording a request costs, beside other libraries (default: 11 rounds)
+  bench soak [--count N]           a million records per second without a reader (default: 600 seconds)";
 
 /// One run of `cargo xtask`.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,13 +37,18 @@ pub(crate) struct BenchOptions {
 pub(crate) enum Benchmark {
     /// False alarms and misses of comparisons; the count is that of comparisons of each kind.
     Gate,
+    /// False alarms and misses of cases of suites; the count is that of comparisons of each kind and case.
+    SuiteGate,
     /// Cost of a record beside other libraries; the count is that of rounds.
     Monitor,
+    /// Memory of a monitor that nobody reads; the count is that of seconds.
+    Soak,
 }
 
 impl Benchmark {
     /// Name on the command line and default count.
-    const ALL: [(&'static str, Self, u32); 2] = [("gate", Self::Gate, 500), ("monitor", Self::Monitor, 11)];
+    const ALL: [(&'static str, Self, u32); 3] =
+        [("gate", Self::Gate, 500), ("suite-gate", Self::SuiteGate, 60), ("monitor", Self::Monitor, 11)];
 }
 
 /// What to fuzz and for how long.
@@ -151,7 +158,7 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
-            ("bench", "bench needs a name: gate, monitor"),
+            ("bench", "bench needs a name: gate, monitor, soak"),
             ("bench fence", "no benchmark `fence`"),
             ("bench gate --count none", "--count needs"),
             ("bench gate twice", "twice"),

@@ -3,6 +3,7 @@
 
 mod gate;
 mod monitor;
+mod suite_gate;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,11 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::Gate => {
             gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
-        Benchmark::Monitor => monitor::run(&repository.root, options.count)?,
+        Benchmark::SuiteGate => {
+            suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
+        }
+        Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
+        Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
     };
     output::line(&table);
     Ok(())

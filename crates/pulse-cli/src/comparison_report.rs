@@ -9,7 +9,7 @@ use pulse_report::number;
 use pulse_suite::RunRecord;
 use serde::Serialize;
 
-use crate::comparison::{Compared, difference, effect_word, figure, interval};
+use crate::comparison::{Compared, amount, effect_word, figure, interval};
 
 /// Version of the JSON document.
 const VERSION: u32 = 1;
@@ -265,8 +265,8 @@ fn figures(change: &Change) -> [String; 5] {
     [
         figure(change.unit, change.before.value),
         figure(change.unit, change.after.value),
-        difference(change.ratio.value),
-        interval(&change.ratio),
+        amount(change),
+        if change.negligible { "-".to_owned() } else { interval(&change.ratio) },
         p_value,
     ]
 }

@@ -183,6 +183,7 @@ mod tests {
                     ratio: nothing,
                     p_value: 1.0,
                     effect,
+                    negligible: false,
                 };
                 let validity = Validity { state, reasons: Vec::new() };
                 Summary { validity, verdict, changes: vec![change], ..Summary::default() }

@@ -49,6 +49,16 @@ impl ReportRequest {
         self.path.is_none() && self.format != Format::Github
     }
 
+    /// What is to be written.
+    pub(crate) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Where; `None` is standard output.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// A report in a file.
     pub(crate) fn new(format: Format, path: impl Into<PathBuf>) -> Self {
         Self { format, path: Some(path.into()) }

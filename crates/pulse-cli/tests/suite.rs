@@ -471,8 +471,52 @@ fn two_commands_in_turns() {
     let outcome = test_in(folder.path(), &["--ab", "sleep 0.01", "sleep 0.05", "--rounds", "8"]);
     assert!(matches!(outcome.code, Some(0 | 97)), "{outcome:?}");
     assert!(outcome.stdout.contains("B against A: +"), "{}", outcome.stdout);
-    test_in(folder.path(), &["--ab", "true", "false", "--rounds", "4"]).expect(2).says(&["command B failed"]);
-    test_in(folder.path(), &["--ab", "true", "true", "--rounds", "1"]).expect(2).says(&["between 4 and"]);
+    test_in(folder.path(), &["--ab", "true", "false", "--rounds", "6"]).expect(2).says(&["command B failed"]);
+    test_in(folder.path(), &["--ab", "true", "true", "--rounds", "1"]).expect(2).says(&["between 6 and"]);
+}
+
+#[test]
+fn two_commands_are_reported_and_nothing_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let ab = ["--ab", "true", "sleep 0.02", "--rounds", "6"];
+    let files = [&ab[..], &["--out", "json=ab.json", "--out", "md=-"]].concat();
+    let outcome = test_in(folder.path(), &files);
+    assert!(matches!(outcome.code, Some(0 | 97)), "{outcome:?}");
+    let json = read_json(&folder.path().join("ab.json"));
+    assert_eq!(
+        (&json["format"], &json["version"], &json["b"]),
+        (&"pulse-ab".into(), &1.into(), &"sleep 0.02".into())
+    );
+    assert_eq!(json["runs"].as_array().unwrap().len(), 12);
+    assert!(json["wall"]["value"].as_f64().unwrap() > 1.0, "{json:#}");
+    assert!(
+        outcome.stdout.starts_with("### ") && outcome.stdout.contains("| B | `sleep 0.02` |"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.stderr.contains("B against A: +"),
+        "the text goes where the report does not: {outcome:?}"
+    );
+    for flags in [
+        &["-k", "health"][..],
+        &["-m", "slow"],
+        &["--repeat", "2"],
+        &["--retries", "2"],
+        &["--seed", "2"],
+        &["--quick"],
+        &["--baseline", "main"],
+        &["--no-history"],
+        &["perf"],
+    ] {
+        let outcome = test_in(folder.path(), &[&ab[..], flags].concat()).expect(2);
+        assert!(outcome.stderr.contains("cannot be used with"), "{flags:?}: {outcome:?}");
+    }
+    test_in(folder.path(), &[&ab[..], &["--out", "junit=ab.xml"]].concat())
+        .expect(2)
+        .says(&["json or md, not as junit"]);
+    test_in(folder.path(), &[&ab[..], &["--out", "md=no/folder.md"]].concat())
+        .expect(2)
+        .says(&["no/folder.md"]);
 }
 
 #[cfg(unix)]

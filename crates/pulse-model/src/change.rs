@@ -36,4 +36,8 @@ pub struct Change {
     pub p_value: f64,
     /// What it means.
     pub effect: Effect,
+    /// Whether the whole interval of the difference is less than an amount that matters, whatever the ratio: a share of
+    /// 0.2 % of a core is twice 0.1 %, and nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub negligible: bool,
 }

@@ -67,6 +67,14 @@ pub enum BaselineError {
         /// Its version.
         found: u32,
     },
+    /// No release ever wrote this version.
+    #[error("the baseline {} has version {found}, which no release has written; save it again", path.display())]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
     /// The file is a baseline but cannot be understood.
     #[error("the baseline {} is damaged: {source}; save it again", path.display())]
     Damaged {
@@ -177,7 +185,7 @@ pub fn read_baseline(path: &Path) -> Result<RunRecord, BaselineError> {
         1..=VERSION => serde_json::from_slice(&json)
             .map(|body: Body| body.run)
             .map_err(|source| BaselineError::Damaged { path: at(), source }),
-        0 => Err(BaselineError::NotABaseline { path: at() }),
+        found @ 0 => Err(BaselineError::UnknownVersion { path: at(), found }),
         found => Err(BaselineError::NewerVersion { path: at(), found }),
     }
 }
@@ -225,7 +233,10 @@ mod tests {
             ("{}", "is not a baseline"),
             ("[1,2]", "is not a baseline"),
             ("{\"format\":\"pulse-run\",\"version\":1}", "is not a baseline"),
-            ("{\"format\":\"pulse-baseline\",\"version\":0}", "is not a baseline"),
+            (
+                "{\"format\":\"pulse-baseline\",\"version\":0}",
+                "has version 0, which no release has written; save it again",
+            ),
             ("{\"format\":\"pulse-baseline\",\"version\":1}", "is damaged: missing field `run`"),
             ("{\"format\":\"pulse-baseline\",\"version\":1,\"run\":{\"sui", "is damaged: EOF"),
             (

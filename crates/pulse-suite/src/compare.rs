@@ -8,7 +8,8 @@
 //!    Hochberg, "Controlling the False Discovery Rate", 1995), is below [`CompareOptions::alarms`], 1 %. Where nothing
 //!    changed at all, that bounds the chance of even one alarm among all figures. Two runs of one program differ by more than
 //!    the scatter within each of them explains (other memory layout, other neighbours on the machine), which no statistic of
-//!    the two can know; [`CompareOptions::run_spread`] is added to the standard error for it.
+//!    the two can know; [`CompareOptions::run_spread`] and [`CompareOptions::run_jitter`] are added to the standard error for
+//!    it, and [`Spreads`] of a history are used where they are larger.
 //! 2. **It matters:** the estimate lies beyond a boundary *below* the smallest effect that matters. With the boundary at
 //!    that effect itself, a slowdown of just that size would be missed every second time, since estimates scatter about the
 //!    truth. The boundary is at the share z(0.99) / (z(0.99) + z(0.90)) = 2.326 / 3.608 = 0.645 of it on the logarithmic
@@ -27,8 +28,8 @@
 //! endpoint that both runs have; memory growth, CPU and degradation where both runs estimated them with an interval.
 //! Throughput is compared only between runs of the same plan, since with another plan it differs by intent; under an open
 //! or paced load it is what the plan asks for until the service no longer keeps up, so that it says whether it did.
-//! Intervals and p-values come from the block bootstrap over the intervals of the runs. Runs of fewer than eight intervals
-//! are too short for it; their samples are taken as independent.
+//! Intervals and p-values come from the block bootstrap over the intervals of the runs. Runs of fewer than eight intervals, or
+//! of less than a second, are too short for it and for an answer: their figures are unclear, however far they are apart.
 //!
 //! Shares of errors and growth of memory are often zero, and a ratio to zero says nothing. Both sides are raised to the
 //! smallest amount that matters before they are divided, and a difference whose whole interval is less than that amount is
@@ -36,16 +37,25 @@
 
 mod figures;
 mod notes;
+mod precision;
+mod spread;
 
-use pulse_model::{Change, Effect, Finding, Measured};
+use pulse_model::{Change, Effect, Finding, Measured, Nanos, Snapshot};
 use pulse_stats::{Bootstrap, benjamini_hochberg};
 
 use crate::run_data::RunData;
 use figures::Figure;
+pub use precision::Precision;
+pub use spread::{Spread, Spreads};
 
-/// z(0.99) / (z(0.99) + z(0.90)), see the module's text; quantiles of the standard normal law from the NIST/SEMATECH
-/// e-Handbook of Statistical Methods, §1.3.6.7.1.
-const BOUNDARY_SHARE: f64 = 2.326_348 / (2.326_348 + 1.281_552);
+/// z(0.99) + z(0.90), see the module's text: so many standard errors is the smallest effect that is found; quantiles of the
+/// standard normal law from the NIST/SEMATECH e-Handbook of Statistical Methods, §1.3.6.7.1.
+const FOUND: f64 = 2.326_348 + 1.281_552;
+const BOUNDARY_SHARE: f64 = 2.326_348 / FOUND;
+/// Half the width of a 95 % interval in standard errors.
+const Z_95: f64 = 1.959_964;
+/// A run that lasted less saw too little of its machine for an answer.
+const MIN_SPAN: Nanos = Nanos::from_secs(1);
 
 /// What counts as a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +67,9 @@ pub struct CompareOptions {
     /// Relative standard deviation of response times between runs of one program: 0.005 is 0.5 %. A machine with many
     /// neighbours has more; what is not a number counts as 0.
     pub run_spread: f64,
+    /// Standard deviation of response times between runs of one program, nanoseconds, beside the relative one. A thread that
+    /// is woken up a little later, or on another core, adds microseconds to every answer of a run, whatever the answer takes.
+    pub run_jitter: f64,
     /// Smallest share of errors that matters: 0.001 is one in a thousand.
     pub min_errors: f64,
     /// Smallest growth of memory that matters, bytes per request.
@@ -71,6 +84,7 @@ impl Default for CompareOptions {
             min_effect: 0.05,
             alarms: 0.01,
             run_spread: 0.005,
+            run_jitter: 5_000.0,
             min_errors: 0.001,
             min_growth_bytes: 1024.0,
             bootstrap: Bootstrap::default(),
@@ -97,9 +111,21 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
 }
 
+/// Two runs to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// What is compared with.
+    pub before: &'a RunData,
+    /// What is compared.
+    pub after: &'a RunData,
+    /// What a history knows about differences between runs of one program; `None` leaves it at the assumptions of the
+    /// [`CompareOptions`].
+    pub spreads: Option<&'a Spreads>,
+}
+
 /// Compares one run with another.
 pub fn compare(before: &RunData, after: &RunData, options: &CompareOptions) -> Comparison {
-    compare_all(&[(before, after)], options).pop().unwrap_or(Comparison {
+    compare_all(&[Pair { before, after, spreads: None }], options).pop().unwrap_or(Comparison {
         changes: Vec::new(),
         effect: Effect::Unclear,
         findings: Vec::new(),
@@ -108,17 +134,22 @@ pub fn compare(before: &RunData, after: &RunData, options: &CompareOptions) -> C
 
 /// Compares pairs of runs, such as the cases of a suite with those of its baseline. Significance is corrected for all
 /// figures of all pairs, so that a large suite cries wolf no more often than a small one. One answer per pair, in order.
-pub fn compare_all(pairs: &[(&RunData, &RunData)], options: &CompareOptions) -> Vec<Comparison> {
+pub fn compare_all(pairs: &[Pair<'_>], options: &CompareOptions) -> Vec<Comparison> {
     let mut drafts: Vec<(Vec<Figure>, Vec<Finding>)> = pairs
         .iter()
-        .map(|(before, after)| {
-            let mut findings = notes::differences(before, after);
-            let figures = figures::figures(before, after, options, &mut findings);
+        .map(|pair| {
+            let mut findings = notes::differences(pair.before, pair.after);
+            let figures = figures::figures(pair, options, &mut findings);
             (figures, findings)
         })
         .collect();
-    let p_values: Vec<f64> =
-        drafts.iter().flat_map(|(figures, _)| figures).map(|figure| figure.p_value).collect();
+    // What cannot alarm takes no part in the correction, where it would only blunt the others.
+    let p_values: Vec<f64> = drafts
+        .iter()
+        .flat_map(|(figures, _)| figures)
+        .filter(|figure| !figure.too_short)
+        .map(|figure| figure.p_value)
+        .collect();
     // Without a correction nothing may alarm.
     let corrected = benjamini_hochberg(&p_values).unwrap_or_else(|| vec![1.0; p_values.len()]);
     let mut corrected = corrected.into_iter();
@@ -127,8 +158,10 @@ pub fn compare_all(pairs: &[(&RunData, &RunData)], options: &CompareOptions) -> 
         .map(|(figures, findings)| {
             let mut changes: Vec<Change> = figures
                 .into_iter()
-                .zip(&mut corrected)
-                .map(|(figure, p_value)| change(figure, p_value, options))
+                .map(|figure| {
+                    let corrected = if figure.too_short { None } else { corrected.next() };
+                    change(figure, corrected.unwrap_or(1.0), options)
+                })
                 .collect();
             changes.sort_by_key(|change| change.effect);
             let effect = overall(&changes);
@@ -139,8 +172,15 @@ pub fn compare_all(pairs: &[(&RunData, &RunData)], options: &CompareOptions) -> 
 
 fn change(figure: Figure, p_value: f64, options: &CompareOptions) -> Change {
     let effect = effect(&figure, p_value, options);
-    let Figure { subject, unit, before, after, ratio, .. } = figure;
-    Change { subject, unit, before, after, ratio, p_value, effect }
+    let Figure { subject, unit, before, after, ratio, negligible, .. } = figure;
+    Change { subject, unit, before, after, ratio, p_value, effect, negligible }
+}
+
+/// Whether a run lasted long enough for an answer; where the intervals do not say how long they are, their number has to do.
+fn spans(intervals: &[Snapshot]) -> bool {
+    let first = intervals.first().and_then(|interval| interval.interval);
+    let last = intervals.last().and_then(|interval| interval.interval);
+    first.zip(last).is_none_or(|(first, last)| last.to.since(first.from) >= MIN_SPAN)
 }
 
 fn effect(figure: &Figure, p_value: f64, options: &CompareOptions) -> Effect {
@@ -150,7 +190,9 @@ fn effect(figure: &Figure, p_value: f64, options: &CompareOptions) -> Effect {
         if figure.more_is_worse { (value, lo, hi) } else { (1.0 / value, 1.0 / hi, 1.0 / lo) };
     let by_chance = p_value >= options.alarms;
     let (boundary, limit) = (options.boundary(), 1.0 + options.min_effect.max(0.0));
-    if figure.negligible {
+    if figure.too_short {
+        Effect::Unclear
+    } else if figure.negligible {
         Effect::Unchanged
     } else if !by_chance && value > boundary {
         Effect::Regression
@@ -193,6 +235,15 @@ mod tests {
             p_value: 0.0,
             more_is_worse: true,
             negligible: false,
+            too_short: false,
+        }
+    }
+
+    #[test]
+    fn of_a_short_run_nothing_follows() {
+        for negligible in [false, true] {
+            let figure = Figure { too_short: true, negligible, ..figure(3.0, 2.9, 3.1) };
+            assert_eq!(effect(&figure, 0.0, &CompareOptions::default()), Effect::Unclear);
         }
     }
 

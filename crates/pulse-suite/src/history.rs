@@ -12,10 +12,11 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pulse_model::{Ending, Summary};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
-pub use changes::{HistoryChange, changes_over};
+pub use changes::{HistoryChange, PlanChange, changes_over, plan_changes};
 pub use error::HistoryError;
 pub use query::{BaselineRow, HistoryPoint, RunFilter, RunRow};
 
@@ -25,7 +26,11 @@ use crate::run_record::{CaseRecord, RunRecord, metrics};
 /// Written into the file's header (`PULS`), so that another program's database is recognised and left alone.
 const APPLICATION_ID: i32 = 0x5055_4c53;
 /// The steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 2] = [include_str!("history/schema_1.sql"), include_str!("history/schema_2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("history/schema_1.sql"),
+    include_str!("history/schema_2.sql"),
+    include_str!("history/schema_3.sql"),
+];
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest name of a baseline in bytes.
@@ -137,15 +142,18 @@ impl History {
         })
     }
 
-    /// Gives a run a name; the name's former run loses it.
+    /// Gives a run a name; the name's former run loses it. A run that did not come to its end is no baseline.
     pub fn save_baseline(&mut self, name: &str, run: RunId) -> Result<(), HistoryError> {
         check_name(name)?;
         self.write(|transaction, path| {
-            let known = transaction
-                .query_row("SELECT 1 FROM runs WHERE id = ?1", [run.0], |_| Ok(()))
+            let ending: Option<Option<String>> = transaction
+                .query_row("SELECT ending FROM runs WHERE id = ?1", [run.0], |row| row.get(0))
                 .optional()
                 .map_err(|source| HistoryError::sql(path, source))?;
-            known.ok_or(HistoryError::NoSuchRun { run: run.0 })?;
+            let ending = ending.ok_or(HistoryError::NoSuchRun { run: run.0 })?;
+            if ending != query::word(&Ending::Finished) {
+                return Err(HistoryError::CutShort { run: run.0 });
+            }
             let sql = "INSERT INTO baselines (name, run) VALUES (?1, ?2)
                        ON CONFLICT (name) DO UPDATE SET run = excluded.run";
             transaction
@@ -271,8 +279,9 @@ fn insert_run(transaction: &Transaction<'_>, path: &Path, record: &RunRecord) ->
     let json = limited(&summary, "the summary of the run")?;
     transaction
         .execute(
-            "INSERT INTO runs (suite, started, revision, branch, dirty, machine, version, verdict, validity, summary)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO runs
+                 (suite, started, revision, branch, dirty, machine, version, verdict, validity, summary, ending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 record.suite,
                 summary.run.started,
@@ -284,6 +293,7 @@ fn insert_run(transaction: &Transaction<'_>, path: &Path, record: &RunRecord) ->
                 query::word(&summary.verdict),
                 query::word(&summary.validity.state),
                 json,
+                query::word(&summary.ending),
             ],
         )
         .map_err(|source| HistoryError::sql(path, source))?;
@@ -299,7 +309,8 @@ fn insert_case(
     let failed = |source| HistoryError::sql(path, source);
     let summary = &case.data.summary;
     let json = limited(summary, "the summary of a case")?;
-    let sql = "INSERT INTO cases (run, name, verdict, validity, summary, intervals) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO cases (run, name, verdict, validity, summary, intervals, plan)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let values = params![
         run.0,
         case.id,
@@ -307,6 +318,7 @@ fn insert_case(
         query::word(&summary.validity.state),
         json,
         intervals_json(&case.data),
+        plan(summary),
     ];
     transaction.execute(sql, values).map_err(failed)?;
     let row = transaction.last_insert_rowid();
@@ -317,6 +329,14 @@ fn insert_case(
         insert.execute(params![row, metric, value]).map_err(failed)?;
     }
     Ok(())
+}
+
+/// What a case does in words, `name: load` of each scenario; `None` where it has no scenario. Two runs whose plans differ
+/// are no evidence of a change of the service.
+fn plan(summary: &Summary) -> Option<String> {
+    let scenarios = summary.run.scenarios.iter();
+    let plans: Vec<String> = scenarios.map(|it| format!("{}: {}", it.name, it.load)).collect();
+    (!plans.is_empty()).then(|| plans.join("; "))
 }
 
 fn limited(value: &impl Serialize, what: &str) -> Result<String, HistoryError> {

@@ -74,12 +74,12 @@ pub use capacity_run::{
     capacity_in_words, run_capacity,
 };
 pub use check::{Check, CheckState};
-pub use compare::{CompareOptions, Comparison, compare, compare_all};
+pub use compare::{CompareOptions, Comparison, Pair, Precision, Spread, Spreads, compare, compare_all};
 pub use database_check::check_databases;
 pub use estimate_judgement::{judge_estimate, judge_measured};
 pub use history::{
-    BaselineRow, History, HistoryChange, HistoryError, HistoryPoint, Retention, RunFilter, RunId, RunRow,
-    changes_over,
+    BaselineRow, History, HistoryChange, HistoryError, HistoryPoint, PlanChange, Retention, RunFilter, RunId,
+    RunRow, changes_over, plan_changes,
 };
 pub use invocation::{Invocation, InvocationError};
 pub use machine_checks::{MachineReadings, judge_calibration};

@@ -116,6 +116,11 @@ pub fn metrics(summary: &Summary) -> BTreeMap<&'static str, f64> {
     metrics
 }
 
+/// The figures of [`metrics`] of which it makes sense to ask by what factor runs differ: those that are never about zero.
+pub(crate) const fn metrics_with_spread() -> [&'static str; 8] {
+    ["p50", "p95", "p99", "avg", "throughput", "cpu", "cpu_per_request", "degradation"]
+}
+
 /// The base unit of a figure that is followed over time.
 pub fn metric_unit(metric: &str) -> Unit {
     match metric {

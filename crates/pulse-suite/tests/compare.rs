@@ -7,7 +7,9 @@ use pulse_model::{
     Aggregate, Change, Effect, Ending, Estimate, Histogram, Interval, Measured, Nanos, ScenarioInfo, Series,
     Snapshot, Summary, Validity, ValidityReason, ValidityState, metric, tag,
 };
-use pulse_suite::{CompareOptions, Comparison, RunData, compare, compare_all};
+use pulse_suite::{
+    CompareOptions, Comparison, HistoryPoint, Origin, Pair, RunData, RunId, Spreads, compare, compare_all,
+};
 
 /// A run to compare: so many seconds of requests to each endpoint.
 #[derive(Clone)]
@@ -211,20 +213,90 @@ fn other_circumstances_are_named() {
 fn too_few_samples_are_said_to_be_too_few() {
     let short = |seed, seconds| Run { seed, seconds, per_second: 30, ..Run::default() }.data();
     let comparison = compared(&short(1, 5), &short(2, 5));
-    assert_eq!(codes(&comparison), ["too_few_to_compare"]);
-    assert!(comparison.findings[0].message.starts_with("p99 cannot be compared"), "{comparison:?}");
+    assert_eq!(codes(&comparison), ["too_short", "too_short", "too_few_to_compare"]);
+    assert!(comparison.findings[2].message.starts_with("p99 cannot be compared"), "{comparison:?}");
     assert!(change(&comparison, "p50").ratio.hi < 1.2);
     let nothing = compared(&RunData::default(), &short(1, 5));
     assert_eq!((nothing.effect, nothing.changes.len()), (Effect::Unclear, 0));
 }
 
+/// A tenth of a second of thousands of samples knows nothing of what happens to a machine in a second, and a few long intervals
+/// nothing of how they scatter: however far the figures are apart, there is no alarm.
 #[test]
-fn a_short_run_is_compared_by_its_samples() {
-    let run = |seed, millis, seconds| {
-        Run { seed, seconds, per_second: 1500, endpoints: vec![("GET /", millis)], ..Run::default() }.data()
+fn from_a_short_run_nothing_follows() {
+    let run = |seed, millis, seconds, scale: u64| {
+        let run =
+            Run { seed, seconds, per_second: 1500, endpoints: vec![("GET /", millis)], ..Run::default() };
+        let mut data = run.data();
+        for interval in &mut data.intervals {
+            interval.interval = interval
+                .interval
+                .map(|it| Interval { from: Nanos(it.from.0 / scale), to: Nanos(it.to.0 / scale) });
+        }
+        data
     };
-    assert_eq!(compared(&run(1, 10.0, 2), &run(2, 10.0, 2)).effect, Effect::Unchanged);
-    assert_eq!(compared(&run(1, 10.0, 2), &run(2, 10.6, 2)).effect, Effect::Regression);
+    for (seconds, scale, message) in [
+        (2, 1, Some("in 2 intervals over 2s")),
+        (7, 1, Some("in 7 intervals over 7s")),
+        (20, 100, Some("in 20 intervals over 200ms")),
+        (8, 1, None),
+        (10, 10, None),
+    ] {
+        let comparison = compared(&run(1, 10.0, seconds, scale), &run(2, 20.0, seconds, scale));
+        let expected = if message.is_some() { Effect::Unclear } else { Effect::Regression };
+        assert_eq!(change(&comparison, "p50").effect, expected, "{seconds} {scale}");
+        assert!(comparison.changes.iter().all(|it| message.is_none() || it.effect == Effect::Unclear));
+        let finding = comparison.findings.iter().find(|finding| finding.code == "too_short");
+        assert_eq!(finding.is_some(), message.is_some());
+        assert!(finding.is_none_or(|it| it.message.contains(message.unwrap_or_default())), "{finding:?}");
+    }
+}
+
+/// Eight runs of one commit that differ by ±`off` in all figures.
+fn history(off: f64) -> Spreads {
+    let point = |number: i64, _: &str| HistoryPoint {
+        run: RunId(number),
+        started: String::new(),
+        origin: Origin { commit: Some("a".into()), machine: "ci".into(), ..Origin::default() },
+        plan: "load: open".into(),
+        validity: ValidityState::Valid,
+        value: 1e7 * (1.0 + off * (number % 2) as f64),
+    };
+    let series = |figure: &str| Ok::<_, ()>((0..8).map(|number| point(number, figure)).collect());
+    Spreads::from_series(series).unwrap_or_default()
+}
+
+/// What runs of one program are known to differ by is no regression, and a history of steady runs changes nothing.
+#[test]
+fn a_history_knows_by_how_much_runs_of_one_program_differ() {
+    let before = Run::default().data();
+    for (slowdown, off, expected) in [
+        (1.06, None, Effect::Regression),
+        (1.06, Some(0.001), Effect::Regression),
+        (1.06, Some(0.08), Effect::Unclear),
+        (1.5, Some(0.08), Effect::Regression),
+    ] {
+        let after = Run { seed: 2, endpoints: vec![("GET /", 10.0 * slowdown)], ..Run::default() }.data();
+        let spreads = off.map(history);
+        let pair = Pair { before: &before, after: &after, spreads: spreads.as_ref() };
+        let comparison = &compare_all(&[pair], &CompareOptions::default())[0];
+        assert_eq!(change(comparison, "p50").effect, expected, "{slowdown} {off:?} {comparison:#?}");
+    }
+}
+
+/// 10 µs more are a tenth of 0.1 ms, and what the next run of the same program may add as well; of 20 ms they are nothing.
+#[test]
+fn microseconds_differ_between_runs() {
+    let run = |seed, millis| Run { seed, endpoints: vec![("GET /", millis)], ..Run::default() }.data();
+    for (before, after, expected) in [
+        (0.1, 0.11, Effect::Unclear),
+        (0.1, 0.15, Effect::Regression),
+        (1.0, 1.06, Effect::Regression),
+        (20.0, 20.01, Effect::Unchanged),
+    ] {
+        let found = compared(&run(1, before), &run(2, after));
+        assert_eq!(change(&found, "p50").effect, expected, "{before} {after}: {found:#?}");
+    }
 }
 
 #[test]
@@ -259,8 +331,9 @@ fn many_cases_are_corrected_for_together() {
     let same = Run { seed: 2, ..Run::default() }.data();
     let slower = Run { seed: 3, endpoints: vec![("GET /", 10.5)], ..Run::default() }.data();
     let alone = compare(&before, &slower, &CompareOptions::default());
-    let mut pairs = vec![(&before, &same); 40];
-    pairs.push((&before, &slower));
+    let pair = |after| Pair { before: &before, after, spreads: None };
+    let mut pairs = vec![pair(&same); 40];
+    pairs.push(pair(&slower));
     let all = compare_all(&pairs, &CompareOptions::default());
     assert_eq!(all.len(), 41);
     let p_value = |comparison| change(comparison, "p95").p_value;

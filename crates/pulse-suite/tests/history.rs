@@ -7,14 +7,14 @@ use std::path::Path;
 use std::thread;
 
 use pulse_model::{
-    Aggregate, Estimate, Histogram, Interval, Measured, Nanos, Series, Snapshot, Summary, Unit, Verdict,
-    metric, tag,
+    Aggregate, Ending, Estimate, Histogram, Interval, Measured, Nanos, ScenarioInfo, Series, Snapshot,
+    Summary, Unit, Verdict, metric, tag,
 };
 use pulse_stats::EDivisive;
 use pulse_suite::{
     BaselineError, CaseRecord, CompareOptions, History, HistoryError, Origin, Retention, RunData, RunFilter,
-    RunId, RunRecord, changes_over, compare, load_baseline, metric_unit, read_baseline, save_baseline,
-    write_baseline,
+    RunId, RunRecord, Spreads, changes_over, compare, load_baseline, metric_unit, plan_changes,
+    read_baseline, save_baseline, write_baseline,
 };
 use rusqlite::Connection;
 
@@ -222,6 +222,110 @@ fn an_older_file_is_migrated_with_its_runs() {
     history.save_baseline("kept", RunId(1)).unwrap();
     assert_eq!(history.load(RunId(1)).unwrap().suite, "s");
     assert_eq!(history.baseline("kept").unwrap(), Some(RunId(1)));
+    assert_eq!(history.runs(&RunFilter::default()).unwrap()[0].ending, Ending::Finished);
+}
+
+/// Version 2 knew neither plans nor endings apart from the summaries; both come from there.
+#[test]
+fn plans_and_endings_of_older_files_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let old = Connection::open(&path).unwrap();
+    for migration in
+        [include_str!("../src/history/schema_1.sql"), include_str!("../src/history/schema_2.sql")]
+    {
+        old.execute_batch(migration).unwrap();
+    }
+    let planned = planned("a", 5, "open, 100/s").data.summary;
+    for (id, ending) in [(1, Ending::Finished), (2, Ending::Interrupted)] {
+        let json = |summary| serde_json::to_string(&summary).unwrap();
+        let run = Summary { ending, ..Summary::default() };
+        old.execute(
+            "INSERT INTO runs VALUES (?1, 's', 't', NULL, NULL, 0, 'm', 'v', NULL, 'valid', ?2)",
+            (id, json(run)),
+        )
+        .unwrap();
+        old.execute(
+            "INSERT INTO cases VALUES (?1, ?1, 'a', NULL, 'valid', ?2, NULL)",
+            (id, json(planned.clone())),
+        )
+        .unwrap();
+        old.execute("INSERT INTO metrics VALUES (?1, 'p50', 5.0)", [id]).unwrap();
+    }
+    old.pragma_update(None, "application_id", 0x5055_4c53).unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    drop(old);
+    let history = History::open(&path).unwrap();
+    let endings: Vec<Ending> =
+        history.runs(&RunFilter::default()).unwrap().into_iter().map(|row| row.ending).collect();
+    assert_eq!(endings, [Ending::Interrupted, Ending::Finished]);
+    let points = history.series("a", "p50", &RunFilter::default()).unwrap();
+    let plans: Vec<(i64, &str)> = points.iter().map(|point| (point.run.0, point.plan.as_str())).collect();
+    assert_eq!(plans, [(1, "GET /: open, 100/s")]);
+}
+
+/// A case with a plan.
+fn planned(id: &str, millis: u64, load: &str) -> CaseRecord {
+    let mut case = case(id, millis);
+    case.data.summary.run.scenarios =
+        vec![ScenarioInfo { name: "GET /".into(), load: load.into(), ..ScenarioInfo::default() }];
+    case
+}
+
+#[test]
+fn interrupted_runs_are_listed_and_followed_by_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = open(folder.path());
+    history.record(&record("a", vec![case("a", 5)])).unwrap();
+    let mut cut = record("b", vec![case("a", 50), case("only", 5)]);
+    cut.summary.ending = Ending::Interrupted;
+    let id = history.record(&cut).unwrap();
+    let rows = history.runs(&RunFilter::default()).unwrap();
+    assert_eq!([&rows[0].ending, &rows[1].ending], [&Ending::Interrupted, &Ending::Finished]);
+    assert_eq!(history.load(id).unwrap(), cut, "what was measured is kept");
+    assert_eq!(history.series("a", "p50", &RunFilter::default()).unwrap().len(), 1);
+    assert_eq!(history.case_ids(&RunFilter::default()).unwrap(), ["a"]);
+    let error = history.save_baseline("main", id).unwrap_err();
+    assert!(matches!(error, HistoryError::CutShort { run: 2 }), "{error}");
+    assert!(save_baseline(&mut history, "main", &cut).is_err());
+    assert_eq!(history.baselines().unwrap(), []);
+}
+
+/// Twenty runs at 100/s, then twenty at 1/s with response times of their own: nothing changed but the plan.
+#[test]
+fn a_changed_plan_is_no_change_of_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = open(folder.path());
+    for number in 0..40_u64 {
+        let (millis, load) = if number < 20 { (100, "open, 100/s") } else { (50, "open, 1/s") };
+        // From run 31 on the service is slower.
+        let slower = if number < 30 { 0 } else { 20 };
+        let case = planned("a", millis + slower + number * 7 % 3, load);
+        history.record(&record(&number.to_string(), vec![case])).unwrap();
+    }
+    let points = history.series("a", "p95", &RunFilter::default()).unwrap();
+    let changes = changes_over(&points, &EDivisive::default());
+    assert_eq!(changes.iter().map(|change| change.at).collect::<Vec<_>>(), [30], "{changes:#?}");
+    let plans = plan_changes(&points);
+    assert_eq!(plans.len(), 1);
+    assert_eq!((plans[0].at, plans[0].before.as_str()), (20, "GET /: open, 100/s"));
+    assert_eq!((plans[0].first.run.0, plans[0].first.plan.as_str()), (21, "GET /: open, 1/s"));
+}
+
+#[test]
+fn spreads_come_from_runs_of_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = open(folder.path());
+    for number in 0..8_u64 {
+        let commit = if number < 4 { "a" } else { "b" };
+        let millis = if number < 4 { 100 } else { 200 } + number % 2 * 2;
+        history.record(&record(commit, vec![planned("a", millis, "open, 100/s")])).unwrap();
+    }
+    let spreads = history.spreads("a", "ci-1").unwrap();
+    let p50 = spreads.of("p50").unwrap();
+    assert!(p50.freedom == 6 && (0.005..0.015).contains(&p50.deviation), "{p50:?}");
+    assert_eq!(history.spreads("a", "ci-2").unwrap(), Spreads::default());
+    assert_eq!(history.spreads("b", "ci-1").unwrap(), Spreads::default());
 }
 
 fn newer(path: &Path) {
@@ -242,7 +346,7 @@ fn what_is_no_history_of_ours_is_left_alone() {
             |path| Connection::open(path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap(),
             "is not a history of Pulse",
         ),
-        (newer, "has version 99, this release reads versions up to 2"),
+        (newer, "has version 99, this release reads versions up to 3"),
         (|path| fs::create_dir(path).unwrap(), "cannot be written"),
         (|path| fs::write(path, []).unwrap(), ""),
     ];

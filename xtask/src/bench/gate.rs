@@ -21,20 +21,20 @@ const LAWS: [&str; 2] = ["lognormal:p50=40ms,p99=80ms", "lognormal:p50=42ms,p99=
 /// What `pulse load` asks when nothing is said: 10 users at 10 requests per second for 30 seconds.
 const LOAD: [&str; 4] = ["--quiet", "--workers", "1", "--out"];
 /// Exit codes: a regression was found; the measurement is not valid.
-const REGRESSION: i32 = 97;
-const INVALID: i32 = 98;
+pub(super) const REGRESSION: i32 = 97;
+pub(super) const INVALID: i32 = 98;
 
 /// What came of the comparisons of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    comparisons: u32,
-    alarms: u32,
+pub(super) struct Tally {
+    pub(super) comparisons: u32,
+    pub(super) alarms: u32,
     /// Comparisons left out because one of the runs said itself that it is not valid.
-    invalid: u32,
+    pub(super) invalid: u32,
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.comparisons += other.comparisons;
         self.alarms += other.alarms;
         self.invalid += other.invalid;
@@ -160,13 +160,13 @@ struct Run {
 }
 
 /// A demo API in a process of its own; ends when dropped.
-struct Demo {
+pub(super) struct Demo {
     child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Demo {
-    fn start(pulse: &Path, latency: &str) -> anyhow::Result<Self> {
+    pub(super) fn start(pulse: &Path, latency: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(pulse)
             .args(["demo", "serve", "--port", "0", "--trades", "500", "--latency", latency])
             .stdout(Stdio::piped())

@@ -50,9 +50,10 @@ pub(crate) struct TestArguments {
     /// Seed of everything random [default: 1].
     #[arg(long, value_name = "N", help_heading = "Run")]
     seed: Option<u64>,
-    /// Run two commands in turns (A B, B A, …) and say whether B takes longer; instead of suites.
-    #[arg(long, num_args = 2, value_names = ["CMD_A", "CMD_B"], help_heading = "Run",
-        conflicts_with_all = ["places", "list", "save_baseline", "baseline", "out"])]
+    /// Run two commands in turns (A B, B A, …) and say whether B takes longer; instead of suites. --out writes json or md.
+    #[arg(long, num_args = 2, value_names = ["CMD_A", "CMD_B"], help_heading = "Run", conflicts_with_all = [
+        "places", "url", "words", "marks", "list", "fail_fast", "repeat", "retries", "quick", "seed", "inconclusive",
+        "benchmark_only", "verbose", "save_baseline", "baseline", "no_history", "history"])]
     pub(crate) ab: Option<Vec<String>>,
     /// Pairs of runs that --ab counts.
     #[arg(long, value_name = "N", default_value_t = 20, requires = "ab", help_heading = "Run")]

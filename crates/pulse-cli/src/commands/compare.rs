@@ -13,7 +13,7 @@ use pulse_suite::{
 use crate::arguments::CompareArguments;
 use crate::commands::report::summary;
 use crate::commands::test::print;
-use crate::comparison::{Compared, options};
+use crate::comparison::{Compared, Pairing, options, spreads_of};
 use crate::comparison_report::ComparisonReport;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -28,9 +28,11 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Exit, Problem> {
         places.push(place.transpose()?);
     }
     let history = History::open_existing(&arguments.history).map_err(Problem::usage)?;
-    let before = load(&arguments.before, history.as_ref())?;
-    let after = load(&arguments.after, history.as_ref())?;
-    let compared = Compared::new(&before, &after, &options(arguments.min_effect));
+    let (before, is_recording) = load(&arguments.before, history.as_ref())?;
+    let (after, is_other_recording) = load(&arguments.after, history.as_ref())?;
+    let pairing = if is_recording && is_other_recording { Pairing::Recordings } else { Pairing::Ids };
+    let spreads = spreads_of(history.as_ref(), &after).map_err(Problem::usage)?;
+    let compared = Compared::new(&before, &after, pairing, &spreads, &options(arguments.min_effect));
     if compared.pairs.is_empty() {
         return Err(Problem::usage(format!(
             "{} and {} have no case in common: {} against {}",
@@ -68,17 +70,19 @@ fn ids(run: &RunRecord) -> String {
     }
 }
 
-/// A run by its number in the history, by the name of a baseline, or from a file: a baseline or a recording.
-fn load(name: &str, history: Option<&History>) -> Result<RunRecord, Problem> {
+/// A run by its number in the history, by the name of a baseline, or from a file: a baseline or a recording; and whether it
+/// is a recording.
+fn load(name: &str, history: Option<&History>) -> Result<(RunRecord, bool), Problem> {
+    let of_suite = |run| (run, false);
     let path = Path::new(name);
     if path.is_file() {
         return match read_baseline(path) {
             Err(BaselineError::NotABaseline { .. } | BaselineError::TooLarge { .. })
                 if !path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) =>
             {
-                recording(path)
+                Ok((recording(path)?, true))
             }
-            read => read.map_err(Problem::usage),
+            read => read.map(of_suite).map_err(Problem::usage),
         };
     }
     if path.extension().is_some_and(|end| end == "pulse") {
@@ -87,9 +91,9 @@ fn load(name: &str, history: Option<&History>) -> Result<RunRecord, Problem> {
     if let (Ok(number), Some(history)) = (name.parse(), history)
         && history.baseline(name).map_err(Problem::usage)?.is_none()
     {
-        return history.load(RunId(number)).map_err(Problem::usage);
+        return history.load(RunId(number)).map(of_suite).map_err(Problem::usage);
     }
-    load_baseline(history, name).map_err(Problem::usage)
+    load_baseline(history, name).map(of_suite).map_err(Problem::usage)
 }
 
 /// A recording of `pulse load` as a run of one case.

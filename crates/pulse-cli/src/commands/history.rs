@@ -1,11 +1,11 @@
 //! `pulse history`: the runs that were kept.
 
-use pulse_model::Verdict;
+use pulse_model::{Ending, Verdict};
 use pulse_report::number;
 use pulse_stats::EDivisive;
 use pulse_suite::{
-    ChartCharacters, History, HistoryChange, HistoryPoint, Origin, RunFilter, RunRow, TrendChart,
-    changes_over, metric_unit,
+    ChartCharacters, History, HistoryChange, HistoryPoint, Origin, PlanChange, RunFilter, RunRow, TrendChart,
+    changes_over, metric_unit, plan_changes,
 };
 use std::fmt::Write as _;
 
@@ -23,6 +23,8 @@ const LISTED: u32 = 20;
 const FOLLOWED: u32 = 1000;
 /// Most cases whose trends are drawn at once.
 const MAX_CASES: usize = 50;
+/// Most changes of a case's plan that are named, the newest.
+const MAX_PLANS: usize = 5;
 /// Columns of a chart where there is no terminal.
 const COLUMNS: usize = 60;
 /// Columns beside a chart: the figure's name, the values.
@@ -44,11 +46,14 @@ const FIGURES: [&str; 10] = [
 pub(crate) fn run(arguments: &HistoryArguments) -> Result<Exit, Problem> {
     let path = arguments.history.display();
     let history = History::open_existing(&arguments.history).map_err(Problem::usage)?;
-    let Some(history) = history else {
-        return Err(Problem::usage(format!(
-            "there is no history {path}; `pulse test` makes one, and --history names another"
-        )));
+    let nothing = |what: &str| {
+        Problem::usage(format!("{what}; `pulse test` adds runs to a history, and --history names another"))
     };
+    let history = history.ok_or_else(|| nothing(&format!("there is no history {path}")))?;
+    // Nothing to show is the same whether the file is missing or empty, and whatever is asked for.
+    if history.latest(&RunFilter::default()).map_err(Problem::usage)?.is_none() {
+        return Err(nothing(&format!("the history {path} is empty")));
+    }
     let text = match &arguments.case {
         None if !arguments.changes => list(&history, arguments.limit.unwrap_or(LISTED))?,
         case => follow(&history, case.as_deref(), arguments)?,
@@ -60,9 +65,6 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<Exit, Problem> {
 fn list(history: &History, limit: u32) -> Result<String, Problem> {
     let filter = RunFilter { limit: Some(limit), ..RunFilter::default() };
     let runs = history.runs(&filter).map_err(Problem::usage)?;
-    if runs.is_empty() {
-        return Ok("The history is empty: `pulse test` adds a run to it.\n".to_owned());
-    }
     let head =
         ["run", "started (UTC)", "result", "cases", "commit", "branch", "machine", "baseline", "suite"];
     let rows: Vec<[String; 9]> =
@@ -76,7 +78,7 @@ fn row(run: &RunRow) -> [String; 9] {
     [
         run.id.0.to_string(),
         time(&run.started),
-        run.verdict.map_or("-", Verdict::as_str).to_owned(),
+        result(run),
         run.cases.to_string(),
         commit(&run.origin),
         or_none(run.origin.branch.as_deref().unwrap_or_default()),
@@ -84,6 +86,16 @@ fn row(run: &RunRow) -> [String; 9] {
         or_none(&run.baselines.join(", ")),
         or_none(&run.suite),
     ]
+}
+
+/// The verdict, and how the run ended unless it came to its end.
+fn result(run: &RunRow) -> String {
+    let verdict = run.verdict.map_or("-", Verdict::as_str);
+    match run.ending {
+        Ending::Finished => verdict.to_owned(),
+        Ending::Interrupted => format!("{verdict}, interrupted"),
+        Ending::Truncated => format!("{verdict}, cut short"),
+    }
 }
 
 /// `2026-01-31 12:00:00`.
@@ -114,7 +126,9 @@ fn follow(history: &History, case: Option<&str>, arguments: &HistoryArguments) -
                 case.escape_debug(),
                 some(&all)
             )),
-            _ => Problem::usage("the history is empty: `pulse test` adds a run to it"),
+            _ => {
+                Problem::usage("the history has only runs that were interrupted, which are no part of trends")
+            }
         });
     }
     let mut text = String::new();
@@ -126,6 +140,12 @@ fn follow(history: &History, case: Option<&str>, arguments: &HistoryArguments) -
     let mut found = 0;
     for id in cases {
         let mut of_case = String::new();
+        if arguments.changes {
+            let points = history.series(id, "requests", &filter).map_err(Problem::usage)?;
+            let plans = plan_changes(&points);
+            found += plans.len();
+            of_case = planned(&plans);
+        }
         for metric in FIGURES {
             let points = history.series(id, metric, &filter).map_err(Problem::usage)?;
             let changes = changes_over(&points, &EDivisive::default());
@@ -194,13 +214,45 @@ fn characters() -> ChartCharacters {
 fn told(metric: &str, change: &HistoryChange) -> String {
     let by = change.ratio.map_or_else(String::new, |ratio| format!(", {}", difference(ratio)));
     let machine = if change.other_machine { "; on another machine" } else { "" };
+    let before = change.last.origin.commit.as_ref().map(|_| commit(&change.last.origin));
+    let before = before.map_or_else(String::new, |before| format!("; the one before was {before}"));
     format!(
-        "  {metric:<15}  {} → {}{by} with run {} ({}, commit {}; the one before was {}){machine}\n",
+        "  {metric:<15}  {} → {}{by} with run {} ({}{before}){machine}\n",
         figure_of(metric, change.before),
         figure_of(metric, change.after),
         change.first.run.0,
-        time(&change.first.started),
-        commit(&change.first.origin),
-        commit(&change.last.origin),
+        moment(&change.first),
     )
+}
+
+/// When a run was made, and of which commit where that is known.
+fn moment(point: &HistoryPoint) -> String {
+    let time = time(&point.started);
+    match point.origin.commit {
+        Some(_) => format!("{time}, commit {}", commit(&point.origin)),
+        None => time,
+    }
+}
+
+/// The newest changes of what a case does, which are no changes of the service.
+fn planned(changes: &[PlanChange]) -> String {
+    let unknown = |plan: &str| if plan.is_empty() { "unknown".to_owned() } else { plan.to_owned() };
+    let mut text = String::new();
+    let skipped = changes.len().saturating_sub(MAX_PLANS);
+    if skipped > 0 {
+        let _ = writeln!(text, "  {:<15}  {skipped} earlier changes", "plan");
+    }
+    for change in &changes[skipped..] {
+        let (before, after) = (unknown(&change.before), unknown(&change.first.plan));
+        let _ = writeln!(
+            text,
+            "  {:<15}  {} → {} with run {} ({}); figures before and after are not compared",
+            "plan",
+            number::printable(&before),
+            number::printable(&after),
+            change.first.run.0,
+            moment(&change.first),
+        );
+    }
+    text
 }

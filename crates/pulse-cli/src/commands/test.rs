@@ -16,7 +16,7 @@ use pulse_suite::{
 
 use crate::arguments::{TestArguments, WhenInconclusive};
 use crate::commands::ab;
-use crate::comparison::{Compared, options};
+use crate::comparison::{Compared, Pairing, counterpart, options, spreads_of};
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
 use crate::origin::{commit_times, origin};
@@ -43,6 +43,9 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Exit, Problem> {
     // Whatever can be wrong with what is asked for is known before anything is measured.
     let baseline = arguments.baseline.as_deref().map(|name| find_baseline(name, &arguments.history));
     let baseline = baseline.transpose()?;
+    if let Some(baseline) = &baseline {
+        share_a_case(baseline, &chosen, arguments)?;
+    }
     // Before anything of ours lies in the folder, which git would take for a change.
     let origin = origin();
     let mut reports = ReportFiles::prepare(&arguments.out)?;
@@ -191,6 +194,29 @@ fn find_baseline(name: &str, history: &Path) -> Result<RunRecord, Problem> {
     load_baseline(history.as_ref(), name).map_err(Problem::usage)
 }
 
+/// A comparison of nothing is no comparison, which must not look like one that found nothing.
+fn share_a_case(
+    baseline: &RunRecord,
+    chosen: &[(usize, &Case)],
+    arguments: &TestArguments,
+) -> Result<(), Problem> {
+    if chosen.iter().any(|(_, case)| counterpart(baseline, &case.info.id).is_some()) {
+        return Ok(());
+    }
+    let named = |ids: Vec<&str>| match &ids[..] {
+        [] => "none".to_owned(),
+        ids if ids.len() <= MAX_NAMED => ids.join(", "),
+        ids => format!("{} and {} more", ids[..MAX_NAMED].join(", "), ids.len() - MAX_NAMED),
+    };
+    Err(Problem::usage(format!(
+        "none of the selected cases is in the baseline {}, so that nothing could be compared; it has {}, selected are {}; \
+         save it again with these cases: --save-baseline NAME",
+        arguments.baseline.as_deref().unwrap_or_default(),
+        named(baseline.cases.iter().map(|case| case.id.as_str()).collect()),
+        named(chosen.iter().map(|(_, case)| case.info.id.as_str()).collect()),
+    )))
+}
+
 /// Notes in each case how it differs from the baseline.
 fn judge_changes(
     summary: &mut Summary,
@@ -198,7 +224,10 @@ fn judge_changes(
     baseline: &RunRecord,
     arguments: &TestArguments,
 ) {
-    let compared = Compared::new(baseline, record, &options(arguments.min_effect));
+    // Without a history, or with one that cannot be read, the assumptions about differences between runs have to do.
+    let history = History::open_existing(&arguments.history).ok().flatten();
+    let spreads = spreads_of(history.as_ref(), record).unwrap_or_default();
+    let compared = Compared::new(baseline, record, Pairing::Ids, &spreads, &options(arguments.min_effect));
     for (id, comparison) in compared.pairs {
         let is_it = |case: &&mut Summary| case.case.as_ref().is_some_and(|info| info.id == id);
         for case in summary.children.iter_mut().filter(is_it) {

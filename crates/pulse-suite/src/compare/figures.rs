@@ -7,9 +7,9 @@ use pulse_stats::{
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use statrs::distribution::{ContinuousCDF as _, Normal};
+use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
-use super::CompareOptions;
+use super::{CompareOptions, Pair, Spread, Spreads, Z_95, spans};
 use crate::run_data::{RunData, selector};
 
 /// What is compared of response times.
@@ -25,8 +25,6 @@ const MIN_TIME: f64 = 1_000.0;
 const MIN_RATE: f64 = 1e-3;
 /// Rates are kept as whole numbers of millionths.
 const RATE_SCALE: f64 = 1e6;
-/// Half the width of a 95 % interval in standard errors.
-const Z_95: f64 = 1.959_964;
 
 /// One figure of two runs, before significance is corrected.
 #[derive(Clone, Debug)]
@@ -40,19 +38,17 @@ pub(super) struct Figure {
     pub(super) more_is_worse: bool,
     /// Whether the whole interval of the difference is less than the smallest amount that matters.
     pub(super) negligible: bool,
+    /// Whether a run was too short to know how its figures scatter.
+    pub(super) too_short: bool,
 }
 
 /// All figures that both runs have. What could not be compared is added to the findings.
-pub(super) fn figures(
-    before: &RunData,
-    after: &RunData,
-    options: &CompareOptions,
-    findings: &mut Vec<Finding>,
-) -> Vec<Figure> {
+pub(super) fn figures(pair: &Pair<'_>, options: &CompareOptions, findings: &mut Vec<Finding>) -> Vec<Figure> {
+    let Pair { before, after, .. } = *pair;
     let mut figures = Vec::new();
     let mut too_few = Vec::new();
     for endpoint in subjects(before, after) {
-        let sides = Sides::of(before, after, endpoint, options);
+        let sides = Sides::of(pair, endpoint, options);
         for statistic in STATISTICS {
             match sides.response_time(statistic) {
                 Some(figure) => figures.push(figure),
@@ -62,9 +58,11 @@ pub(super) fn figures(
         figures.extend(sides.errors(options.min_errors));
     }
     if super::notes::same_plan(before, after) {
-        figures.extend(throughput(before, after, &options.bootstrap));
+        figures.extend(throughput(pair, options));
     }
-    figures.extend(estimates(before, after, options));
+    figures.extend(estimates(pair, options));
+    let too_short = [before, after].into_iter().any(is_too_short);
+    figures.iter_mut().for_each(|figure| figure.too_short = too_short);
     if let Some(first) = too_few.first() {
         let rest = too_few.len() - 1;
         let others = if rest > 0 { format!(" and {rest} more") } else { String::new() };
@@ -77,6 +75,11 @@ pub(super) fn figures(
         });
     }
     figures
+}
+
+/// Whether nothing can follow from a run that has response times, because it ended too soon.
+pub(super) fn is_too_short(run: &RunData) -> bool {
+    !run.intervals.is_empty() && (run.intervals.len() < MIN_INTERVALS || !spans(&run.intervals))
 }
 
 /// The run as a whole, then its endpoints where there are several.
@@ -96,18 +99,19 @@ struct Sides<'a> {
     times: [Vec<Histogram>; 2],
     outcomes: [Vec<Histogram>; 2],
     bootstrap: Bootstrap,
-    run_spread: f64,
+    between: Between<'a>,
 }
 
 impl<'a> Sides<'a> {
-    fn of(before: &RunData, after: &RunData, endpoint: Option<&'a str>, options: &CompareOptions) -> Self {
+    fn of(pair: &Pair<'a>, endpoint: Option<&'a str>, options: &CompareOptions) -> Self {
         let bootstrap = options.bootstrap;
+        let runs = [pair.before, pair.after];
         let mut sides = Self {
             endpoint,
-            times: [before, after].map(|run| run.response_times(endpoint)),
-            outcomes: [before, after].map(|run| outcomes(run, endpoint)),
+            times: runs.map(|run| run.response_times(endpoint)),
+            outcomes: runs.map(|run| outcomes(run, endpoint)),
             bootstrap,
-            run_spread: options.run_spread.max(0.0),
+            between: Between::of(pair, options),
         };
         if sides.times.iter().any(|times| times.len() < MIN_INTERVALS) {
             let deal =
@@ -134,7 +138,8 @@ impl<'a> Sides<'a> {
 
     fn response_time(&self, statistic: Statistic) -> Option<Figure> {
         let [before, after] = [measured(&self.times[0], statistic)?, measured(&self.times[1], statistic)?];
-        let found = between_runs(self.compared(&self.times, statistic)?, self.run_spread);
+        // Endpoints have no history of their own; they differ between runs as the whole does.
+        let found = self.between.widened(self.compared(&self.times, statistic)?, &statistic.to_string());
         let before = Measured { value: found.before, ..before };
         let after = Measured { value: found.after, ..after };
         Some(Figure {
@@ -146,6 +151,7 @@ impl<'a> Sides<'a> {
             p_value: found.p_value,
             more_is_worse: true,
             negligible: negligible(&found, MIN_TIME),
+            too_short: false,
         })
     }
 
@@ -170,6 +176,7 @@ impl<'a> Sides<'a> {
             p_value: found.p_value,
             more_is_worse: true,
             negligible: negligible(&found, least),
+            too_short: false,
         })
     }
 }
@@ -222,21 +229,56 @@ fn ratio(found: &TwoSamples, least: f64, samples: u64) -> Measured {
     }
 }
 
-/// Adds to the standard error of a ratio what two runs of one program differ by, each by `spread`. The p-value never
-/// becomes smaller.
-fn between_runs(found: TwoSamples, spread: f64) -> TwoSamples {
-    let Some(ratio) = found.ratio else { return found };
-    let log = ratio.value.ln();
-    // With few blocks behind it this is more than the standard error, as it should be.
-    let within = (ratio.hi / ratio.lo).ln() / (2.0 * Z_95);
-    let error = within.hypot(spread * std::f64::consts::SQRT_2);
-    let half = Z_95 * error;
-    if !(half.is_finite() && error > 0.0) {
-        return found;
+/// What two runs of one program differ by.
+struct Between<'a> {
+    /// Relative standard deviation.
+    spread: f64,
+    /// Standard deviation of times in nanoseconds.
+    jitter: f64,
+    known: Option<&'a Spreads>,
+}
+
+impl<'a> Between<'a> {
+    fn of(pair: &Pair<'a>, options: &CompareOptions) -> Self {
+        Self { spread: options.run_spread.max(0.0), jitter: options.run_jitter.max(0.0), known: pair.spreads }
     }
-    let p_value = tails(log / error).max(found.p_value);
-    let ratio = pulse_stats::Estimate { value: ratio.value, lo: (log - half).exp(), hi: (log + half).exp() };
-    TwoSamples { ratio: Some(ratio), p_value, ..found }
+
+    /// Adds to the standard error of a ratio what two runs of one program differ by. The p-value never becomes smaller.
+    ///
+    /// A spread from the history holds the scatter within the runs as well; where it is larger than the rest it is the
+    /// standard error, with its own degrees of freedom.
+    fn widened(&self, found: TwoSamples, figure: &str) -> TwoSamples {
+        let Some(ratio) = found.ratio else { return found };
+        let log = ratio.value.ln();
+        // With few blocks behind it this is more than the standard error, as it should be.
+        let within = (ratio.hi / ratio.lo).ln() / (2.0 * Z_95);
+        let jitter = |value: f64| if value > 0.0 { self.jitter / value } else { 0.0 };
+        let apart =
+            (self.spread * std::f64::consts::SQRT_2).hypot(jitter(found.before).hypot(jitter(found.after)));
+        let (error, student) = self.error(within.hypot(apart), figure);
+        let half = error * student.map_or(Z_95, |student| student.inverse_cdf(0.975));
+        if !(half.is_finite() && error > 0.0) {
+            return found;
+        }
+        let chance =
+            student.map_or_else(|| tails(log / error), |student| 2.0 * student.cdf(-(log / error).abs()));
+        let p_value = chance.clamp(0.0, 1.0).max(found.p_value);
+        let ratio =
+            pulse_stats::Estimate { value: ratio.value, lo: (log - half).exp(), hi: (log + half).exp() };
+        TwoSamples { ratio: Some(ratio), p_value, ..found }
+    }
+
+    /// The standard error of the logarithm of a ratio, with its law where that is Student's.
+    fn error(&self, assumed: f64, figure: &str) -> (f64, Option<StudentsT>) {
+        let known = self.known.and_then(|spreads| spreads.of(figure));
+        let known = known.map(|Spread { deviation, freedom }| {
+            (deviation * std::f64::consts::SQRT_2, StudentsT::new(0.0, 1.0, freedom as f64).ok())
+        });
+        match known {
+            Some((error, law)) if error > assumed => (error, law),
+            _ => (assumed, None),
+        }
+    }
 }
 
 /// P(|Z| ≥ |z|) for a standard normal Z; 1 for what is not a number.
@@ -260,12 +302,14 @@ fn raised_ratio(found: &TwoSamples, least: f64, samples: u64) -> Measured {
 }
 
 /// Completed requests per second, by interval.
-fn throughput(before: &RunData, after: &RunData, bootstrap: &Bootstrap) -> Option<Figure> {
+fn throughput(pair: &Pair<'_>, options: &CompareOptions) -> Option<Figure> {
+    let Pair { before, after, .. } = *pair;
     let rates = [rates(before), rates(after)];
     if rates.iter().any(|rates| rates.len() < MIN_INTERVALS) {
         return None;
     }
-    let found = compare_intervals(&rates[0], &rates[1], Statistic::Mean, bootstrap)?;
+    let found = compare_intervals(&rates[0], &rates[1], Statistic::Mean, &options.bootstrap)?;
+    let found = Between { jitter: 0.0, ..Between::of(pair, options) }.widened(found, "throughput");
     let side = |run: &RunData, rates: &[Histogram]| {
         let over = mean_interval_over(rates, CONFIDENCE)?.estimate;
         let value = over.value / RATE_SCALE;
@@ -282,6 +326,7 @@ fn throughput(before: &RunData, after: &RunData, bootstrap: &Bootstrap) -> Optio
         p_value: found.p_value,
         more_is_worse: false,
         negligible: false,
+        too_short: false,
     })
 }
 
@@ -305,7 +350,8 @@ fn rates(run: &RunData) -> Vec<Histogram> {
 
 /// What both runs worked out themselves with an interval. A duration and a number of lost messages are facts of a run,
 /// whose scatter nothing tells.
-fn estimates(before: &RunData, after: &RunData, options: &CompareOptions) -> Vec<Figure> {
+fn estimates(pair: &Pair<'_>, options: &CompareOptions) -> Vec<Figure> {
+    let between = Between::of(pair, options);
     let compared = [
         (Estimate::MemoryGrowth, Unit::Bytes, options.min_growth_bytes),
         (Estimate::Cpu, Unit::Share, 0.01),
@@ -316,8 +362,8 @@ fn estimates(before: &RunData, after: &RunData, options: &CompareOptions) -> Vec
         .into_iter()
         .filter_map(|(estimate, unit, least)| {
             let side = |run: &RunData| run.summary.estimates.get(&estimate).copied().filter(has_interval);
-            let (before, after) = (side(before)?, side(after)?);
-            let found = difference(before, after)?;
+            let (before, after) = (side(pair.before)?, side(pair.after)?);
+            let found = difference(before, after, &between, estimate)?;
             Some(Figure {
                 subject: estimate.name().into(),
                 unit,
@@ -327,6 +373,7 @@ fn estimates(before: &RunData, after: &RunData, options: &CompareOptions) -> Vec
                 p_value: found.p_value,
                 more_is_worse: true,
                 negligible: negligible(&found, least),
+                too_short: false,
             })
         })
         .collect()
@@ -337,9 +384,13 @@ fn has_interval(measured: &Measured) -> bool {
     value.is_finite() && lo.is_finite() && hi.is_finite() && lo < hi
 }
 
-/// The difference of two estimates whose standard errors follow from their intervals, by the normal law.
-fn difference(before: Measured, after: Measured) -> Option<TwoSamples> {
-    let error = |side: Measured| (side.hi - side.lo) / (2.0 * Z_95);
+/// The difference of two estimates whose standard errors follow from their intervals, by the normal law, or from what runs of
+/// one program are known to differ by, when that is more. Growth of memory is about zero, where a relative spread says nothing.
+fn difference(before: Measured, after: Measured, between: &Between<'_>, of: Estimate) -> Option<TwoSamples> {
+    let known = between.known.and_then(|spreads| spreads.of(of.name()));
+    let relative = known.map_or(between.spread, |known| known.deviation.max(between.spread));
+    let relative = if of == Estimate::MemoryGrowth { 0.0 } else { relative };
+    let error = |side: Measured| ((side.hi - side.lo) / (2.0 * Z_95)).max(relative * side.value.abs());
     let error = error(before).hypot(error(after));
     let value = after.value - before.value;
     let p_value = tails(value / error);

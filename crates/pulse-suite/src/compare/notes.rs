@@ -2,6 +2,7 @@
 
 use pulse_model::{Ending, Finding, RunInfo, ScenarioInfo, Severity, ValidityState};
 
+use super::figures::is_too_short;
 use crate::run_data::RunData;
 
 /// Most names that one message lists.
@@ -31,6 +32,9 @@ pub(super) fn differences(before: &RunData, after: &RunData) -> Vec<Finding> {
     findings.extend(version(&before.summary.run, &after.summary.run));
     findings.extend(targets(&before.summary.run, &after.summary.run));
     for (side, run) in [("the baseline", before), ("this run", after)] {
+        findings.extend(too_short(side, run));
+    }
+    for (side, run) in [("the baseline", before), ("this run", after)] {
         if run.intervals.is_empty() {
             findings.push(finding(
                 "no_intervals",
@@ -46,6 +50,26 @@ pub(super) fn differences(before: &RunData, after: &RunData) -> Vec<Finding> {
 
 fn finding(code: &str, severity: Severity, subject: &str, message: String, help: &str) -> Finding {
     Finding { code: code.into(), severity, subject: subject.into(), message, help: Some(help.into()) }
+}
+
+/// Why a run's figures are unclear however far they are apart.
+fn too_short(side: &str, run: &RunData) -> Option<Finding> {
+    let ends = run.intervals.first().zip(run.intervals.last());
+    let span = ends.and_then(|(first, last)| Some(last.interval?.to.since(first.interval?.from)));
+    let length = span.map_or_else(String::new, |span| format!(" over {span}"));
+    is_too_short(run).then(|| {
+        finding(
+            "too_short",
+            Severity::Warning,
+            side,
+            format!(
+                "{side} was observed in {} intervals{length}, too few to know how its figures scatter; nothing follows from \
+                 their differences",
+                run.intervals.len()
+            ),
+            "let the case take longer: at least a second, and eight intervals; `samples` and `duration` say how long",
+        )
+    })
 }
 
 fn trust(side: &str, run: &RunData) -> Option<Finding> {

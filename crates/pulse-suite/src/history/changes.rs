@@ -1,5 +1,6 @@
 //! Which run changed a figure, and by how much?
 
+use pulse_model::ValidityState;
 use pulse_stats::EDivisive;
 use serde::Serialize;
 
@@ -26,21 +27,53 @@ pub struct HistoryChange {
     pub other_machine: bool,
 }
 
+/// A run from which on a case does something else, so that its figures before and after are not comparable.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanChange {
+    /// Index of the first point with the new plan.
+    pub at: usize,
+    /// The plan until then, in words.
+    pub before: String,
+    /// The first point with the new plan, which names it.
+    pub first: HistoryPoint,
+}
+
 /// The changes of level over a history, in order of time. Takes the points of [`History::series`](super::History::series);
 /// of more than 2000 the latest are looked at.
+///
+/// Only points with the same plan are compared with each other: that an edited case takes longer is no change of the service
+/// ([`plan_changes`] names it). Points of measurements that were invalid do not describe the service and are left out.
 pub fn changes_over(points: &[HistoryPoint], options: &EDivisive) -> Vec<HistoryChange> {
-    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+    let mut plans: Vec<&str> = points.iter().map(|point| point.plan.as_str()).collect();
+    plans.sort_unstable();
+    plans.dedup();
+    let mut changes: Vec<HistoryChange> = plans
+        .into_iter()
+        .flat_map(|plan| {
+            let of_plan = points
+                .iter()
+                .enumerate()
+                .filter(|(_, point)| point.plan == plan && point.validity != ValidityState::Invalid);
+            changes_among(&of_plan.collect::<Vec<_>>(), options)
+        })
+        .collect();
+    changes.sort_by_key(|change| change.at);
+    changes
+}
+
+fn changes_among(points: &[(usize, &HistoryPoint)], options: &EDivisive) -> Vec<HistoryChange> {
+    let values: Vec<f64> = points.iter().map(|(_, point)| point.value).collect();
     let pair = |at: usize| Some((points.get(at.checked_sub(1)?)?, points.get(at)?));
     options
         .change_points(&values)
         .into_iter()
         .filter_map(|change| {
-            let (last, first) = pair(change.at)?;
+            let ((_, last), (at, first)) = pair(change.at)?;
             let ratio = change.after / change.before;
             Some(HistoryChange {
-                at: change.at,
-                last: last.clone(),
-                first: first.clone(),
+                at: *at,
+                last: (*last).clone(),
+                first: (*first).clone(),
                 before: change.before,
                 after: change.after,
                 ratio: ratio.is_finite().then_some(ratio),
@@ -48,5 +81,14 @@ pub fn changes_over(points: &[HistoryPoint], options: &EDivisive) -> Vec<History
                 other_machine: last.origin.machine != first.origin.machine,
             })
         })
+        .collect()
+}
+
+/// The runs with which the plan of a case changed, in order of time.
+pub fn plan_changes(points: &[HistoryPoint]) -> Vec<PlanChange> {
+    let pairs = points.windows(2).zip(1..);
+    pairs
+        .filter(|(pair, _)| pair[0].plan != pair[1].plan)
+        .map(|(pair, at)| PlanChange { at, before: pair[0].plan.clone(), first: pair[1].clone() })
         .collect()
 }

@@ -96,6 +96,12 @@ pub enum HistoryError {
         /// The number.
         run: i64,
     },
+    /// A run that was interrupted cannot be what others are compared with.
+    #[error("run {run} was interrupted before its end, so that it is no baseline; save a complete run")]
+    CutShort {
+        /// The number.
+        run: i64,
+    },
     /// SQLite refused for another reason.
     #[error("the history {} cannot be used: {source}", path.display())]
     Sql {

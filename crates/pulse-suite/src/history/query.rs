@@ -1,17 +1,20 @@
 //! What can be asked of a history.
 
-use pulse_model::{ValidityState, Verdict};
+use pulse_model::{Ending, ValidityState, Verdict};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{History, HistoryError, RunId};
+use crate::compare::Spreads;
 use crate::run_data::RunData;
 use crate::run_record::{CaseRecord, Origin, RunRecord};
 
 /// Most rows of one answer.
 const MAX_ROWS: u32 = 100_000;
+/// Newest runs from which spreads are taken; a machine's character of long ago says little.
+const MAX_SPREAD_RUNS: u32 = 200;
 
 /// Which runs. All parts must hold; `None` holds always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct RunRow {
     pub verdict: Option<Verdict>,
     /// Whether the numbers can be trusted.
     pub validity: ValidityState,
+    /// How it ended.
+    pub ending: Ending,
     /// Number of cases that are still kept.
     pub cases: u64,
     /// Baselines that it is, sorted.
@@ -71,11 +76,17 @@ pub struct HistoryPoint {
     pub started: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// What the case was planned to do, in words; empty when it is not known.
+    pub plan: String,
+    /// Whether the numbers of the case can be trusted.
+    pub validity: ValidityState,
     /// The figure in its base unit.
     pub value: f64,
 }
 
 const ORIGIN: &str = "runs.revision, runs.branch, runs.dirty, runs.machine";
+/// Runs that came to their end, whose figures may be followed.
+const COMPLETE: &str = "coalesce(runs.ending, 'finished') = 'finished'";
 const FILTER: &str = "(:suite IS NULL OR runs.suite = :suite) AND (:branch IS NULL OR runs.branch = :branch)
     AND (:machine IS NULL OR runs.machine = :machine)";
 
@@ -85,7 +96,8 @@ impl History {
         let sql = format!(
             "SELECT {ORIGIN}, runs.id, suite, started, version, verdict, validity,
                  (SELECT count(*) FROM cases WHERE cases.run = runs.id),
-                 (SELECT json_group_array(name) FROM (SELECT name FROM baselines WHERE run = runs.id ORDER BY name))
+                 (SELECT json_group_array(name) FROM (SELECT name FROM baselines WHERE run = runs.id ORDER BY name)),
+                 ending
              FROM runs WHERE {FILTER} ORDER BY runs.id DESC LIMIT :limit"
         );
         self.filtered(&sql, filter, None, |row| {
@@ -99,6 +111,7 @@ impl History {
                 validity: read_word(row, 9)?.unwrap_or_default(),
                 cases: row.get::<_, i64>(10)?.unsigned_abs(),
                 baselines: read_json(row, 11)?,
+                ending: read_word(row, 12)?.unwrap_or_default(),
             })
         })
     }
@@ -134,16 +147,17 @@ impl History {
         })
     }
 
-    /// Ids of all cases that are known, sorted.
+    /// Ids of all cases of runs that came to their end, sorted.
     pub fn case_ids(&self, filter: &RunFilter) -> Result<Vec<String>, HistoryError> {
         let sql = format!(
             "SELECT DISTINCT cases.name FROM cases JOIN runs ON runs.id = cases.run
-             WHERE {FILTER} ORDER BY cases.name LIMIT :limit"
+             WHERE {COMPLETE} AND {FILTER} ORDER BY cases.name LIMIT :limit"
         );
         self.filtered(&sql, filter, None, |row| row.get(0))
     }
 
-    /// A figure of one case over its runs, the oldest first; see [`metrics`](crate::metrics) for the names.
+    /// A figure of one case over its runs, the oldest first; see [`metrics`](crate::metrics) for the names. Runs that were
+    /// interrupted are left out.
     pub fn series(
         &self,
         case: &str,
@@ -151,9 +165,9 @@ impl History {
         filter: &RunFilter,
     ) -> Result<Vec<HistoryPoint>, HistoryError> {
         let sql = format!(
-            "SELECT {ORIGIN}, runs.id, runs.started, metrics.value
+            "SELECT {ORIGIN}, runs.id, runs.started, metrics.value, coalesce(cases.plan, ''), cases.validity
              FROM cases JOIN runs ON runs.id = cases.run JOIN metrics ON metrics.case_id = cases.id
-             WHERE cases.name = :case AND metrics.metric = :metric AND {FILTER}
+             WHERE cases.name = :case AND metrics.metric = :metric AND {COMPLETE} AND {FILTER}
              ORDER BY runs.id DESC LIMIT :limit"
         );
         let mut points = self.filtered(&sql, filter, Some((case, metric)), |row| {
@@ -162,10 +176,22 @@ impl History {
                 run: RunId(row.get(4)?),
                 started: row.get(5)?,
                 value: row.get(6)?,
+                plan: row.get(7)?,
+                validity: read_word(row, 8)?.unwrap_or_default(),
             })
         })?;
         points.reverse();
         Ok(points)
+    }
+
+    /// By how much the figures of a case differ between runs of one commit on this machine, as far as its newest runs tell.
+    pub fn spreads(&self, case: &str, machine: &str) -> Result<Spreads, HistoryError> {
+        let filter = RunFilter {
+            machine: Some(machine.to_owned()),
+            limit: Some(MAX_SPREAD_RUNS),
+            ..RunFilter::default()
+        };
+        Spreads::from_series(|figure| self.series(case, figure, &filter))
     }
 
     /// Everything that is kept of a run.
