@@ -26,7 +26,7 @@ def requests_by(monitor: PerformanceMonitor, *labels: str) -> dict[Any, int]:
     counts: dict[Any, int] = {}
     for name, found, value in samples(body.decode()):
         if name == "http_server_request_duration_seconds_count" and value > 0:
-            key = tuple(found.get(label) for label in labels)
+            key: Any = tuple(found.get(label) for label in labels)
             key = key[0] if len(labels) == 1 else key
             counts[key] = counts.get(key, 0) + int(value)
     return counts

@@ -41,7 +41,7 @@ class Fleet:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Fleet:  # noqa: PYI034
         return self
 
     def __exit__(
@@ -120,7 +120,7 @@ class Load:
         self.broken = 0
         """Requests that were sent and not answered: whether they were handled, nobody knows."""
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Load:  # noqa: PYI034
         for thread in self._threads:
             thread.start()
         return self
@@ -213,7 +213,9 @@ def bytes_used(pid: int) -> int:
     return sum(path.stat().st_blocks * 512 for path in files)
 
 
-def massacre(fleet: Fleet, workers: int, kills: int, *, clients: int = 4, seed: int = 1) -> tuple[Load, list[int]]:
+def massacre(
+    fleet: Fleet, workers: int, kills: int, *, clients: int = 4, seed: int = 1
+) -> tuple[Load, list[int]]:
     """Kills workers at random under load, each time waiting for the next to come up. What was acknowledged, and the
     memory that the group's file used after each kill."""
     chance = random.Random(seed)

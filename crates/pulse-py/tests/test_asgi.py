@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from exposition import requests_by
 
 from pulse_perf import PerformanceMonitor
 from pulse_perf.asgi import MonitorMiddleware
+
+from exposition import requests_by
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 LAST = {"type": "http.response.body", "body": b"x"}
@@ -26,7 +27,9 @@ class ClientDisconnect(Exception):
     """As Starlette has it."""
 
 
-def drive(monitor: PerformanceMonitor, app: Any, *, on_send: Callable[[Any], None] | None = None, **scope: Any) -> None:
+def drive(
+    monitor: PerformanceMonitor, app: Any, *, on_send: Callable[[Any], None] | None = None, **scope: Any
+) -> None:
     """Handles one request."""
 
     async def receive() -> dict[str, Any]:
@@ -89,7 +92,9 @@ def test_a_request_is_recorded_before_its_last_byte_leaves(monitor: PerformanceM
     drive(
         monitor,
         answers(START, PART, LAST),
-        on_send=lambda message: seen.append((message["type"][14:], sum(requests_by(monitor, "http_route").values()))),
+        on_send=lambda message: seen.append(
+            (message["type"][14:], sum(requests_by(monitor, "http_route").values()))
+        ),
     )
     assert seen == [("start", 0), ("body", 0), ("body", 1)]
 

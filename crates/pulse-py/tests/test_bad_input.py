@@ -9,9 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from exposition import requests_by, samples
 
 from pulse_perf import PerformanceMonitor
+
+from exposition import requests_by, samples
 
 
 def invalid(monitor: PerformanceMonitor) -> float:
@@ -24,7 +25,8 @@ def invalid(monitor: PerformanceMonitor) -> float:
 
 
 @pytest.mark.parametrize(
-    "duration", [math.nan, math.inf, -math.inf, -0.001, -1e-12, 1e300, 10**400, -(10**400), 1e12, Decimal("NaN")]
+    "duration",
+    [math.nan, math.inf, -math.inf, -0.001, -1e-12, 1e300, 10**400, -(10**400), 1e12, Decimal("NaN")],
 )
 def test_durations_that_cannot_be_true_are_counted(monitor: PerformanceMonitor, duration: Any) -> None:
     monitor.record_request("/a", duration)
@@ -40,7 +42,16 @@ def test_durations_that_cannot_be_true_are_counted(monitor: PerformanceMonitor, 
 
 @pytest.mark.parametrize(
     ("duration", "milliseconds"),
-    [(0, 0), (0.0, 0), (-0.0, 0), (1, 1000), (True, 1000), (Decimal("0.5"), 500), (Fraction(1, 4), 250), (1e-9, 1e-6)],
+    [
+        (0, 0),
+        (0.0, 0),
+        (-0.0, 0),
+        (1, 1000),
+        (True, 1000),
+        (Decimal("0.5"), 500),
+        (Fraction(1, 4), 250),
+        (1e-9, 1e-6),
+    ],
 )
 def test_durations_of_any_number(monitor: PerformanceMonitor, duration: Any, milliseconds: float) -> None:
     monitor.record_request("/a", duration)
@@ -123,7 +134,9 @@ def test_counts_beyond_their_range(monitor: PerformanceMonitor) -> None:
         ("/a", 0.1, 200, "GET", 1),
     ],
 )
-def test_a_wrong_type_is_an_error_of_the_program(monitor: PerformanceMonitor, arguments: tuple[Any, ...]) -> None:
+def test_a_wrong_type_is_an_error_of_the_program(
+    monitor: PerformanceMonitor, arguments: tuple[Any, ...]
+) -> None:
     with pytest.raises(TypeError):
         monitor.record_request(*arguments)
 

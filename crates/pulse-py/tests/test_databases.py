@@ -6,10 +6,11 @@ import sqlite3
 from typing import Any
 
 import pytest
-from exposition import samples
 
 from pulse_perf import PerformanceMonitor
 from pulse_perf.dbapi import monitored
+
+from exposition import samples
 
 
 def kinds(monitor: PerformanceMonitor) -> dict[str, int]:

@@ -9,11 +9,12 @@ import weakref
 from typing import get_type_hints
 
 import pytest
-from exposition import requests_by, samples
 
 import pulse_core.performance_monitor as core
 import pulse_perf
 from pulse_perf import PerformanceMonitor, summary
+
+from exposition import requests_by, samples
 
 NEAR = 0.011
 """Relative error of a quantile."""
@@ -45,7 +46,9 @@ def test_requests(monitor: PerformanceMonitor) -> None:
     assert found["requests"]["total"] == 101
     assert found["requests"]["error_count"] == 3
     assert found["requests"]["error_rate"] == monitor.get_error_rate() == pytest.approx(3 / 101)
-    assert found["requests"]["rate_per_second"] == pytest.approx(101 / max(found["window"]["covered_seconds"], 1))
+    assert found["requests"]["rate_per_second"] == pytest.approx(
+        101 / max(found["window"]["covered_seconds"], 1)
+    )
     times = monitor.get_response_time_stats()
     assert (times["min"], times["max"], times["count"]) == (1.0, 100.0, 101)
     assert times["avg"] == pytest.approx(5051 / 101)
@@ -60,7 +63,7 @@ def test_requests(monitor: PerformanceMonitor) -> None:
     assert (execute["count"], execute["errors"], execute["error_rate"]) == (100, 2, 0.02)
     assert execute["avg_response_time_ms"] == pytest.approx(50.5)
     assert execute["p95_response_time_ms"] == pytest.approx(95, rel=NEAR)
-    assert monitor.get_endpoint_stats("/nobody") == {}
+    assert not monitor.get_endpoint_stats("/nobody")
     assert monitor.get_request_rate() > 0
 
 
@@ -123,7 +126,7 @@ def test_a_handle_records_into_its_endpoint(monitor: PerformanceMonitor) -> None
 
 
 def test_methods_are_few(monitor: PerformanceMonitor) -> None:
-    for method in ("GET", "".join(["G", "ET"]), "BREW", "get", ""):
+    for method in ("GET", "XGET"[1:], "BREW", "get", ""):
         monitor.record_route(method, "/x", 0.01, 200)
         monitor.record_request("/y", 0.01, 200, method)
     monitor.record_request("/z", 0.01)

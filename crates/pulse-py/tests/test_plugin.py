@@ -12,7 +12,8 @@ WITH_BENCHMARK = ("-p", "no:cacheprovider")
 BESIDE = [
     WITHOUT_BENCHMARK,
     pytest.param(
-        WITH_BENCHMARK, marks=pytest.mark.skipif(not HAS_BENCHMARK, reason="pytest-benchmark is not installed")
+        WITH_BENCHMARK,
+        marks=pytest.mark.skipif(not HAS_BENCHMARK, reason="pytest-benchmark is not installed"),
     ),
 ]
 
@@ -40,7 +41,13 @@ def test_targets_that_are_met_pass(pytester: pytest.Pytester, plugins: tuple[str
     result = pytester.runpytest_subprocess(*plugins, "-W", "error")
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
-        ["*performance (times in ms)*", "test *median*p95*verdict", "test_measured *PASS", "first *PASS", "second *PASS"]
+        [
+            "*performance (times in ms)*",
+            "test *median*p95*verdict",
+            "test_measured *PASS",
+            "first *PASS",
+            "second *PASS",
+        ]
     )
 
 
@@ -57,7 +64,9 @@ def test_a_missed_target_fails_with_its_figures(pytester: pytest.Pytester) -> No
     result = pytester.runpytest_subprocess(*WITHOUT_BENCHMARK)
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines(
-        [r"E +pulse_perf\.perf\.PerformanceFailure: FAIL: p95 < 1ms, measured \d+\.\d+ms \(95% interval .* – .*\) from \d+ samples"]
+        [
+            r"E +pulse_perf\.perf\.PerformanceFailure: FAIL: p95 < 1ms, measured \d+\.\d+ms \(95% interval .* – .*\) from \d+ samples"
+        ]
     )
 
 
@@ -209,7 +218,9 @@ def test_what_cannot_be_decided_fails_only_when_strict(pytester: pytest.Pytester
     )
     result = pytester.runpytest_subprocess(*WITHOUT_BENCHMARK)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*INCONCLUSIVE: p99.9 < 1s*100 samples are too few to judge; at least 10000*"])
+    result.stdout.fnmatch_lines(
+        ["*INCONCLUSIVE: p99.9 < 1s*100 samples are too few to judge; at least 10000*"]
+    )
     pytester.runpytest_subprocess(*WITHOUT_BENCHMARK, "--perf-strict").assert_outcomes(failed=1)
 
 

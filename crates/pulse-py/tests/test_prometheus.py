@@ -8,17 +8,20 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from exposition import requests_by
 
 from pulse_perf import PerformanceMonitor
 from pulse_perf.prometheus import make_asgi_app, make_wsgi_app
+
+from exposition import requests_by
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 
 
-def by_asgi(monitor: PerformanceMonitor, method: str, headers: list[tuple[str, str]]) -> tuple[int, dict[str, str], bytes]:
+def by_asgi(
+    monitor: PerformanceMonitor, method: str, headers: list[tuple[str, str]]
+) -> tuple[int, dict[str, str], bytes]:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -28,20 +31,23 @@ def by_asgi(monitor: PerformanceMonitor, method: str, headers: list[tuple[str, s
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in headers]
-    asyncio.run(make_asgi_app(monitor)({"type": "http", "method": method, "headers": raw}, receive, send))
+    app: Any = make_asgi_app(monitor)
+    asyncio.run(app({"type": "http", "method": method, "headers": raw}, receive, send))
     start, body = sent
     assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
     return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body["body"]
 
 
-def by_wsgi(monitor: PerformanceMonitor, method: str, headers: list[tuple[str, str]]) -> tuple[int, dict[str, str], bytes]:
+def by_wsgi(
+    monitor: PerformanceMonitor, method: str, headers: list[tuple[str, str]]
+) -> tuple[int, dict[str, str], bytes]:
     environ: dict[str, Any] = {"REQUEST_METHOD": method}
     setup_testing_defaults(environ)
     for name, value in headers:
         key = "HTTP_" + name.upper().replace("-", "_")
         environ[key] = environ[key] + "," + value if key in environ else value
     started: list[Any] = []
-    body = make_wsgi_app(monitor)(environ, lambda *arguments: started.append(arguments))  # type: ignore[arg-type,return-value]
+    body = make_wsgi_app(monitor)(environ, lambda *arguments: started.append(arguments))  # type: ignore[arg-type]
     ((status, found),) = started
     return int(status[:3]), dict(found), b"".join(body)
 
@@ -52,8 +58,14 @@ def by_wsgi(monitor: PerformanceMonitor, method: str, headers: list[tuple[str, s
     [
         ([], TEXT),
         ([("Accept", "*/*")], TEXT),
-        ([("accept", "text/plain;version=0.0.4;q=0.5, application/openmetrics-text;version=1.0.0;q=0.8")], OPEN_METRICS),
-        ([("accept", "text/plain;q=0.1"), ("accept", "application/openmetrics-text;version=1.0.0")], OPEN_METRICS),
+        (
+            [("accept", "text/plain;version=0.0.4;q=0.5, application/openmetrics-text;version=1.0.0;q=0.8")],
+            OPEN_METRICS,
+        ),
+        (
+            [("accept", "text/plain;q=0.1"), ("accept", "application/openmetrics-text;version=1.0.0")],
+            OPEN_METRICS,
+        ),
         ([("accept", f"{PROTOBUF},text/plain;q=0.5".replace("; ", ";"))], PROTOBUF),
     ],
 )
@@ -123,5 +135,6 @@ def test_lifespan_where_it_is_served_by_itself() -> None:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    asyncio.run(make_asgi_app(PerformanceMonitor())({"type": "lifespan"}, receive, send))
+    app: Any = make_asgi_app(PerformanceMonitor())
+    asyncio.run(app({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -13,7 +13,9 @@ print(f"P95 response time: {summary['response_times']['p95']:.2f}ms")
 
 
 def test_the_snippet_runs_as_it_stands() -> None:
-    done = subprocess.run([sys.executable, "-c", SNIPPET], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", SNIPPET], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stderr == ""
     rate, p95 = done.stdout.splitlines()
     assert rate == "Request rate: 1.00 req/s"

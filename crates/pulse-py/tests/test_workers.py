@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+
 from fleet import Fleet, free_port, massacre, segment_files
 
 KILLS = int(os.environ.get("PULSE_TEST_KILLS", "50"))
@@ -37,7 +38,9 @@ SERVERS = [
     pytest.param(gunicorn(app="wsgi_app:app"), 0.5, 1, id="gunicorn"),
     pytest.param(gunicorn("--preload", app="wsgi_app:app"), 0.2, 1, id="gunicorn-preload"),
     pytest.param(gunicorn("--threads", "3", app="wsgi_app:app"), 0.1, 3, id="gunicorn-threads"),
-    pytest.param(gunicorn(*UVICORN_WORKER, "--preload", app="asgi_app:app"), 0.1, 1, id="gunicorn-uvicorn-preload"),
+    pytest.param(
+        gunicorn(*UVICORN_WORKER, "--preload", app="asgi_app:app"), 0.1, 1, id="gunicorn-uvicorn-preload"
+    ),
     pytest.param(gunicorn(*UVICORN_WORKER, app="asgi_app:app"), 0.06, 1, id="gunicorn-uvicorn"),
     pytest.param(uvicorn, 0.04, 1, id="uvicorn-spawn"),
 ]
@@ -63,10 +66,10 @@ def test_totals_are_exact_whatever_is_killed(
     (total,) = totals
     # What was answered was counted; what was not answered may have been handled.
     assert load.acknowledged <= total <= load.acknowledged + load.broken
-    # After the first kill there is nothing new, however many follow: one more process does not mean one more slot. Only
-    # another thread, of as many as a worker may have, needs cells of its own.
+    # One more process does not mean one more slot: the memory does not grow with the number of kills. It may grow with
+    # threads that have not recorded before, and with durations of a magnitude that has not been seen.
     assert used[0] > 0
-    assert max(used) <= used[0] + WORKERS * (threads - 1) * BYTES_PER_THREAD, used
+    assert max(used) <= used[0] + WORKERS * threads * BYTES_PER_THREAD, used
 
 
 def test_a_named_group_of_programs_that_do_not_know_each_other() -> None:
@@ -142,7 +145,12 @@ def test_plain_forks_after_the_import(first_use: str) -> None:
     """Children and grandchildren that are killed as soon as they have recorded, whether the parent had begun or not."""
     environment = {key: value for key, value in os.environ.items() if key != "PULSE_GROUP"}
     done = subprocess.run(
-        [sys.executable, "-c", FORKS, first_use], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FORKS, first_use],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -169,5 +177,7 @@ if __name__ == "__main__":
         assert line.endswith(" 2000"), line
 """)
     environment = {key: value for key, value in os.environ.items() if key != "PULSE_GROUP"}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr

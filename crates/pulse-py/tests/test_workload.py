@@ -93,7 +93,9 @@ def test_only_the_time_of_the_database_counts(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "w.jsonl"
     connection = connect(":memory:", workload=path, monitor=PerformanceMonitor())
     connection.create_function("spend", 1, spend)
-    ten = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT spend(5) FROM n"
+    ten = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT spend(5) FROM n"
+    )
     for _ in connection.execute(ten):
         now[0] += 1000
     cursor = connection.execute("SELECT spend(7) UNION ALL SELECT spend(7)")
@@ -157,12 +159,16 @@ def test_threads_lose_nothing(tmp_path: Path) -> None:
     assert statements(tmp_path / "w.jsonl") == {f"SELECT {number}": (4, 4) for number in range(2000)}
 
 
+def add_many(workload: Workload, count: int) -> None:
+    for number in range(count):
+        workload.add(f"SELECT {number}", 1, calls=2)
+
+
 def test_a_file_has_a_largest_size(tmp_path: Path) -> None:
     path = tmp_path / "w.jsonl"
     workload = Workload(path, dialect="sqlite", max_bytes=50_000)
     with pytest.warns(RuntimeWarning, match="has reached its 50000 bytes"):
-        for number in range(5000):
-            workload.add(f"SELECT {number}", 1, calls=2)
+        add_many(workload, 5000)
     workload.add("SELECT 'later'", 1)
     workload.flush()
     assert 40_000 < path.stat().st_size <= 50_000
@@ -209,7 +215,9 @@ for number in range(3000):
 workload.flush()
 print(workload.lost_calls)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     written = sum(calls for calls, _ in statements(path).values())
     assert written > 100
     assert written + int(done.stdout) == 3000

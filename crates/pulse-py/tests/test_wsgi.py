@@ -13,15 +13,18 @@ from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
-from exposition import requests_by
 
 from pulse_perf import PerformanceMonitor
 from pulse_perf.wsgi import MonitorMiddleware
 
+from exposition import requests_by
+
 RECORDED = ("http_route", "http_request_method", "http_response_status_code")
 
 
-def call(app: Any, monitor: PerformanceMonitor, **environ: Any) -> tuple[list[str], list[tuple[str, int]], bytes]:
+def call(
+    app: Any, monitor: PerformanceMonitor, **environ: Any
+) -> tuple[list[str], list[tuple[str, int]], bytes]:
     """Handles one request as a server does: statuses, and what was recorded at each piece of the body."""
     setup_testing_defaults(environ)
     statuses: list[str] = []
@@ -70,7 +73,9 @@ def test_without_a_length_at_the_end(monitor: PerformanceMonitor) -> None:
     assert requests_by(monitor, *RECORDED) == {("/route", "GET", "200"): 1}
 
 
-def test_a_response_that_is_not_read_to_its_end_is_recorded_when_it_is_closed(monitor: PerformanceMonitor) -> None:
+def test_a_response_that_is_not_read_to_its_end_is_recorded_when_it_is_closed(
+    monitor: PerformanceMonitor,
+) -> None:
     closed = []
 
     class Body:
@@ -158,32 +163,34 @@ class Quiet(WSGIRequestHandler):
 
 
 def test_flask() -> None:
-    flask = pytest.importorskip("flask")
+    flask: Any = pytest.importorskip("flask")
     from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
     monitor = PerformanceMonitor()
     app = flask.Flask(__name__)
     blueprint = flask.Blueprint("api", __name__, url_prefix="/api")
 
-    @app.get("/health")
+    @app.get("/health")  # type: ignore[untyped-decorator]
     def health() -> str:
         return "ok"
 
-    @blueprint.route("/users/<int:user>", methods=["GET", "POST"])
+    @blueprint.route("/users/<int:user>", methods=["GET", "POST"])  # type: ignore[untyped-decorator]
     def user(user: int) -> Any:
         return {"user": user}
 
-    @app.get("/broken")
+    @app.get("/broken")  # type: ignore[untyped-decorator]
     def broken() -> str:
         raise RuntimeError
 
-    @app.get("/stream")
+    @app.get("/stream")  # type: ignore[untyped-decorator]
     def stream() -> Any:
         return flask.Response(generator())
 
     app.register_blueprint(blueprint)
     mounted = DispatcherMiddleware(flask.Flask("outer"), {"/inner": app})
-    with make_server("127.0.0.1", 0, MonitorMiddleware(mounted, monitor=monitor), handler_class=Quiet) as server:
+    with make_server(
+        "127.0.0.1", 0, MonitorMiddleware(mounted, monitor=monitor), handler_class=Quiet
+    ) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         for method, path, status in [

@@ -1,10 +1,10 @@
 """The performance monitor under the name that services import it by.
 
-    from pulse_core.performance_monitor import get_monitor, record_request
+from pulse_core.performance_monitor import get_monitor, record_request
 
-    record_request("/api/v1/execute", duration=0.05, status_code=200)
-    summary = get_monitor().get_summary()
-    print(f"P95 response time: {summary['response_times']['p95']:.2f}ms")
+record_request("/api/v1/execute", duration=0.05, status_code=200)
+summary = get_monitor().get_summary()
+print(f"P95 response time: {summary['response_times']['p95']:.2f}ms")
 """
 
 from pulse_perf import (

@@ -1,5 +1,6 @@
-from typing import Any, Literal, TypedDict, final, overload
+from typing import Any, final, overload
 
+from pulse_perf.judged_target import JudgedTarget
 from pulse_perf.summary import (
     CacheStats,
     DatabaseStats,
@@ -10,14 +11,21 @@ from pulse_perf.summary import (
     Worker,
 )
 
-class JudgedTarget(TypedDict):
-    target: str
-    verdict: Literal["PASS", "INCONCLUSIVE", "NO DATA", "FAIL"]
-    value: str | None
-    lo: str | None
-    hi: str | None
-    samples: int
-    reason: str | None
+__all__ = [
+    "Endpoint",
+    "Measurement",
+    "PerformanceMonitor",
+    "configure",
+    "get_monitor",
+    "get_performance_summary",
+    "record_cache_hit",
+    "record_cache_miss",
+    "record_db_query",
+    "record_db_statement",
+    "record_request",
+    "record_route",
+    "run_command",
+]
 
 @final
 class PerformanceMonitor:

@@ -64,7 +64,7 @@ class RouteNames:
     def _below_mount(self, scope: Scope, route: Any, mounted_at: str | None) -> str | None:
         root_path: str = scope.get("root_path", "")
         base = scope["app_root_path"] if mounted_at is None else mounted_at
-        prefix = root_path[len(base) :] if root_path.startswith(base) else root_path
+        prefix = root_path.removeprefix(base)
         key = (prefix, id(route))
         known = self._below_mounts.get(key)
         if known is not None and known[0] is route:

@@ -81,8 +81,8 @@ class MonitorMiddleware:
                 is_last = status in _EMPTY_STATUSES or _has_no_body(scope, message)
             else:
                 is_last = (
-                    kind == "http.response.body" and not message.get("more_body") or kind == "http.response.pathsend"
-                )
+                    kind == "http.response.body" and not message.get("more_body")
+                ) or kind == "http.response.pathsend"
             if is_last and not is_recorded:
                 is_recorded = True
                 name = names.of(scope, mounted_at)

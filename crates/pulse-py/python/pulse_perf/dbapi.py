@@ -74,7 +74,7 @@ class _Cursor(_Proxy):
         entered = self._inner.__enter__()
         return self if entered is self._inner else entered
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         return self._inner.__exit__(*error)
 
 
@@ -92,7 +92,7 @@ class _Connection(_Proxy):
         entered = self._inner.__enter__()
         return self if entered is self._inner else entered
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         return self._inner.__exit__(*error)
 
 

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulse_perf import _native
+
+if TYPE_CHECKING:
+    from pulse_perf.judged_target import JudgedTarget
 
 _FIRST_LOOK = 20
 _BATCH = 10
@@ -39,9 +42,8 @@ class PerfResult:
     """What a function's calls were measured to take."""
 
     name: str
-    targets: list[dict[str, Any]] = field(default_factory=list)
-    """Per target: ``target``, ``verdict`` (``PASS``, ``FAIL``, ``INCONCLUSIVE``, ``NO DATA``), ``value``, ``lo`` and
-    ``hi`` (ends of the 95 % interval), ``samples``, ``reason``."""
+    targets: list[JudgedTarget] = field(default_factory=list)
+    """The verdict on each target."""
     statistics: dict[str, float] | None = None
     """``min``, ``median``, ``mean``, ``p95``, ``p99`` and ``max`` in milliseconds."""
     samples: int = 0
@@ -145,7 +147,7 @@ class Perf:
             raise PerformanceFailure("\n".join(describe(target) for target in missed))
 
 
-def describe(target: dict[str, Any]) -> str:
+def describe(target: JudgedTarget) -> str:
     """A judged target in one line."""
     line = f"{target['verdict']}: {target['target']}"
     if target["value"] is not None:
@@ -175,7 +177,11 @@ def _warm_up(function: Callable[[], Any], limits: Limits, allows_failures: bool)
 
 
 def _batch(
-    function: Callable[[], Any], size: int, measurement: _native.Measurement, result: PerfResult, allows_failures: bool
+    function: Callable[[], Any],
+    size: int,
+    measurement: _native.Measurement,
+    result: PerfResult,
+    allows_failures: bool,
 ) -> int:
     succeeded: list[int] = []
     failed: list[int] = []

@@ -20,7 +20,10 @@ from pulse_perf.perf import Limits, Perf, PerfResult, describe
 
 _RESULTS = pytest.StashKey[list[PerfResult]]()
 _SHARED_OPTIONS = {
-    "--benchmark-only": ("benchmark_only", "Only run tests that measure (with the fixture perf or benchmark)."),
+    "--benchmark-only": (
+        "benchmark_only",
+        "Only run tests that measure (with the fixture perf or benchmark).",
+    ),
     "--benchmark-skip": ("benchmark_skip", "Skip tests that measure (with the fixture perf or benchmark)."),
     "--benchmark-disable": ("benchmark_disable", "Call what tests measure only once, and judge nothing."),
 }
@@ -29,7 +32,10 @@ _SHARED_OPTIONS = {
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     group = parser.getgroup("pulse", "performance tests")
     group.addoption(
-        "--perf-seconds", type=float, default=None, help="The longest time a function is measured for, in seconds (5)."
+        "--perf-seconds",
+        type=float,
+        default=None,
+        help="The longest time a function is measured for, in seconds (5).",
     )
     group.addoption(
         "--perf-strict", action="store_true", help="A target that could not be decided fails the test."
@@ -40,7 +46,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "performance: a test of how fast something is; select with -m performance")
+    config.addinivalue_line(
+        "markers", "performance: a test of how fast something is; select with -m performance"
+    )
     config.addinivalue_line(
         "markers",
         'pulse_target(*targets, min_samples=…, max_samples=…, max_seconds=…): targets such as "p95 < 50ms" for every'
@@ -50,7 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, Any, Any]:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, Any, Any]:
     if config.pluginmanager.hasplugin("benchmark"):
         # pytest-benchmark takes a test for a benchmark when it uses the fixture of that name.
         changed = {id(names): names for names in map(_fixture_names, items) if _only_perf(names)}

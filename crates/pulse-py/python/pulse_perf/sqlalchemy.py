@@ -20,7 +20,9 @@ from pulse_perf.dbapi import record_statement
 _BEGIN = "_pulse_begin"
 
 
-def instrument(engine: Any, *, pool: str = "sqlalchemy", monitor: _native.PerformanceMonitor | None = None) -> None:
+def instrument(
+    engine: Any, *, pool: str = "sqlalchemy", monitor: _native.PerformanceMonitor | None = None
+) -> None:
     """Records what ``engine`` does in ``monitor``, by default the process's own. ``pool`` is the name of its pool.
 
     An ``AsyncEngine`` is instrumented through its synchronous one. A second call for an engine changes nothing.
@@ -34,7 +36,9 @@ def instrument(engine: Any, *, pool: str = "sqlalchemy", monitor: _native.Perfor
 
 
 def _record_statements(engine: Any, monitor: _native.PerformanceMonitor | None) -> None:
-    def begin(connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: bool) -> None:
+    def begin(
+        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: bool
+    ) -> None:
         setattr(context, _BEGIN, perf_counter())
 
     def end(connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: bool) -> None:

@@ -56,7 +56,7 @@ class MonitorMiddleware:
             request.finish(_INTERNAL_SERVER_ERROR)
             raise
         wrapper = environ.get("wsgi.file_wrapper")
-        if isinstance(body, (list, tuple)) or isinstance(wrapper, type) and isinstance(body, wrapper):
+        if isinstance(body, (list, tuple)) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
             # All of it is there; a file is sent by the server itself, which must see what it is.
             request.finish()
             return body
@@ -66,7 +66,7 @@ class MonitorMiddleware:
         """The template of the request's route, as far as it is known by now."""
         try:
             return self._route(environ)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # A function of the application's own, or a route that has no template after all.
             return None
 
@@ -115,10 +115,14 @@ class _Request:
         self.left: int | None = None
         """Bytes of the body that are still to come; ``None`` where nothing says it."""
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
         try:
             self._status = int(status[:3])
-            self.left = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+            self.left = next(
+                (int(value) for name, value in headers if name.lower() == "content-length"), None
+            )
         except (TypeError, ValueError):
             # The server will say what is wrong with them.
             self.left = None
@@ -135,7 +139,9 @@ class _Request:
         self._is_recorded = True
         seconds = perf_counter() - self._begin
         name = self._name or self._find_name() or UNMATCHED
-        self._middleware.record(self._environ, name, seconds, status or self._status or _INTERNAL_SERVER_ERROR)
+        self._middleware.record(
+            self._environ, name, seconds, status or self._status or _INTERNAL_SERVER_ERROR
+        )
 
     def _find_name(self) -> str | None:
         """The template with what the request's path had before it: applications may lie below others."""
