@@ -47,8 +47,12 @@ pub(crate) enum Benchmark {
 
 impl Benchmark {
     /// Name on the command line and default count.
-    const ALL: [(&'static str, Self, u32); 3] =
-        [("gate", Self::Gate, 500), ("suite-gate", Self::SuiteGate, 60), ("monitor", Self::Monitor, 11)];
+    const ALL: [(&'static str, Self, u32); 4] = [
+        ("gate", Self::Gate, 500),
+        ("suite-gate", Self::SuiteGate, 60),
+        ("monitor", Self::Monitor, 11),
+        ("soak", Self::Soak, 600),
+    ];
 }
 
 /// What to fuzz and for how long.
@@ -158,7 +162,7 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
-            ("bench", "bench needs a name: gate, monitor, soak"),
+            ("bench", "bench needs a name: gate, suite-gate, monitor, soak"),
             ("bench fence", "no benchmark `fence`"),
             ("bench gate --count none", "--count needs"),
             ("bench gate twice", "twice"),
