@@ -40,12 +40,12 @@ fn main() {
         let paths: Vec<String> = (0..1_000_000).map(|i| format!("/api/v1/resource/{i}")).collect();
         paths.iter().for_each(|path| monitor.record_request(path, time(0), 200));
         let capped = || {
-            (0..RECORDS).for_each(|i| monitor.record_request(black_box(&paths[i % 1_000_000]), time(i), 200))
+            (0..RECORDS).for_each(|i| monitor.record_request(black_box(&paths[i % 1_000_000]), time(i), 200));
         };
         println!("dynamic, of 1 000 000 names: {:.1} ns", best(capped));
         let few = || {
             (0..RECORDS)
-                .for_each(|i| monitor.record_request(black_box(&paths[990_000 + i % 16]), time(i), 200))
+                .for_each(|i| monitor.record_request(black_box(&paths[990_000 + i % 16]), time(i), 200));
         };
         println!("dynamic, of 16 beyond the cap: {:.1} ns", best(few));
     }
@@ -56,7 +56,7 @@ fn best(mut round: impl FnMut()) -> f64 {
     let timed = (0..ROUNDS).map(|_| {
         let begin = cpu_time();
         round();
-        (cpu_time() - begin).as_nanos() as f64 / RECORDS as f64
+        cpu_time().saturating_sub(begin).as_nanos() as f64 / RECORDS as f64
     });
     timed.fold(f64::MAX, f64::min)
 }
@@ -73,7 +73,7 @@ fn threads(count: usize, record: &(impl Fn(usize) + Sync)) -> f64 {
                     barrier.wait();
                     let begin = cpu_time();
                     record(each);
-                    cpu_time() - begin
+                    cpu_time().saturating_sub(begin)
                 })
             })
             .collect();

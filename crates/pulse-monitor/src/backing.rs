@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::dropped::Dropped;
 use crate::group_file::{Opened, REGISTRY_BYTE, SLOT_BYTES, be_present};
 use crate::layout::{SLOTS, Slot};
-use crate::liveness::Process;
+use crate::liveness::Occupant;
 use crate::lock_file::{Lock, LockFile};
 use crate::region::{Region, Reserve};
 
@@ -33,7 +33,7 @@ pub(crate) struct SharedFile {
     base: LockFile,
     /// `None` in a forked child that has not recorded yet.
     lock: Option<LockFile>,
-    this: Process,
+    this: Occupant,
     slot: Option<usize>,
     is_stuck: bool,
 }
@@ -42,7 +42,7 @@ impl From<Opened> for (Region, Backing) {
     fn from(opened: Opened) -> Self {
         let Opened { region, path, base, lock } = opened;
         let shared =
-            SharedFile { path, base, lock: Some(lock), this: Process::this(), slot: None, is_stuck: false };
+            SharedFile { path, base, lock: Some(lock), this: Occupant::this(), slot: None, is_stuck: false };
         (region, Backing::Shared(Box::new(shared)))
     }
 }
@@ -83,7 +83,7 @@ impl Backing {
             region.header().slots_len.store(1, Ordering::Release);
             return region
                 .slot(0)
-                .map(|slot| occupy(slot, &Process::this()))
+                .map(|slot| occupy(slot, &Occupant::this()))
                 .map(|()| 0)
                 .ok_or(Dropped::Threads);
         };
@@ -129,7 +129,7 @@ impl Backing {
     pub(crate) fn after_fork(&mut self, region: &Region) {
         match self {
             Self::Private => region.clear(),
-            Self::Shared(file) => file.this = Process::this(),
+            Self::Shared(file) => file.this = Occupant::this(),
         }
     }
 
@@ -144,7 +144,7 @@ impl Backing {
 }
 
 /// Writes down who has a slot.
-fn occupy(slot: &Slot, process: &Process) {
+fn occupy(slot: &Slot, process: &Occupant) {
     slot.started.store(process.started, Ordering::Relaxed);
     slot.namespace.store(process.namespace, Ordering::Relaxed);
     slot.pid.store(process.pid.into(), Ordering::Release);
@@ -156,8 +156,8 @@ pub(crate) fn live_slots(base: &LockFile, region: &Region) -> Vec<usize> {
 }
 
 /// Who has a slot, or had it last.
-pub(crate) fn occupant(slot: &Slot) -> Process {
-    Process {
+pub(crate) fn occupant(slot: &Slot) -> Occupant {
+    Occupant {
         pid: slot.pid.load(Ordering::Acquire) as u32,
         started: slot.started.load(Ordering::Relaxed),
         namespace: slot.namespace.load(Ordering::Relaxed),
@@ -192,7 +192,7 @@ impl SharedFile {
         // Somebody whose lock was lost, because all descriptors were closed, still writes. A process that replaced its
         // program has kept its id and its start, and may have its place again.
         let occupant = (slot < region.slots_len()).then(|| region.slot(slot)).flatten().map(occupant);
-        let is_taken = occupant.is_some_and(|occupant| occupant != self.this && occupant.is_alive());
+        let is_taken = occupant.is_some_and(|occupant| occupant != self.this && occupant.is_running());
         if is_taken {
             lock.unlock(byte);
         }

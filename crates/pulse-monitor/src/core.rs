@@ -17,6 +17,7 @@ use crate::names;
 use crate::reading::{self, Reader};
 use crate::region::Region;
 use crate::registry::{Registry, lock_all};
+use crate::resources::{Look, ResourceProbe};
 use crate::ticker;
 use crate::totals::Totals;
 use crate::warning;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     /// No memory was left when it was last asked for; cleared by the ticker.
     is_memory_short: AtomicBool,
     error_status: u16,
+    /// There are warnings of which the host was not told.
+    has_untold: AtomicBool,
     /// When the process was forked; 0 in one that was not.
     forked_at: AtomicU64,
 }
@@ -66,13 +69,14 @@ struct Windows {
     key: u64,
     reader: Reader,
     window: Window,
+    probe: ResourceProbe,
 }
 
 impl Windows {
     fn new(key: u64, region: &Region, backing: &Backing, now: Nanos) -> Self {
         let mut reader = Reader::default();
         let totals = reader.read(region, &backing.live_slots(region), now);
-        Self { key, reader, window: Window::new(now, &totals, MEMORY_BYTES) }
+        Self { key, reader, window: Window::new(now, &totals, MEMORY_BYTES), probe: ResourceProbe::default() }
     }
 }
 
@@ -94,6 +98,7 @@ impl Core {
             slot: AtomicUsize::new(0),
             is_memory_short: AtomicBool::new(false),
             error_status,
+            has_untold: AtomicBool::new(false),
             forked_at: AtomicU64::new(0),
         });
         crate::fork::watch(&core);
@@ -160,6 +165,7 @@ impl Core {
         if let Err(reason) = recorded {
             self.count_dropped(reason);
         }
+        self.tell();
     }
 
     /// The entry of a name, whatever it looks like.
@@ -241,12 +247,16 @@ impl Core {
     fn intern(&self, registry: &mut Registry, entry: &Entry, place: usize) -> Result<u16, Dropped> {
         let text = entry.series(place, self.error_status).to_string();
         let kind = entry.space.kind();
+        // A level of many means nothing.
+        if entry.is_overflow && kind == Kind::Gauge {
+            return Err(Dropped::Series);
+        }
         if let Some(&(number, known)) = registry.numbers.get(&*text) {
             return if known == kind { Ok(number) } else { Err(Dropped::Invalid) };
         }
-        let room = if entry.is_overflow { 0 } else { OVERFLOW_ROOM * OVERFLOW_TEXT_BYTES };
-        if !entry.is_overflow && self.has_no_room(registry.synced)
-            || !self.region.has_text_room(text.len() + room)
+        let is_uncapped = entry.is_overflow || entry.space.is_uncapped();
+        let room = if is_uncapped { 0 } else { OVERFLOW_ROOM * OVERFLOW_TEXT_BYTES };
+        if !is_uncapped && self.has_no_room(registry.synced) || !self.region.has_text_room(text.len() + room)
         {
             return Err(Dropped::Series);
         }
@@ -360,26 +370,48 @@ impl Core {
 
     /// Reads everything and brings the window up to date with it; then `look` gets the window, the moment and the totals.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&mut Window, Nanos, &Totals) -> R) -> R {
-        let _all = reading::lock_all();
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = self.local(|registry| {
-            self.sync(registry);
-            registry.backing.live_slots(&self.region)
-        });
-        let windows = &mut *windows;
+        let result = {
+            let _all = reading::lock_all();
+            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let (now, totals) = self.advance(&mut windows);
+            look(&mut windows.window, now, &totals)
+        };
+        self.tell();
+        result
+    }
+
+    fn advance(&self, windows: &mut Windows) -> (Nanos, Totals) {
         if windows.key != self.key() {
             windows.key = self.key();
             if self.region_is_private() {
-                windows.reader = Reader::default();
                 let forked_at = Nanos(self.forked_at.load(Ordering::Relaxed));
+                windows.reader = Reader::default();
                 windows.window = Window::new(forked_at, &Totals::default(), MEMORY_BYTES);
             }
         }
         let now = clock::now();
+        if let Some(look) = windows.probe.look(now) {
+            self.record_look(&look);
+        }
+        let live = self.local(|registry| {
+            self.sync(registry);
+            registry.backing.live_slots(&self.region)
+        });
         self.region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
         let totals = windows.reader.read(&self.region, &live, now);
         windows.window.advance(now, &totals);
-        look(&mut windows.window, now, &totals)
+        (now, totals)
+    }
+
+    fn record_look(&self, look: &Look) {
+        for (series, gain) in look.gains {
+            self.tally(self.entry(Space::ProcessTally, series, ""), gain);
+        }
+        for (series, level) in look.levels {
+            if let Some(level) = level {
+                self.level(self.entry(Space::ProcessLevel, series, ""), 0, level);
+            }
+        }
     }
 
     fn region_is_private(&self) -> bool {
@@ -397,7 +429,7 @@ impl Core {
         self.is_memory_short.store(false, Ordering::Relaxed);
         self.local(|registry| {
             let warning = registry.backing.mend();
-            warning.into_iter().for_each(|warning| registry.warnings.add(warning));
+            warning.into_iter().for_each(|warning| self.warn(registry, warning));
         });
         self.read(|_, _, _| {});
     }
@@ -413,14 +445,24 @@ impl Core {
 
     /// Does something with the registry, alone in this process.
     pub(crate) fn local<R>(&self, act: impl FnOnce(&mut Registry) -> R) -> R {
-        let (result, untold) = {
-            let _all = lock_all();
-            let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-            self.notice_fork(&mut registry);
-            (act(&mut registry), registry.warnings.untold())
-        };
-        warning::tell(&untold);
-        result
+        let _all = lock_all();
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        self.notice_fork(&mut registry);
+        act(&mut registry)
+    }
+
+    /// Adds a warning, of which the host is told by [`Self::tell`].
+    pub(crate) fn warn(&self, registry: &mut Registry, warning: String) {
+        registry.warnings.add(warning);
+        self.has_untold.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells the host what it was not told yet. Never with a lock held: what the host does with it is not known.
+    pub(crate) fn tell(&self) {
+        if self.has_untold.swap(false, Ordering::Relaxed) {
+            let untold = self.local(|registry| registry.warnings.untold());
+            warning::tell(&untold);
+        }
     }
 
     /// Does something that changes the region's structure, alone among all processes.

@@ -17,27 +17,30 @@ pub(crate) enum Space {
     Counter,
     Timer,
     Pool,
-    /// A level of the process itself, by the name of the metric.
+    /// A counter of Pulse's own, by the name of the metric.
+    Own,
+    /// A level of the process itself, by the text of its series without the worker.
     ProcessLevel,
-    /// What the process counts of itself, by the name of the metric.
+    /// What the process counts of itself, by the text of its series without the worker.
     ProcessTally,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Endpoint,
         Self::Query,
         Self::Cache,
         Self::Counter,
         Self::Timer,
         Self::Pool,
+        Self::Own,
         Self::ProcessLevel,
         Self::ProcessTally,
     ];
 
     /// Whether the names are Pulse's own, and few, so that no cap is needed.
     pub(crate) fn is_uncapped(self) -> bool {
-        matches!(self, Self::ProcessLevel | Self::ProcessTally)
+        matches!(self, Self::Own | Self::ProcessLevel | Self::ProcessTally)
     }
 
     /// How many series one name has.
@@ -49,6 +52,7 @@ impl Space {
             | Self::Cache
             | Self::Counter
             | Self::Timer
+            | Self::Own
             | Self::ProcessLevel
             | Self::ProcessTally => 1,
         }
@@ -58,7 +62,7 @@ impl Space {
         match self {
             Self::Endpoint | Self::Query | Self::Timer => Kind::Trend,
             Self::Cache => Kind::Rate,
-            Self::Counter => Kind::Counter,
+            Self::Counter | Self::Own => Kind::Counter,
             Self::Pool | Self::ProcessLevel => Kind::Gauge,
             Self::ProcessTally => Kind::Tally,
         }
@@ -69,7 +73,7 @@ impl Space {
         match self {
             Self::Counter | Self::Timer => names::metric(name).into(),
             Self::Cache if name.is_empty() => name.into(),
-            Self::ProcessLevel | Self::ProcessTally => name.into(),
+            Self::Own | Self::ProcessLevel | Self::ProcessTally => name.into(),
             Self::Endpoint | Self::Query | Self::Cache | Self::Pool => names::tag_value(name),
         }
     }
@@ -139,8 +143,9 @@ impl Entry {
             Space::Pool => Series::new(POOL_LEVELS[place.min(2)]).with(tag::POOL, &self.name),
             Space::Counter if self.is_overflow => Series::new("other_counters"),
             Space::Timer if self.is_overflow => Series::new("other_timers"),
-            Space::Counter | Space::Timer | Space::ProcessLevel | Space::ProcessTally => {
-                Series::new(&self.name)
+            Space::Counter | Space::Timer | Space::Own => Series::new(&self.name),
+            Space::ProcessLevel | Space::ProcessTally => {
+                self.name.parse().unwrap_or_else(|_| Series::new(&self.name))
             }
         };
         if self.is_overflow { series.with(tag::OVERFLOW, "true") } else { series }
@@ -172,10 +177,11 @@ impl Entry {
             (metric::POOL_SIZE | metric::POOL_IN_USE | metric::POOL_WAITING, Kind::Gauge) => {
                 named(Space::Pool, series.tag(tag::POOL))
             }
+            (metric::SLOW_QUERIES, Kind::Counter) => named(Space::Own, Some(metric::SLOW_QUERIES)),
             (custom, Kind::Counter) => named(Space::Counter, Some(custom)),
             (custom, Kind::Trend) => named(Space::Timer, Some(custom)),
-            (process, Kind::Gauge) => named(Space::ProcessLevel, Some(process)),
-            (process, Kind::Tally) => named(Space::ProcessTally, Some(process)),
+            (_, Kind::Gauge) => named(Space::ProcessLevel, Some(&series.to_string())),
+            (_, Kind::Tally) => named(Space::ProcessTally, Some(&series.to_string())),
             _ => None,
         }
     }
@@ -214,8 +220,10 @@ mod tests {
             (Space::Counter, "orders", ""),
             (Space::Timer, "render", ""),
             (Space::Pool, "db", ""),
+            (Space::Own, "slow_queries", ""),
             (Space::ProcessLevel, "process_resident", ""),
             (Space::ProcessTally, "process_cpu", ""),
+            (Space::ProcessTally, r#"process_context_switches{kind="voluntary"}"#, ""),
         ] {
             let entry = Entry::new(space, name, method);
             let series: Series = entry.series(0, 400).to_string().parse().unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::unistd::geteuid;
 
 use crate::config::Group;
-use crate::liveness::{self, Process, fingerprint};
+use crate::liveness::{self, Occupant, fingerprint};
 
 /// The longest name of a group; a file's name has its limits.
 const NAME_BYTES: usize = 64;
@@ -28,7 +28,7 @@ pub(crate) fn place(group: &Group) -> Option<Place> {
         Group::Private => None,
         Group::Named(name) => Some(named(name, &start_of_service())),
         Group::Supervised(pid) => {
-            let supervisor = Process::find(*pid)?;
+            let supervisor = Occupant::find(*pid)?;
             let start = format!("{}-{}", supervisor.pid, supervisor.started);
             Some(named(&format!("{SUPERVISED}{start}"), &start))
         }
@@ -87,7 +87,7 @@ pub(crate) fn file_part(name: &str) -> String {
 /// their parent.
 fn start_of_service() -> String {
     let invocation = env::var("INVOCATION_ID").ok().filter(|id| !id.is_empty());
-    let parent = || liveness::parent().map_or_else(String::new, |p| format!("{}-{}", p.pid, p.started));
+    let parent = || Occupant::parent().map_or_else(String::new, |p| format!("{}-{}", p.pid, p.started));
     invocation.unwrap_or_else(parent)
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_supervisor_is_found_in_the_name_of_its_file() {
-        let this = Process::this();
+        let this = Occupant::this();
         let place = place(&Group::Supervised(this.pid)).unwrap();
         let file = place.paths[0].file_name().unwrap().to_str().unwrap();
         assert_eq!(supervisor(file), Some((this.pid, this.started)));

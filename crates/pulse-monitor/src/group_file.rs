@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 
 use crate::group;
 use crate::layout::{CHUNKS, Geometry, LAYOUT, MAGIC};
-use crate::liveness::Process;
+use crate::liveness::Occupant;
 use crate::lock_file::{Lock, LockFile};
 use crate::mapping::Mapping;
 use crate::region::{Region, Reserve};
@@ -211,7 +211,7 @@ fn remove_left_behind(folder: &Path) {
     for entry in entries {
         let Some((pid, _)) = entry.file_name().to_str().and_then(group::supervisor) else { continue };
         let started = entry.file_name().to_str().and_then(group::supervisor).map(|(_, started)| started);
-        if Process::find(pid).map(|process| process.started) == started {
+        if Occupant::find(pid).map(|process| process.started) == started {
             continue;
         }
         remove_unless_used(&entry.path());

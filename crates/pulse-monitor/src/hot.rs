@@ -106,9 +106,9 @@ pub(crate) fn rate(core: &Core, series: u16, is_hit: bool) -> bool {
     // SAFETY: `publish` was told that this is the offset of a rate's cell.
     let cell = unsafe { core.region().cell_unchecked::<RateCell>(place.cell) };
     if is_hit {
-        cell.hit()
+        cell.hit();
     } else {
-        cell.miss()
+        cell.miss();
     }
     true
 }

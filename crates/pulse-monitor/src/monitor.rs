@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pulse_model::{Nanos, Snapshot};
+use pulse_model::{Nanos, Snapshot, metric};
 
 use crate::backing::Backing;
 use crate::clock;
@@ -18,7 +18,7 @@ use crate::group_file;
 use crate::layout::{CHUNKS, Geometry, SERIES_RANGE};
 use crate::mapping::Mapping;
 use crate::region::Region;
-use crate::slow_queries::SlowQuery;
+use crate::slow_queries::{SlowQuery, SlowQueryTable};
 use crate::statement::statement_kind;
 use crate::summary::{MonitorSummary, Occasion};
 use crate::window::{MAX_SPAN, Window};
@@ -30,6 +30,7 @@ pub struct Monitor {
     core: Arc<Core>,
     /// The cache without a name.
     cache: Cache,
+    slow: Counter,
     config: Arc<Config>,
     since: Nanos,
 }
@@ -41,10 +42,13 @@ impl Monitor {
         let max_series = config.max_series.clamp(*SERIES_RANGE.start(), *SERIES_RANGE.end());
         let (region, backing, warnings) = storage(&config.group, max_series);
         let core = Core::new(region, backing, config.error_status);
-        core.local(|registry| warnings.into_iter().for_each(|warning| registry.warnings.add(warning)));
+        core.local(|registry| warnings.into_iter().for_each(|warning| core.warn(registry, warning)));
+        core.tell();
         let entry = core.entry(Space::Cache, "", "").clone();
         let cache = Cache { core: core.clone(), entry };
-        Self { core, cache, config: Arc::new(config), since: clock::now() }
+        let entry = core.entry(Space::Own, metric::SLOW_QUERIES, "").clone();
+        let slow = Counter { core: core.clone(), entry };
+        Self { core, cache, slow, config: Arc::new(config), since: clock::now() }
     }
 
     // Handles.
@@ -111,6 +115,7 @@ impl Monitor {
 
     #[cold]
     fn record_slow(&self, sql: &str, duration: Duration) {
+        self.slow.add(1);
         let entered = self.core.locked(|_| {
             let table = self.core.region().slow_queries().ok_or(Dropped::Memory)?;
             table.record(sql, duration.into(), unix_now());
@@ -165,12 +170,18 @@ impl Monitor {
 
     /// The slowest statements, without their values, the one that took most time first; of all workers.
     pub fn slow_queries(&self) -> Vec<SlowQuery> {
-        self.core.region().slow_queries().map(|table| table.list()).unwrap_or_default()
+        self.core.region().slow_queries().map(SlowQueryTable::list).unwrap_or_default()
     }
 
     /// The processes that record here: this one, or all of the group.
     pub fn workers(&self) -> Vec<Worker> {
         self.core.workers()
+    }
+
+    /// The memory that holds what is recorded, of all workers together, in bytes. It grows with the number of series and of
+    /// threads at a time, never with what is recorded.
+    pub fn storage_bytes(&self) -> usize {
+        self.core.region().used_bytes()
     }
 
     /// What the host should know, each thing once: that a group could not be shared, for example.
@@ -182,7 +193,7 @@ impl Monitor {
     /// them takes a counter that fell for one that began anew.
     pub fn reset(&self) {
         let cleared = self.core.locked(|_| {
-            self.core.region().slow_queries().into_iter().for_each(|table| table.clear());
+            self.core.region().slow_queries().into_iter().for_each(SlowQueryTable::clear);
             Ok(())
         });
         if let Err(reason) = cleared {

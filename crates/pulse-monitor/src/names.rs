@@ -66,9 +66,9 @@ pub(crate) fn metric(name: &str) -> String {
 
 /// Names with a meaning of their own: a custom series must not mix with them.
 fn is_taken(metric: &str) -> bool {
-    use pulse_model::metric::{CACHE, DB_QUERY_TIME, MONITOR_DROPPED, RESPONSE_TIME};
-    [RESPONSE_TIME, DB_QUERY_TIME, CACHE, MONITOR_DROPPED].contains(&metric)
-        || ["pool_", "process_"].iter().any(|prefix| metric.starts_with(prefix))
+    use pulse_model::metric::{CACHE, DB_QUERY_TIME, MEMORY_LIMIT, RESPONSE_TIME, SLOW_QUERIES};
+    [RESPONSE_TIME, DB_QUERY_TIME, CACHE, MEMORY_LIMIT, SLOW_QUERIES].contains(&metric)
+        || ["monitor_", "pool_", "process_"].iter().any(|prefix| metric.starts_with(prefix))
 }
 
 #[cfg(test)]

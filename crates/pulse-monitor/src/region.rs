@@ -251,6 +251,16 @@ impl Region {
         Ok(chunk)
     }
 
+    /// The bytes that are in use: everything of fixed size, and what slots, texts and chunks have taken.
+    pub(crate) fn used_bytes(&self) -> usize {
+        let last = self.series_len().checked_sub(1).and_then(|last| self.entry(last));
+        let tables = self.geometry.slots_at + self.geometry.texts_at - self.geometry.shards_at;
+        tables
+            + self.slots_len() * size_of::<Slot>()
+            + last.map_or(0, SeriesEntry::text_end)
+            + self.chunks_len() * CHUNK_BYTES
+    }
+
     /// The blocks of a chunk: tag and offset of the cell, in the order in which they were added.
     pub(crate) fn blocks(&self, chunk: usize) -> impl Iterator<Item = (Tag, u32)> {
         let start = self.geometry.chunk_at(chunk);
@@ -285,7 +295,7 @@ impl Region {
         for slot in (0..self.slots_len()).filter_map(|slot| self.slot(slot)) {
             slot.words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         }
-        self.slow_queries().into_iter().for_each(|table| table.clear());
+        self.slow_queries().into_iter().for_each(SlowQueryTable::clear);
         let header = self.header();
         for word in [&header.chunks_len, &header.shards_len, &header.slots_len] {
             word.store(0, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use crate::group_file;
 use crate::lock_file::LockFile;
 use crate::reading::Reader;
 use crate::region::Region;
-use crate::slow_queries::SlowQuery;
+use crate::slow_queries::{SlowQuery, SlowQueryTable};
 use crate::totals::Totals;
 use crate::window::{MEMORY_BYTES, Window};
 use crate::worker::Worker;
@@ -57,6 +57,21 @@ impl SharedReader {
         Err(SharedReaderError { name: name.to_owned(), reasons: reasons.join("; ") })
     }
 
+    /// Names of the groups of this user that there are, in alphabetical order.
+    pub fn groups() -> Vec<String> {
+        let prefix = group::file_prefix();
+        let files =
+            group::folders().into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        let names = files.flatten().filter_map(|file| {
+            let name = file.file_name().to_str()?.strip_prefix(&prefix)?.to_owned();
+            group_file::open_read_only(&file.path()).is_ok().then_some(name)
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The file that is read.
     pub fn path(&self) -> &Path {
         &self.path
@@ -76,12 +91,17 @@ impl SharedReader {
 
     /// The slowest statements, without their values.
     pub fn slow_queries(&self) -> Vec<SlowQuery> {
-        self.region.slow_queries().map(|table| table.list()).unwrap_or_default()
+        self.region.slow_queries().map(SlowQueryTable::list).unwrap_or_default()
     }
 
     /// The processes that record.
     pub fn workers(&self) -> Vec<Worker> {
         core::workers(&self.region, &backing::live_slots(&self.file, &self.region))
+    }
+
+    /// The memory that holds what is recorded, in bytes.
+    pub fn storage_bytes(&self) -> usize {
+        self.region.used_bytes()
     }
 
     fn look(&mut self) -> (Nanos, Totals) {
