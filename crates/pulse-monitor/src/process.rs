@@ -1,8 +1,8 @@
 //! A process and its children as the system sees them: CPU time, memory, threads, descriptors, switches, storage.
 //!
 //! Everything comes from `/proc`, so that it works on Linux only and needs no privileges for processes of the same user.
-//! What costs much is read apart: [`Process::usage`] is two small files per process, [`Process::activity`] three more and a
-//! folder, and [`Process::proportional_bytes`] walks the page tables.
+//! What costs much is read apart: [`Process::usage`] and [`Process::activity`] are two small files per process each,
+//! [`Process::descriptors`] is a folder, and [`Process::proportional_bytes`] walks the page tables.
 
 mod limit;
 mod listener;
@@ -42,11 +42,9 @@ pub struct Usage {
     pub threads: u64,
 }
 
-/// What a process and its children have done, and what they hold open; of those that the system lets one see.
+/// What a process and its children have done; of those that the system lets one see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// Open descriptors.
-    pub descriptors: u64,
     /// Switches to another thread because this one waited.
     pub voluntary_switches: u64,
     /// Switches to another thread because this one's time was up.
@@ -133,13 +131,18 @@ impl Process {
             let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
             let (status, io) = (read("status"), read("io"));
             let number = |text: &str, field: &str| field_after(text, field).unwrap_or_default();
-            sum.descriptors += descriptors(pid);
             sum.voluntary_switches += number(&status, "voluntary_ctxt_switches:");
             sum.involuntary_switches += number(&status, "nonvoluntary_ctxt_switches:");
             sum.read_bytes += number(&io, "read_bytes:");
             sum.written_bytes += number(&io, "write_bytes:");
         }
         Some(sum)
+    }
+
+    /// Open descriptors of a family, of those that the system lets one see. Before Linux 6.2 they have to be counted, which takes a
+    /// while where there are thousands.
+    pub fn descriptors(&self, family: &[u32]) -> u64 {
+        family.iter().map(|pid| descriptors(*pid)).sum()
     }
 
     /// Memory of a family in which a page that n processes share counts 1/n for each (PSS), so that sums are true. `None` where
@@ -187,6 +190,7 @@ fn pids() -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::process::{Child, Command, Stdio};
 
@@ -211,10 +215,9 @@ mod tests {
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let process = Process::with_pid(child.id()).unwrap();
         // Before it is `cat`, it may still hold what this process has open; by its answer it is.
-        use std::io::{Read as _, Write as _};
         child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let found = process.activity(&[process.pid]).unwrap().descriptors;
+        let found = process.descriptors(&[process.pid]);
         assert_eq!(found, fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap().count() as u64);
         assert!((3..10).contains(&found), "{found}");
         child.kill().unwrap();

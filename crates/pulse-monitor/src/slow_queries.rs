@@ -5,7 +5,7 @@
 //! Elements in Data Streams", 2005): whatever has more than 1/64 of all time ends up in the table and stays, no matter how many
 //! others come by. What is shown is only what was counted while the form was in the table.
 
-use pulse_model::Nanos;
+use pulse_model::{Aggregate, Gauge, Nanos, Series, Snapshot, metric, tag};
 use serde::{Deserialize, Serialize};
 
 use crate::statement::normalised;
@@ -55,6 +55,16 @@ impl SlowQuery {
     pub fn mean(&self) -> Nanos {
         Nanos(self.total.0 / self.count.max(1))
     }
+
+    /// Adds it to a snapshot as series of its text. They are in Pulse's own JSON and in no other format.
+    pub fn add_to(&self, snapshot: &mut Snapshot) {
+        let series = |name| Series::new(name).with(tag::QUERY, &self.query);
+        snapshot.count(series(metric::SLOW_QUERY_COUNT), self.count);
+        snapshot.count(series(metric::SLOW_QUERY_TIME), self.total.0);
+        let max = self.max.0;
+        let gauge = Gauge { at: self.last, last: max, min: max, max };
+        snapshot.add(series(metric::SLOW_QUERY_MAX), Aggregate::Gauge(gauge));
+    }
 }
 
 /// The table, in memory that may be shared. Those who write take turns; who reads at the same time may see an entry half
@@ -71,7 +81,7 @@ impl<'a> SlowQueryTable<'a> {
     }
 
     /// Enters a slow statement. `at` is Unix time.
-    pub(crate) fn record(&self, statement: &str, duration: Nanos, at: Nanos) {
+    pub(crate) fn record(self, statement: &str, duration: Nanos, at: Nanos) {
         let text = normalised(statement);
         let fingerprint = fingerprint(&text);
         let known = self.entries().find(|entry| entry.count() > 0 && entry.get(FINGERPRINT) == fingerprint);
@@ -84,7 +94,7 @@ impl<'a> SlowQueryTable<'a> {
     }
 
     /// All entries, the largest total first.
-    pub(crate) fn list(&self) -> Vec<SlowQuery> {
+    pub(crate) fn list(self) -> Vec<SlowQuery> {
         let mut list: Vec<SlowQuery> = self
             .entries()
             .filter(|entry| entry.count() > 0)
@@ -101,16 +111,16 @@ impl<'a> SlowQueryTable<'a> {
     }
 
     /// Forgets all.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(self) {
         self.words.iter().for_each(|word| word.store(0, Relaxed));
     }
 
-    fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
+    fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         self.words.chunks_exact(ENTRY_WORDS).map(|words| Entry { words })
     }
 
     /// An entry for a new form, without occurrences yet.
-    fn make_room(&self, text: &str, fingerprint: u64) -> Entry<'a> {
+    fn make_room(self, text: &str, fingerprint: u64) -> Entry<'a> {
         let weight = |entry: &Entry<'_>| if entry.count() == 0 { 0 } else { entry.get(WEIGHT).max(1) };
         let lightest = self.entries().min_by_key(weight).unwrap_or(Entry { words: self.words });
         let weight = weight(&lightest);

@@ -137,16 +137,10 @@ const BEFORE_NAMES: [&str; 7] = ["BY", "FROM", "INTO", "JOIN", "SET", "TABLE", "
 /// ```
 pub fn statement_kind(statement: &str) -> &'static str {
     let mut rest = statement;
-    loop {
-        let Some(next) = skip_blanks(rest) else { return "other" };
-        match next.strip_prefix(['(', ';']) {
-            Some(inner) => rest = inner,
-            None => {
-                rest = next;
-                break;
-            }
-        }
+    while let Some(inner) = skip_blanks(rest).and_then(|rest| rest.strip_prefix(['(', ';'])) {
+        rest = inner;
     }
+    let rest = skip_blanks(rest).unwrap_or_default();
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let kind = KINDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(&rest[..end]));
     kind.map_or("other", |(_, kind)| kind)
@@ -291,9 +285,9 @@ fn written(tokens: &[Token<'_>]) -> String {
 fn is_apart(before: Token<'_>, token: Token<'_>) -> bool {
     match (before, token) {
         (Token::Symbol("(" | "[" | "." | "::"), _)
-        | (_, Token::Symbol(")" | "]" | "." | "::" | "," | ";")) => false,
+        | (_, Token::Symbol(")" | "]" | "." | "::" | "," | ";"))
+        | (Token::Name(_) | Token::Quoted(_), Token::Symbol("(" | "[")) => false,
         (Token::Word(word), Token::Symbol("(" | "[")) => is_keyword(word),
-        (Token::Name(_) | Token::Quoted(_), Token::Symbol("(" | "[")) => false,
         _ => true,
     }
 }
@@ -305,75 +299,71 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
+    /// Forms, and statements that have them.
+    const FORMS: &[(&str, &[&str])] = &[
+        (
+            "SELECT name FROM users WHERE id = ?",
+            &[
+                "select name from users where id=7",
+                "SELECT  name\n\tFROM users -- who\nWHERE id = 12345 ;",
+                "/* app: x /* nested */ */ SELECT name FROM users WHERE id = $1",
+                "SELECT name FROM users WHERE id = :id;;",
+                "SELECT name FROM users WHERE id = %(id)s",
+                "SELECT name FROM users WHERE id = %s",
+                "SELECT name FROM users WHERE id = ?1",
+                "SELECT name FROM users WHERE id = @p1 # why",
+                "SELECT name FROM users WHERE id = -1.5e-10",
+                "SELECT name FROM users WHERE id = 0xFF",
+                "SELECT name FROM users WHERE id = 'O''Brien'",
+                "SELECT name FROM users WHERE id = E'O\\'Brien'",
+                "SELECT name FROM users WHERE id = X'c0ffee'",
+                "SELECT name FROM users WHERE id = $tag$ it's $$ $tag$",
+                "SELECT name FROM users WHERE id = \"alice\"",
+                "SELECT name FROM users WHERE id = 'ends with two \\\\'",
+                "SELECT name FROM users WHERE id = TRUE",
+            ],
+        ),
+        (
+            "SELECT * FROM t WHERE a IN (?) AND b NOT IN (?)",
+            &[
+                "SELECT * FROM t WHERE a IN (1,2,3) AND b NOT IN (?)",
+                "select * from t where a in('x') and b not in(-1, - 2)",
+            ],
+        ),
+        (
+            "INSERT INTO t(a, b) VALUES (?, ?)",
+            &["insert into t (a,b) values (1,'x'), (2,'y')", "INSERT INTO t(a, b) VALUES ($1, $2)"],
+        ),
+        ("SELECT a - ?, f(?) FROM t LIMIT ? OFFSET ?", &["SELECT a - 1, f(-1) FROM t LIMIT 10 OFFSET 20"]),
+        ("SELECT a::int, b ->> ? FROM t", &["SELECT a :: int, b->>'k' FROM t"]),
+        ("SELECT a #>> ? FROM t WHERE x = ?", &["SELECT a #>> '{k,v}' FROM t WHERE x = 1"]),
+        ("SELECT x FROM t WHERE (a, b) IN ((?, ?))", &["select x from t where (a,b) in ((1,2),(3,4),(5,6))"]),
+        (
+            "SELECT x FROM t WHERE y IS NULL AND z IS NOT true",
+            &["SELECT x FROM t WHERE y IS NULL AND z IS NOT true"],
+        ),
+        (
+            "SELECT `id` FROM `user data` WHERE `x` = ?",
+            &["SELECT `id` FROM `user data` WHERE `x` = \"secret\""],
+        ),
+        (
+            "SELECT \"u\".\"id\" FROM \"users\" AS u JOIN \"b\" ON \"u\".\"id\" = \"b\".\"id\" ORDER BY \"x\", \"y\"",
+            &[
+                "select \"u\".\"id\" from \"users\" as u join \"b\" on \"u\".\"id\" = \"b\".\"id\" order by \"x\", \"y\"",
+            ],
+        ),
+        (
+            "INSERT INTO \"t\"(\"a\", \"b\") VALUES (?, ?)",
+            &["INSERT INTO \"t\" (\"a\", \"b\") VALUES (\"s\", 'v')"],
+        ),
+        ("SELECT trim(x FROM ?), ? FROM t", &["SELECT trim(x FROM \"secret\"), \"secret\" FROM t"]),
+        ("SELECT größe, t1.c2 FROM t1", &["select größe, t1 . c2 from t1"]),
+        ("", &["", " ;; ", "-- nothing", "\u{feff}\0"]),
+    ];
+
     #[test]
     fn statements_of_one_form_read_the_same() {
-        let forms: &[(&str, &[&str])] = &[
-            (
-                "SELECT name FROM users WHERE id = ?",
-                &[
-                    "select name from users where id=7",
-                    "SELECT  name\n\tFROM users -- who\nWHERE id = 12345 ;",
-                    "/* app: x /* nested */ */ SELECT name FROM users WHERE id = $1",
-                    "SELECT name FROM users WHERE id = :id;;",
-                    "SELECT name FROM users WHERE id = %(id)s",
-                    "SELECT name FROM users WHERE id = %s",
-                    "SELECT name FROM users WHERE id = ?1",
-                    "SELECT name FROM users WHERE id = @p1 # why",
-                    "SELECT name FROM users WHERE id = -1.5e-10",
-                    "SELECT name FROM users WHERE id = 0xFF",
-                    "SELECT name FROM users WHERE id = 'O''Brien'",
-                    "SELECT name FROM users WHERE id = E'O\\'Brien'",
-                    "SELECT name FROM users WHERE id = X'c0ffee'",
-                    "SELECT name FROM users WHERE id = $tag$ it's $$ $tag$",
-                    "SELECT name FROM users WHERE id = \"alice\"",
-                    "SELECT name FROM users WHERE id = 'ends with two \\\\'",
-                    "SELECT name FROM users WHERE id = TRUE",
-                ],
-            ),
-            (
-                "SELECT * FROM t WHERE a IN (?) AND b NOT IN (?)",
-                &[
-                    "SELECT * FROM t WHERE a IN (1,2,3) AND b NOT IN (?)",
-                    "select * from t where a in('x') and b not in(-1, - 2)",
-                ],
-            ),
-            (
-                "INSERT INTO t(a, b) VALUES (?, ?)",
-                &["insert into t (a,b) values (1,'x'), (2,'y')", "INSERT INTO t(a, b) VALUES ($1, $2)"],
-            ),
-            (
-                "SELECT a - ?, f(?) FROM t LIMIT ? OFFSET ?",
-                &["SELECT a - 1, f(-1) FROM t LIMIT 10 OFFSET 20"],
-            ),
-            ("SELECT a::int, b ->> ? FROM t", &["SELECT a :: int, b->>'k' FROM t"]),
-            ("SELECT a #>> ? FROM t WHERE x = ?", &["SELECT a #>> '{k,v}' FROM t WHERE x = 1"]),
-            (
-                "SELECT x FROM t WHERE (a, b) IN ((?, ?))",
-                &["select x from t where (a,b) in ((1,2),(3,4),(5,6))"],
-            ),
-            (
-                "SELECT x FROM t WHERE y IS NULL AND z IS NOT true",
-                &["SELECT x FROM t WHERE y IS NULL AND z IS NOT true"],
-            ),
-            (
-                "SELECT `id` FROM `user data` WHERE `x` = ?",
-                &["SELECT `id` FROM `user data` WHERE `x` = \"secret\""],
-            ),
-            (
-                "SELECT \"u\".\"id\" FROM \"users\" AS u JOIN \"b\" ON \"u\".\"id\" = \"b\".\"id\" ORDER BY \"x\", \"y\"",
-                &[
-                    "select \"u\".\"id\" from \"users\" as u join \"b\" on \"u\".\"id\" = \"b\".\"id\" order by \"x\", \"y\"",
-                ],
-            ),
-            (
-                "INSERT INTO \"t\"(\"a\", \"b\") VALUES (?, ?)",
-                &["INSERT INTO \"t\" (\"a\", \"b\") VALUES (\"s\", 'v')"],
-            ),
-            ("SELECT trim(x FROM ?), ? FROM t", &["SELECT trim(x FROM \"secret\"), \"secret\" FROM t"]),
-            ("SELECT größe, t1.c2 FROM t1", &["select größe, t1 . c2 from t1"]),
-            ("", &["", " ;; ", "-- nothing", "\u{feff}\0"]),
-        ];
-        for (form, statements) in forms {
+        for (form, statements) in FORMS {
             for statement in *statements {
                 assert_eq!(normalised(statement), *form, "{statement}");
             }

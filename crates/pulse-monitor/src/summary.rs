@@ -335,9 +335,12 @@ fn cpu_percent(snapshot: &Snapshot) -> f64 {
     100.0 * snapshot.tag_values(metric::PROCESS_CPU, tag::WORKER).into_iter().map(of_worker).sum::<f64>()
 }
 
+/// One of the figures of a pool.
+type Figure = fn(&mut PoolSummary) -> &mut u64;
+
 fn pools(snapshot: &Snapshot) -> BTreeMap<String, PoolSummary> {
     let mut pools: BTreeMap<String, PoolSummary> = BTreeMap::new();
-    let figures: [(&str, fn(&mut PoolSummary) -> &mut u64); 3] = [
+    let figures: [(&str, Figure); 3] = [
         (metric::POOL_SIZE, |pool| &mut pool.size),
         (metric::POOL_IN_USE, |pool| &mut pool.in_use),
         (metric::POOL_WAITING, |pool| &mut pool.waiting),
@@ -490,8 +493,8 @@ mod tests {
         close(a.avg_response_time_ms, 50.5);
         close(a.p95_response_time_ms, 95.0);
         assert_eq!((a.max_response_time_ms, a.total_time_ms), (100.0, 5050.0));
-        assert_eq!(summary.window.covered_seconds, 20.0);
-        assert_eq!(summary.window.requested_seconds, 300.0);
+        close(summary.window.covered_seconds, 20.0);
+        close(summary.window.requested_seconds, 300.0);
     }
 
     #[test]
@@ -502,7 +505,7 @@ mod tests {
         let summary = MonitorSummary::new(&snapshot, Occasion::default());
         assert_eq!((summary.requests.rate_per_second, summary.endpoints["/"].rate_per_second), (1.0, 1.0));
         snapshot.interval = None;
-        assert_eq!(MonitorSummary::new(&snapshot, Occasion::default()).requests.rate_per_second, 1.0);
+        close(MonitorSummary::new(&snapshot, Occasion::default()).requests.rate_per_second, 1.0);
     }
 
     #[test]

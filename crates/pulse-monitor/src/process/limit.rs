@@ -39,13 +39,16 @@ fn limit(read: impl Fn(&str) -> Option<String>) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Path and text.
+    type File = (&'static str, &'static str);
+
     #[test]
     fn the_lowest_limit_counts() {
         let meminfo = ("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 1 kB\n");
         let machine = Some(1_024_000);
         let two = ("/proc/self/cgroup", "0::/a.slice/b\n");
         let one = ("/proc/self/cgroup", "5:cpu,memory:/docker/x\n3:cpu:/y\n");
-        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+        let cases: &[(&[File], Option<u64>)] = &[
             (&[], None),
             (&[meminfo], machine),
             (&[meminfo, two], machine),

@@ -38,13 +38,11 @@ pub(super) fn tokens(statement: &str) -> Vec<Token<'_>> {
     let mut rest = &statement[..end];
     let mut tokens = Vec::new();
     loop {
-        match skip_blanks(rest) {
-            Some(found) => rest = found,
-            None => {
-                tokens.push(Token::Cut);
-                return tokens;
-            }
-        }
+        let Some(found) = skip_blanks(rest) else {
+            tokens.push(Token::Cut);
+            return tokens;
+        };
+        rest = found;
         if rest.is_empty() {
             break;
         }
