@@ -1,4 +1,6 @@
-//! The only clock: monotonic, the same in all processes of a machine.
+//! The clocks: monotonic, the same in all processes of a machine, and the time of day for what people see.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 use pulse_model::Nanos;
@@ -7,6 +9,11 @@ use pulse_model::Nanos;
 pub(crate) fn now() -> Nanos {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from);
     time.map_or(Nanos::ZERO, Nanos::from)
+}
+
+/// Unix time. It may step; nothing is measured with it.
+pub(crate) fn unix_now() -> Nanos {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(Nanos::ZERO, Nanos::from)
 }
 
 /// The epoch of a moment: its whole seconds.

@@ -424,6 +424,15 @@ impl Core {
         workers(&self.region, &live)
     }
 
+    /// Whether this is the first of the processes that live, which does what one of them has to do for all.
+    #[cfg(feature = "push")]
+    pub(crate) fn is_first_worker(&self) -> bool {
+        self.local(|registry| {
+            let first = registry.backing.live_slots(&self.region).into_iter().min();
+            first.is_none() || first == registry.slot
+        })
+    }
+
     /// What the ticker does once a second.
     pub(crate) fn tick(&self) {
         self.is_memory_short.store(false, Ordering::Relaxed);

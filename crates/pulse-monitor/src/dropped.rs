@@ -16,10 +16,13 @@ pub(crate) enum Dropped {
     Series = 3,
     /// Another process held the registry's lock for too long.
     Busy = 4,
+    /// A request to a receiver of pushes that was given up: the receiver refused it, or was away for too long.
+    Push = 5,
 }
 
 impl Dropped {
-    pub(crate) const ALL: [Self; 5] = [Self::Invalid, Self::Memory, Self::Threads, Self::Series, Self::Busy];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Invalid, Self::Memory, Self::Threads, Self::Series, Self::Busy, Self::Push];
 
     /// The series that counts it.
     pub(crate) fn series(self) -> Series {
@@ -29,6 +32,7 @@ impl Dropped {
             Self::Threads => "threads",
             Self::Series => "series",
             Self::Busy => "busy",
+            Self::Push => "push",
         };
         Series::new(metric::MONITOR_DROPPED).with("reason", reason)
     }

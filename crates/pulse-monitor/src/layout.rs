@@ -14,7 +14,7 @@ use crate::cell::{CounterCell, PageCell, RateCell, TrendCell};
 /// `PULSEMON` in a hex dump.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PULSEMON");
 /// Rises with every change of anything in this file or in `cell.rs`.
-pub(crate) const LAYOUT: u64 = 1;
+pub(crate) const LAYOUT: u64 = 2;
 
 /// Processes at a time.
 pub(crate) const SLOTS: usize = 512;
@@ -47,7 +47,9 @@ pub(crate) struct Header {
     pub(crate) chunks: AtomicU64,
     /// Which start of which service made the region.
     pub(crate) identity: AtomicU64,
-    rest_of_line: [AtomicU64; 3],
+    /// When counting began: nanoseconds since 1970.
+    pub(crate) began: AtomicU64,
+    rest_of_line: [AtomicU64; 2],
     /// How many of each there are. Each is stored with release after the entry itself.
     pub(crate) series_len: AtomicU64,
     pub(crate) shards_len: AtomicU64,

@@ -1,7 +1,7 @@
 //! The monitor: what a service holds to record and to ask.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pulse_model::{Nanos, Snapshot, metric};
 
@@ -118,7 +118,7 @@ impl Monitor {
         self.slow.add(1);
         let entered = self.core.locked(|_| {
             let table = self.core.region().slow_queries().ok_or(Dropped::Memory)?;
-            table.record(sql, duration.into(), unix_now());
+            table.record(sql, duration.into(), clock::unix_now());
             Ok(())
         });
         if let Err(reason) = entered {
@@ -160,7 +160,7 @@ impl Monitor {
 
     /// The figures of the last [`Config::window`], by all workers.
     pub fn summary(&self) -> MonitorSummary {
-        let unix_seconds = unix_now().as_secs_f64();
+        let unix_seconds = clock::unix_now().as_secs_f64();
         self.core.read(|window, now, totals| {
             let requested = Nanos::from(self.config.window).clamp(Nanos::from_secs(1), MAX_SPAN);
             let occasion = Occasion { requested, uptime: now.since(self.since), unix_seconds };
@@ -202,14 +202,15 @@ impl Monitor {
         self.core.read(Window::reset);
     }
 
+    /// When the totals began, in Unix time: when the first process of the group did, or this one.
+    pub fn began(&self) -> Nanos {
+        self.core.region().began()
+    }
+
     /// The settings with which it was made.
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
-
-fn unix_now() -> Nanos {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(Nanos::ZERO, Nanos::from)
 }
 
 /// The memory of a group, or else of this process alone, and what is to be said about it.

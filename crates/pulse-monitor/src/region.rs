@@ -5,6 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use pulse_model::Nanos;
+
+use crate::clock;
 use crate::dropped::Dropped;
 use crate::layout::{
     CHUNK_BYTES, Geometry, Header, Kind, LAYOUT, MAGIC, SHARDS, SLOT_WORDS, SLOTS, SeriesEntry, Slot,
@@ -65,12 +68,18 @@ impl Region {
         header.max_series.store(self.geometry.max_series as u64, Ordering::Relaxed);
         header.chunks.store(self.geometry.chunks as u64, Ordering::Relaxed);
         header.identity.store(identity, Ordering::Relaxed);
+        header.began.store(clock::unix_now().0, Ordering::Relaxed);
         for reason in Dropped::ALL {
             let added = self.add_series(Kind::Dropped, reason as u8, &reason.series().to_string(), reserve);
             added.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         }
         header.magic.store(MAGIC, Ordering::Release);
         Ok(())
+    }
+
+    /// When counting began, in Unix time.
+    pub(crate) fn began(&self) -> Nanos {
+        Nanos(self.header().began.load(Ordering::Relaxed))
     }
 
     /// The slowest statements of all workers.
@@ -301,5 +310,6 @@ impl Region {
             word.store(0, Ordering::Relaxed);
         }
         header.dropped.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        header.began.store(clock::unix_now().0, Ordering::Relaxed);
     }
 }

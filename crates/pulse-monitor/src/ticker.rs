@@ -1,6 +1,7 @@
 //! The thread that looks at every monitor once a second. It is started when something is first recorded, and again in the
 //! child of a fork; it ends when there is no monitor left.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -19,15 +20,20 @@ pub(crate) fn ensure_running() {
     if IS_RUNNING.swap(true, Ordering::AcqRel) {
         return;
     }
-    // Signals are for the threads of the host: the new thread inherits a mask that blocks all of them.
+    if spawn("pulse-monitor", run).is_err() {
+        IS_RUNNING.store(false, Ordering::Release);
+    }
+}
+
+/// Starts a thread that gets no signals: those are for the threads of the host.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // The new thread inherits a mask that blocks all of them.
     let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK);
-    let spawned = thread::Builder::new().name("pulse-monitor".to_owned()).spawn(run);
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
     if let Ok(mask) = mask {
         let _ = mask.thread_set_mask();
     }
-    if spawned.is_err() {
-        IS_RUNNING.store(false, Ordering::Release);
-    }
+    spawned.map(drop)
 }
 
 /// In the child of a fork: the thread stayed with the parent.
