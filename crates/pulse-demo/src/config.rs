@@ -23,6 +23,9 @@ pub struct DemoConfig {
     pub seed: u64,
     /// Faults on demand.
     pub character: Character,
+    /// The group with which the monitor shares its figures, for `pulse monitor shm:GROUP`; `None` shares with nobody and makes
+    /// no shared memory.
+    pub group: Option<String>,
 }
 
 /// Port 8000 on loopback, a temporary database with 10 000 trades, no faults.
@@ -34,6 +37,7 @@ impl Default for DemoConfig {
             trades: 10_000,
             seed: 1,
             character: Character::default(),
+            group: None,
         }
     }
 }

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! What it does not do: no TLS, no authentication, no limit on the number of connections or on the time a client
-//! takes; it belongs on a loopback or test network. Nothing here measures anything.
+//! takes; it belongs on a loopback or test network. It is watched by the monitor (`/metrics`) like any other service; what
+//! others measure of it is compared with what it was told to do, not with that.
 
 mod answer;
 mod character;
@@ -48,14 +49,17 @@ mod leak;
 mod money;
 mod names;
 mod paper;
+mod performance;
 mod quotes;
 mod routes;
 mod server;
 mod socket;
 mod stall;
+mod statements;
 mod store;
 mod tools;
 mod trading;
+mod turns;
 
 pub use character::{Character, CharacterError, LARGEST_LEAK_BYTES, parse_error_rate, parse_leak};
 pub use config::{DemoConfig, MOST_TRADES};

@@ -7,13 +7,14 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use pulse_monitor::{Monitor, MonitorLayer};
 use tokio::sync::{Semaphore, watch};
 
 use crate::answer::Refusal;
 use crate::extract::LARGEST_BODY_BYTES;
 use crate::injector::{Injector, inject};
 use crate::store::Store;
-use crate::{health, socket, trading};
+use crate::{health, performance, socket, trading};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -23,16 +24,20 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     /// Becomes true when the server stops; streams would never end by themselves.
     pub(crate) closing: watch::Receiver<bool>,
+    /// What the service records about itself.
+    pub(crate) monitor: Monitor,
 }
 
 /// Every route; `assets/openapi.json` describes the same ones, and a test compares the two.
-fn routes() -> [(Method, &'static str, MethodRouter<App>); 13] {
+fn routes() -> [(Method, &'static str, MethodRouter<App>); 15] {
     [
         (Method::GET, "/", get(health::root)),
         (Method::GET, "/health", get(health::health)),
         (Method::GET, "/health/security", get(health::security)),
         (Method::GET, "/docs", get(health::docs)),
         (Method::GET, "/openapi.json", get(health::openapi)),
+        (Method::GET, "/metrics", get(performance::metrics)),
+        (Method::GET, "/api/v1/performance/summary", get(performance::summary)),
         (Method::GET, "/ws/quotes", get(socket::quotes)),
         (Method::POST, "/api/v1/execute", post(trading::execute)),
         (Method::GET, "/api/v1/trades", get(trading::trades)),
@@ -44,8 +49,10 @@ fn routes() -> [(Method, &'static str, MethodRouter<App>); 13] {
     ]
 }
 
-/// The whole service. Without a character its middleware is left out, so that it costs nothing.
+/// The whole service. Without a character its middleware is left out, so that it costs nothing. What the character does to
+/// an answer is the service's doing for the monitor, as it is for every client.
 pub(crate) fn router(app: App, injector: Option<Arc<Injector>>) -> Router {
+    let monitor = MonitorLayer::new(app.monitor.clone());
     let router = routes()
         .into_iter()
         .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
@@ -53,10 +60,11 @@ pub(crate) fn router(app: App, injector: Option<Arc<Injector>>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
         .with_state(app);
-    match injector {
+    let router = match injector {
         Some(injector) => router.layer(from_fn_with_state(injector, inject)),
         None => router,
-    }
+    };
+    router.layer(monitor)
 }
 
 async fn unknown_route(request: Request) -> Refusal {

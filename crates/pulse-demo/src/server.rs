@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use pulse_monitor::{Config, Group, Monitor};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -34,25 +35,38 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), DemoError> {
     config.character.check()?;
-    let opened = config.clone();
-    let store = tokio::task::spawn_blocking(move || Store::open(&opened))
+    let (opened, monitor) = (config.clone(), monitor(&config));
+    let recording = monitor.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&opened, &recording))
         .await
         .map_err(|lost| DemoError::Serve(io::Error::other(lost)))??;
     let injector = Arc::new(Injector::new(config.character, config.seed));
-    run(listener, Arc::new(store), &config, injector, shutdown).await
+    run(listener, Parts { store: Arc::new(store), injector, monitor }, &config, shutdown).await
+}
+
+/// What a server is made of.
+struct Parts {
+    store: Arc<Store>,
+    injector: Arc<Injector>,
+    monitor: Monitor,
+}
+
+/// Its monitor, which shares memory with others only where a group is named.
+fn monitor(config: &DemoConfig) -> Monitor {
+    let group = config.group.clone().map_or(Group::Private, Group::Named);
+    Monitor::new(Config { group, ..Config::default() })
 }
 
 async fn run(
     listener: TcpListener,
-    store: Arc<Store>,
+    Parts { store, injector, monitor }: Parts,
     config: &DemoConfig,
-    injector: Arc<Injector>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), DemoError> {
     let (close, closing) = watch::channel(false);
     let mut stopped = closing.clone();
     let order = close.clone();
-    let app = App { store, streams: Arc::new(Semaphore::new(MOST_STREAMS)), closing };
+    let app = App { store, streams: Arc::new(Semaphore::new(MOST_STREAMS)), closing, monitor };
     let router = router(app, (!config.character.is_plain()).then_some(injector));
     // Without it the kernel may hold a small answer back for tens of milliseconds.
     let listener = listener.tap_io(|stream| {
@@ -81,6 +95,7 @@ pub struct DemoServer {
     address: SocketAddr,
     data_set: DataSet,
     injector: Arc<Injector>,
+    monitor: Monitor,
     running: Option<Running>,
 }
 
@@ -96,7 +111,8 @@ impl DemoServer {
         // The port first: it is the mistake that is made most, and found without waiting for a large data set.
         let listener = bind(config.listen)?;
         let address = listener.local_addr().map_err(DemoError::Threads)?;
-        let store = Store::open(&config)?;
+        let monitor = monitor(&config);
+        let store = Store::open(&config, &monitor)?;
         let data_set = store.data_set();
         let injector = Arc::new(Injector::new(config.character, config.seed));
         let runtime = runtime().map_err(DemoError::Threads)?;
@@ -105,13 +121,14 @@ impl DemoServer {
             TcpListener::from_std(listener).map_err(DemoError::Threads)?
         };
         let (stop, stopped) = oneshot::channel();
-        let used = Arc::clone(&injector);
+        let parts =
+            Parts { store: Arc::new(store), injector: Arc::clone(&injector), monitor: monitor.clone() };
         let work = move || {
             let shutdown = async {
                 // A lost sender is an order to stop, too.
                 let _ = stopped.await;
             };
-            let ended = runtime.block_on(run(listener, Arc::new(store), &config, used, shutdown));
+            let ended = runtime.block_on(run(listener, parts, &config, shutdown));
             runtime.shutdown_timeout(Duration::from_secs(1));
             ended
         };
@@ -119,7 +136,7 @@ impl DemoServer {
             .name("pulse-demo".to_owned())
             .spawn(work)
             .map_err(DemoError::Threads)?;
-        Ok(Self { address, data_set, injector, running: Some(Running { stop, thread }) })
+        Ok(Self { address, data_set, injector, monitor, running: Some(Running { stop, thread }) })
     }
 
     /// Where the server listens, with the port that was really taken.
@@ -135,6 +152,11 @@ impl DemoServer {
     /// What the database held when the server started.
     pub fn data_set(&self) -> DataSet {
         self.data_set
+    }
+
+    /// What the service records about itself.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// Memory leaked so far by the character, in bytes: the truth against which a soak test is judged.

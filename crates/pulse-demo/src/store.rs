@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pulse_monitor::Monitor;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tempfile::TempDir;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -15,6 +16,8 @@ use tokio::task::spawn_blocking;
 use crate::config::{DemoConfig, MOST_TRADES};
 use crate::data_set;
 use crate::error::DemoError;
+use crate::statements;
+use crate::turns::Turns;
 
 /// How many requests read at the same time.
 const READERS: usize = 4;
@@ -47,6 +50,9 @@ pub(crate) struct Store {
     path: PathBuf,
     data_set: DataSet,
     reader_turns: Arc<Semaphore>,
+    reading: Arc<Turns>,
+    writing: Arc<Turns>,
+    monitor: Monitor,
     // Fields are dropped in order. The writer must be the last connection, because a reader cannot fold the journal
     // into the file and would leave it behind; and the folder must outlive all of them.
     idle_readers: Mutex<Vec<Connection>>,
@@ -56,7 +62,8 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the configured file, creating and filling it in one transaction when it is new.
-    pub(crate) fn open(config: &DemoConfig) -> Result<Self, DemoError> {
+    /// From then on its statements are recorded.
+    pub(crate) fn open(config: &DemoConfig, monitor: &Monitor) -> Result<Self, DemoError> {
         if config.trades > MOST_TRADES {
             return Err(DemoError::TooManyTrades(config.trades));
         }
@@ -78,8 +85,12 @@ impl Store {
                 DataSet { trades: trades.unsigned_abs(), fresh: false }
             }
         };
+        statements::record(&mut writer, monitor).map_err(refused)?;
         Ok(Self {
-            path,
+            reading: Turns::new(monitor, "sqlite_readers", READERS as u64),
+            writing: Turns::new(monitor, "sqlite_writer", 1),
+            monitor: monitor.clone(),
+            path: path.clone(),
             writer: Arc::new(AsyncMutex::new(writer)),
             idle_readers: Mutex::new(Vec::with_capacity(READERS)),
             reader_turns: Arc::new(Semaphore::new(READERS)),
@@ -106,10 +117,14 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let waiting = self.writing.wait();
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        spawn_blocking(move || work(&mut writer))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Interrupted.into()))
+        let in_use = waiting.got_it();
+        let job = move || {
+            let _in_use = in_use;
+            work(&mut writer)
+        };
+        spawn_blocking(job).await.unwrap_or_else(|_| Err(StoreError::Interrupted.into()))
     }
 
     /// Runs `work` on one of the reading connections.
@@ -121,22 +136,30 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let waiting = self.reading.wait();
         let turn =
             Arc::clone(&self.reader_turns).acquire_owned().await.map_err(|_| StoreError::Interrupted)?;
+        let in_use = waiting.got_it();
         let store = Arc::clone(self);
         let job = spawn_blocking(move || {
             // Moved in, so that a caller who went away does not free the turn while the statement still runs.
-            let _turn = turn;
+            let _turn = (turn, in_use);
             let reader = store.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let reader = match reader {
                 Some(reader) => reader,
-                None => connect(&store.path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(StoreError::Sql)?,
+                None => store.reader().map_err(StoreError::Sql)?,
             };
             let answer = work(&reader);
             store.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             answer
         });
         job.await.unwrap_or_else(|_| Err(StoreError::Interrupted.into()))
+    }
+
+    fn reader(&self) -> rusqlite::Result<Connection> {
+        let mut reader = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        statements::record(&mut reader, &self.monitor)?;
+        Ok(reader)
     }
 }
 
@@ -195,13 +218,14 @@ fn fill(connection: &mut Connection, config: &DemoConfig) -> rusqlite::Result<()
 mod tests {
     use super::*;
 
-    fn config(database: Option<PathBuf>, trades: u64) -> DemoConfig {
-        DemoConfig { database, trades, ..DemoConfig::default() }
+    fn open(database: Option<PathBuf>, trades: u64) -> Result<Store, DemoError> {
+        let config = DemoConfig { database, trades, ..DemoConfig::default() };
+        Store::open(&config, &Monitor::new(pulse_monitor::Config::default()))
     }
 
     #[test]
     fn a_temporary_database_goes_away_with_its_store() {
-        let store = Store::open(&config(None, 10)).unwrap();
+        let store = open(None, 10).unwrap();
         let path = store.path().to_owned();
         assert!(path.exists());
         assert_eq!(store.data_set(), DataSet { trades: 10, fresh: true });
@@ -214,8 +238,8 @@ mod tests {
         let folder = TempDir::new().unwrap();
         for name in ["demo.db", ":memory:", "file:x?mode=memory"] {
             let path = folder.path().join(name);
-            assert!(Store::open(&config(Some(path.clone()), 10)).unwrap().data_set().fresh);
-            let again = Store::open(&config(Some(path.clone()), 99)).unwrap();
+            assert!(open(Some(path.clone()), 10).unwrap().data_set().fresh);
+            let again = open(Some(path.clone()), 99).unwrap();
             assert_eq!(again.data_set(), DataSet { trades: 10, fresh: false }, "{name}");
             assert!(path.exists());
         }
@@ -236,17 +260,17 @@ mod tests {
             (folder.path().join("no/such/folder.db"), "unable to open database file"),
             (PathBuf::new(), "cannot be the path of a database"),
         ] {
-            let error = Store::open(&config(Some(path.clone()), 1)).err().unwrap().to_string();
+            let error = open(Some(path.clone()), 1).err().unwrap().to_string();
             assert!(error.contains(message), "{}: {error}", path.display());
         }
         assert_eq!(before, (std::fs::read(&foreign).unwrap(), std::fs::read(&text).unwrap()));
-        let error = Store::open(&config(None, MOST_TRADES + 1)).err().unwrap();
+        let error = open(None, MOST_TRADES + 1).err().unwrap();
         assert!(error.to_string().contains("ask for at most 10000000"), "{error}");
     }
 
     #[test]
     fn there_are_four_tables_and_no_index_beyond_the_keys() {
-        let store = Store::open(&config(None, 0)).unwrap();
+        let store = open(None, 0).unwrap();
         let reader = connect(store.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let mut statement =
             reader.prepare("SELECT type || ' ' || name FROM sqlite_schema ORDER BY 1").unwrap();
