@@ -313,11 +313,8 @@ impl Watch<'_, '_> {
             let complete = everyone.unwrap_or(latest);
             while until < complete {
                 // Whole intervals, except the end of the run.
-                let next = if everyone.is_none() {
-                    complete
-                } else {
-                    Nanos(until.0 / length.0 * length.0) + length
-                };
+                let next =
+                    if everyone.is_none() { complete } else { Nanos(until.0 / length.0 * length.0) + length };
                 if next > complete {
                     break;
                 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use pulse_engine::{
-    Behavior, Endpoints, INTERVAL, Iteration, Outcome, ScenarioLoad, Setup, StopHandle, VirtualUser, run_behavior,
+    Behavior, Endpoints, INTERVAL, Iteration, Outcome, ScenarioLoad, Setup, StopHandle, VirtualUser,
+    run_behavior,
 };
 use pulse_model::{Nanos, RunInfo, Series, metric};
 use pulse_plan::{ArrivalLaw, Arrivals, Budget, Closed, LoadModel, Missed, Open, Profile, Segment, UserPool};

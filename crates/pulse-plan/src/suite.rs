@@ -35,6 +35,20 @@ pub struct SuiteService {
     pub plan: Service,
 }
 
+impl SuiteService {
+    /// A service that runs already, of which no more is known than how to reach it.
+    pub fn running(plan: Service) -> Self {
+        Self {
+            url: plan.url.clone(),
+            start: None,
+            ready: None,
+            ready_timeout: Nanos::from_secs(30),
+            process: ProcessSelector::default(),
+            plan,
+        }
+    }
+}
+
 /// The process that serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProcessSelector {
@@ -68,16 +82,20 @@ pub struct Case {
 
 /// How much a case measures before its verdict.
 ///
-/// The plans of a case are one *batch*. It is repeated, and what it measured is merged, until there are `min_samples`;
-/// then until all targets are decided, or until `max_samples` or `max_duration` are reached.
+/// The plans of a case are one *batch*. It is repeated, and what it measured is merged, until all targets are decided or
+/// the budget is used up. A target that is surely missed ends the case at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaseLimits {
-    /// Samples before which nothing is decided: requests, runs of a command, statements, messages. `u64::MAX` for a
-    /// batch that is never cut short because the whole of it is the test (ramps).
+    /// Samples before which nothing passes: requests, runs of a command, statements, messages. `u64::MAX` for a batch
+    /// that is never cut short because the whole of it is the test (ramps).
     pub min_samples: u64,
-    /// No further batch begins from here on; at least `min_samples`, and `u64::MAX` when only time ends the case.
+    /// With so many the case ends, once `min_duration` is over; at least `min_samples`, and `u64::MAX` when only time
+    /// ends the case.
     pub max_samples: u64,
-    /// No further batch begins from here on, counted from the first one.
+    /// Time before which nothing passes, counted from the first batch: the duration that a load was given.
+    pub min_duration: Nanos,
+    /// When the case ends, decided or not, counted from the first batch; at least `min_duration`. Requests that are
+    /// under way then are awaited.
     pub max_duration: Nanos,
 }
 

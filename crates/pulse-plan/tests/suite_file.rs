@@ -40,8 +40,10 @@ fn budget(plan: &Plan) -> Budget {
     *plan.scenarios[0].load.budget()
 }
 
-fn limits(min_samples: u64, max_samples: u64, seconds: u64) -> CaseLimits {
-    CaseLimits { min_samples, max_samples, max_duration: Nanos::from_secs(seconds) }
+/// Samples at least and at most, seconds at least and at most.
+fn limits(min_samples: u64, max_samples: u64, least: u64, seconds: u64) -> CaseLimits {
+    let (min_duration, max_duration) = (Nanos::from_secs(least), Nanos::from_secs(seconds));
+    CaseLimits { min_samples, max_samples, min_duration, max_duration }
 }
 
 #[test]
@@ -153,20 +155,20 @@ fn identifiers_are_what_people_type() {
 fn amounts_have_sensible_defaults() {
     let head = "request = \"GET /\"\n";
     for (keys, expected, batch) in [
-        ("targets = [\"errors = 0\"]", limits(100, 1_000, 30), Some(100)),
-        ("targets = [\"p95 < 1s\"]", limits(200, 2_000, 30), Some(200)),
-        ("targets = [\"p99 < 1s\"]", limits(1_000, 10_000, 30), Some(1_000)),
-        ("targets = [\"p99.999 < 1s\"]", limits(10_000, 100_000, 30), Some(10_000)),
+        ("targets = [\"errors = 0\"]", limits(100, 1_000, 1, 30), Some(100)),
+        ("targets = [\"p95 < 1s\"]", limits(200, 2_000, 1, 30), Some(200)),
+        ("targets = [\"p99 < 1s\"]", limits(1_000, 10_000, 1, 30), Some(1_000)),
+        ("targets = [\"p99.999 < 1s\"]", limits(10_000, 100_000, 1, 30), Some(10_000)),
         (
             "samples = 7\nmax_samples = 9\nmax_duration = 3\ntargets = [\"p99 < 1s\"]",
-            limits(7, 9, 3),
+            limits(7, 9, 0, 3),
             Some(7),
         ),
-        ("duration = 2\ntargets = [\"p95 < 1s\"]", limits(200, u64::MAX, 6), None),
-        ("users = 4\ntargets = [\"p95 < 1s\"]", limits(200, u64::MAX, 15), None),
-        ("users = 4\nsamples = 50\ntargets = [\"p95 < 1s\"]", limits(50, 500, 30), Some(50)),
-        ("stages = [\"2s:9\"]\ntargets = [\"p95 < 1s\"]", limits(u64::MAX, u64::MAX, 2), None),
-        ("targets = [\"duration < 1s\"]", limits(10, 100, 30), Some(1)),
+        ("duration = 2\ntargets = [\"p95 < 1s\"]", limits(200, u64::MAX, 2, 6), None),
+        ("users = 4\ntargets = [\"p95 < 1s\"]", limits(200, u64::MAX, 5, 15), None),
+        ("users = 4\nsamples = 50\ntargets = [\"p95 < 1s\"]", limits(50, 500, 1, 30), Some(50)),
+        ("stages = [\"2s:9\"]\ntargets = [\"p95 < 1s\"]", limits(u64::MAX, u64::MAX, 2, 2), None),
+        ("targets = [\"duration < 1s\"]", limits(10, 100, 1, 30), Some(1)),
     ] {
         let case = case(&format!("{head}{keys}"));
         assert_eq!((case.limits, budget(plan(&case)).requests), (expected, batch), "{keys}");
@@ -198,7 +200,7 @@ fn parallel_requests_have_a_user_each() {
     let users: Vec<_> =
         plan.scenarios.iter().map(|s| (s.load.max_users(), s.load.budget().requests)).collect();
     assert_eq!(users, [(1, Some(1)); 3]);
-    assert_eq!(case.limits, limits(30, 300, 30));
+    assert_eq!(case.limits, limits(30, 300, 1, 30));
     assert_eq!(plan.scenarios[2].steps[0].headers.len(), 1);
     assert_eq!(plan.planned_rate(), None);
 }
@@ -213,7 +215,7 @@ fn users_are_compared_under_the_same_load() {
         |plan: &Plan| (plan.scenarios[0].load.max_users(), plan.duration(), plan.warmup, plan.targets.len());
     let (duration, warmup) = (Some(Nanos::from_secs(3)), Nanos::from_secs(1));
     assert_eq!((facts(few), facts(many)), ((5, duration, warmup, 2), (100, duration, warmup, 2)));
-    assert_eq!(case.limits, limits(200, u64::MAX, 18));
+    assert_eq!(case.limits, limits(200, u64::MAX, 6, 18));
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn other_kinds_in_detail() {
         }
     );
     let CaseKind::Database { rounds: 4, cold: true, statements, .. } = &suite.cases[1].kind else { panic!() };
-    assert_eq!((statements.len(), suite.cases[1].limits), (2, limits(8, 80, 30)));
+    assert_eq!((statements.len(), suite.cases[1].limits), (2, limits(8, 80, 1, 30)));
     let urls: Vec<&str> = suite
         .cases
         .iter()
@@ -244,7 +246,7 @@ fn other_kinds_in_detail() {
         })
         .collect();
     assert_eq!(urls, ["wss://h:81/base/ws", "ws://other/ws?x=1"]);
-    assert_eq!(suite.cases[2].limits, limits(15, 150, 30));
+    assert_eq!(suite.cases[2].limits, limits(15, 150, 1, 30));
 }
 
 const TEST: &str = "[[test]]\nname = \"a\"\nrequest = \"GET /\"\ntargets = [\"errors = 0\"]";
@@ -325,12 +327,12 @@ fn scenario_files_run_as_cases() {
     assert_eq!(headers, [("X", Some("suite")), ("Y", Some("y"))]);
     assert_eq!(
         (suite.cases[0].info.kind.as_str(), suite.cases[0].limits),
-        ("concurrency", limits(200, u64::MAX, 24))
+        ("concurrency", limits(200, u64::MAX, 8, 24))
     );
     let few = plan(&suite.cases[1]);
     assert_eq!(
         (budget(few).requests, few.warmup, suite.cases[1].limits),
-        (Some(50), Nanos::ZERO, limits(50, 500, 30))
+        (Some(50), Nanos::ZERO, limits(50, 500, 1, 30))
     );
 }
 

@@ -92,9 +92,13 @@ pub(crate) fn quantile_lower_bound_over(intervals: &[Histogram], q: f64, confide
 
 /// Effective samples, reduced by (z/t)² for the few blocks behind the design effect.
 fn judged_samples(tally: &Tally, effect: f64, block: usize, confidence: f64) -> Option<f64> {
-    let few =
-        (normal_quantile(confidence)? / student_quantile(confidence, freedom(tally.len(), block))?).powi(2);
-    Some((tally.total() * few / effect).floor())
+    Some((tally.total() * fewness(tally.len(), block, confidence)? / effect).floor())
+}
+
+/// By how much the few blocks behind a design effect reduce what it leaves: (z/t)².
+pub(crate) fn fewness(intervals: usize, block: usize, confidence: f64) -> Option<f64> {
+    let t = student_quantile(confidence, freedom(intervals, block))?;
+    Some((normal_quantile(confidence)? / t).powi(2))
 }
 
 /// The value at a rank among the effective samples, outward by less than one of them.
@@ -157,7 +161,11 @@ fn merged(intervals: &[Histogram]) -> Histogram {
 /// By how much the variance of the share of values beyond the q-quantile exceeds that of independent values; 1 when
 /// nothing lies beyond.
 fn design_effect(tally: &Tally, q: f64, block: usize) -> f64 {
-    let beyond = tally.beyond(q);
+    design_effect_of(tally, &tally.beyond(q), block)
+}
+
+/// The same for values beyond any threshold, counted in each interval.
+pub(crate) fn design_effect_of(tally: &Tally, beyond: &[f64], block: usize) -> f64 {
     let share = beyond.iter().sum::<f64>() / tally.total();
     let deviations: Vec<f64> =
         beyond.iter().zip(&tally.counts).map(|(beyond, count)| beyond - share * count).collect();

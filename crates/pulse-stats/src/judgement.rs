@@ -8,14 +8,16 @@ use crate::blocks::{
     MIN_INTERVALS, effective_samples, mean_interval_over, quantile_interval_over, quantile_lower_bound_over,
 };
 use crate::interval::{CONFIDENCE, mean_interval, quantile_interval, rank_bounds};
+use crate::tail_bound::quantile_upper_bound_over;
 
 /// Samples beyond a quantile that a judgement needs: n ≥ 10 / (1 − q).
 const SAMPLES_BEYOND: f64 = 10.0;
 /// Samples that the interval of a mean needs to be worth the name.
 const SAMPLES_OF_MEAN: u64 = 20;
-/// Samples from which its lower end alone is believed: of the few slow answers that a mean is made of, a small sample
-/// misses some rather than having too many.
-const SAMPLES_OF_LOW_MEAN: u64 = 5;
+/// Samples from which the lower end of an interval alone is believed. One or two slow answers may be an accident, whatever
+/// the ranks say; and of the few slow answers that a mean is made of, a small sample misses some rather than having too
+/// many.
+const SAMPLES_OF_MISS: u64 = 5;
 
 /// Judges one target.
 ///
@@ -135,11 +137,11 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confiden
     }
     let interval = match *statistic {
         Statistic::Quantile(q) if complete => {
-            let Some(over) = quantile_interval_over(parts, q, confidence) else {
+            let Some(bounds) = quantile_bounds_over(parts, q, confidence) else {
                 let effective = effective_samples(parts, q).unwrap_or_default();
                 return Some(Estimate::Clustered { effective, lower: lower() });
             };
-            Some((over.estimate.lo, over.estimate.hi))
+            Some(bounds)
         }
         Statistic::Quantile(q) => quantile_interval(trend, q, confidence),
         _ if complete => {
@@ -152,10 +154,23 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confiden
     Some(interval.map_or(Estimate::TooFew { needed, lower: None }, |(lo, hi)| Estimate::Interval { lo, hi }))
 }
 
-/// The lower end of an interval, which exists for far fewer samples than the upper one: four slow answers out of four say
+/// The interval by which a quantile is judged: that of [`quantile_interval_over`], or where it has no upper end, from its
+/// lower end to a bound that the tail further out gives. `None` where there is neither.
+pub fn quantile_bounds_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<(f64, f64)> {
+    if let Some(over) = quantile_interval_over(intervals, q, confidence) {
+        return Some((over.estimate.lo, over.estimate.hi));
+    }
+    let hi = quantile_upper_bound_over(intervals, q, confidence)?;
+    let smallest = || intervals.iter().filter_map(Histogram::min).min().map(|min| min as f64);
+    let lo = quantile_lower_bound_over(intervals, q, confidence).or_else(smallest)?;
+    Some((lo, hi))
+}
+
+/// The lower end of an interval, which exists for far fewer samples than the upper one: five slow answers out of five say
 /// that a p99 is not small. Too few intervals say nothing about clusters, and samples are taken as independent.
 fn lower_bound(statistic: Statistic, trend: &Histogram, parts: &[Histogram], confidence: f64) -> Option<f64> {
     match statistic {
+        _ if trend.count() < SAMPLES_OF_MISS => None,
         Statistic::Quantile(q) if parts.len() >= MIN_INTERVALS => {
             quantile_lower_bound_over(parts, q, confidence)
         }
@@ -163,10 +178,10 @@ fn lower_bound(statistic: Statistic, trend: &Histogram, parts: &[Histogram], con
             let (lower, _) = rank_bounds(q, trend.count(), confidence)?;
             Some(trend.at_rank(lower?)?.lo as f64)
         }
-        Statistic::Mean if trend.count() >= SAMPLES_OF_LOW_MEAN => mean_interval_over(parts, confidence)
+        Statistic::Mean => mean_interval_over(parts, confidence)
             .map(|over| over.estimate.lo)
             .or_else(|| Some(mean_interval(trend, confidence)?.0)),
-        _ => None,
+        Statistic::Min | Statistic::Max | Statistic::Stddev => None,
     }
 }
 
@@ -231,6 +246,51 @@ mod tests {
             Some("999 samples are too few to judge; at least 1000 are needed")
         );
         assert_eq!(judge(&"p99 < 1s".parse().unwrap(), &measured(1000, 100, 0)).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn few_samples_suffice_for_an_obvious_miss() {
+        for (target, count, expected) in [
+            // 5 of 5 above the limit: the p99 is not below it.
+            ("p99 < 1ms", 4, Verdict::Inconclusive),
+            ("p99 < 1ms", 5, Verdict::Fail),
+            ("p95 < 1ms", 5, Verdict::Fail),
+            ("p50 < 1ms", 5, Verdict::Inconclusive),
+            ("p50 < 1ms", 6, Verdict::Fail),
+            // Some of them meet it.
+            ("p90 < 70ms", 5, Verdict::Inconclusive),
+            ("p95 < 20ms", 20, Verdict::Fail),
+            ("avg < 1ms", 4, Verdict::Inconclusive),
+            ("avg < 1ms", 5, Verdict::Fail),
+            ("avg < 40ms", 5, Verdict::Inconclusive),
+            // A pass needs as many as ever, and so does a lower limit.
+            ("p99 < 1s", 20, Verdict::Inconclusive),
+            ("p99 > 1s", 20, Verdict::Inconclusive),
+            ("p99 > 1ms", 20, Verdict::Inconclusive),
+        ] {
+            let run = measured(count, 100, 0);
+            for result in [
+                judge(&target.parse().unwrap(), &run),
+                judge_over(&target.parse().unwrap(), &run, std::slice::from_ref(&run)),
+            ] {
+                assert_eq!(result.verdict, expected, "{count}: {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_confidence_decides_less() {
+        let run = measured(1_000, 100, 0);
+        for (target, usual, strict) in [
+            ("p95 < 97ms", Verdict::Pass, Verdict::Inconclusive),
+            ("p95 < 99ms", Verdict::Pass, Verdict::Pass),
+            ("avg < 53ms", Verdict::Pass, Verdict::Inconclusive),
+            ("avg < 40ms", Verdict::Fail, Verdict::Fail),
+        ] {
+            let target = target.parse().unwrap();
+            assert_eq!(judge_over(&target, &run, &[]).verdict, usual, "{target}");
+            assert_eq!(judge_at(&target, &run, &[], 0.999).verdict, strict, "{target}");
+        }
     }
 
     /// `count` intervals of 100 response times around 10 ms; every `slow`-th interval takes 100 ms as a whole.
@@ -311,7 +371,7 @@ mod tests {
         for (target, verdict) in [
             ("p95 < 20ms", Verdict::Fail),
             ("p95 < 3s", Verdict::Inconclusive),
-            ("p95 > 20ms", Verdict::Inconclusive),
+            ("p95 > 20ms", Verdict::Pass),
         ] {
             let result = judge_over(&target.parse().unwrap(), &totals, &parts);
             assert_eq!(result.verdict, verdict, "{target}: {result:?}");

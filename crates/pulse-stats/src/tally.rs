@@ -108,7 +108,21 @@ impl Tally {
     /// How many values of each interval lie above the bucket of the q-quantile.
     pub(crate) fn beyond(&self, q: f64) -> Vec<f64> {
         let once = vec![1.0; self.len()];
-        let bucket = self.bucket((q * self.total()).max(1.0), &once);
+        self.beyond_bucket(self.bucket((q * self.total()).max(1.0), &once))
+    }
+
+    /// Number of buckets that any interval has touched.
+    pub(crate) fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The largest value of a bucket.
+    pub(crate) fn upper_of(&self, bucket: usize) -> f64 {
+        self.buckets[bucket].1
+    }
+
+    /// How many values of each interval lie above a bucket.
+    pub(crate) fn beyond_bucket(&self, bucket: usize) -> Vec<f64> {
         self.counts.iter().zip(self.row(bucket)).map(|(count, at_most)| count - at_most).collect()
     }
 

@@ -8,15 +8,17 @@ use pulse_model::{
     Summary, Target, TargetResult, Verdict,
 };
 use pulse_monitor::Process;
-use pulse_plan::Case;
+use pulse_plan::{Case, CaseLimits};
 use pulse_stats::{CONFIDENCE, mean_interval};
 
+use crate::compare::Precision;
 use crate::cpu::{cpu_per_request, cpu_share};
 use crate::degradation::degradation;
 use crate::estimate_judgement::{judge_estimate, judge_measured};
 use crate::gathering::Gathering;
 use crate::memory::memory_growth;
-use crate::sampling::{Sampling, is_decided};
+use crate::sampling::{Reached, Sampling, is_decided, is_missed};
+use crate::warm_up_check::late_warm_up;
 use crate::watch::{Watch, Watched};
 use crate::websocket::{count_failed_connections, lost_messages};
 use crate::work::{CaseError, Work, info};
@@ -32,6 +34,20 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) stop: &'a StopHandle,
     /// Whether to end at the least number of samples.
     pub(crate) quick: bool,
+    /// How well figures shall be known before the case passes.
+    pub(crate) precision: Option<Precision>,
+}
+
+impl Surroundings<'_> {
+    /// How much the case may measure.
+    fn limits(&self, case: &Case) -> CaseLimits {
+        let mut limits = case.limits;
+        if self.quick && limits.min_samples != u64::MAX {
+            limits.max_samples = limits.min_samples;
+            limits.min_duration = Nanos::ZERO;
+        }
+        limits
+    }
 }
 
 /// Runs a case once. A case that cannot run has a summary too, without data and with the reason.
@@ -40,7 +56,9 @@ pub(crate) fn run_case(
     surroundings: &Surroundings<'_>,
     events: &mut dyn FnMut(RunEvent),
 ) -> CaseOutcome {
-    let result = Work::prepare(case).and_then(|work| CaseRun::new(case, surroundings, &work)?.run(events));
+    let limits = surroundings.limits(case);
+    let result = Work::prepare(case, &limits)
+        .and_then(|work| CaseRun::new(case, surroundings, &work, limits)?.run(events));
     result.unwrap_or_else(|error| {
         let summary = unmeasured(case, surroundings.service, "case_not_run", &error.to_string());
         CaseOutcome { summary, intervals: Vec::new() }
@@ -92,11 +110,12 @@ struct CaseRun<'a> {
 }
 
 impl<'a> CaseRun<'a> {
-    fn new(case: &'a Case, surroundings: &'a Surroundings<'a>, work: &'a Work) -> Result<Self, CaseError> {
-        let mut limits = case.limits;
-        if surroundings.quick && limits.min_samples != u64::MAX {
-            limits.max_samples = limits.min_samples;
-        }
+    fn new(
+        case: &'a Case,
+        surroundings: &'a Surroundings<'a>,
+        work: &'a Work,
+        limits: CaseLimits,
+    ) -> Result<Self, CaseError> {
         let stop = StopHandle::default();
         let process = surroundings.process.as_ref().ok().copied();
         let watch = Watch::start(process, surroundings.stop.clone(), stop.clone());
@@ -120,13 +139,22 @@ impl<'a> CaseRun<'a> {
         let warmup_requests = self.work.warm_up(&self.stop)?;
         while !self.stop.is_stopped() {
             self.reference(events)?;
-            self.batch(events)?;
-            let elapsed = self.gathering.elapsed(Nanos::ZERO);
-            if !self.sampling.goes_on(self.gathering.samples, elapsed) {
+            if self.stop.is_stopped() || self.sampling.is_over(self.reached(Nanos::ZERO)) {
                 break;
             }
-            self.look(elapsed);
+            self.batch(events)?;
+            let reached = self.reached(Nanos::ZERO);
+            if !self.sampling.goes_on(reached) {
+                break;
+            }
             if self.decided {
+                // The requests that were under way have come to their end: they may have changed the answer.
+                self.decided = self.is_decided(reached);
+            } else {
+                self.look(reached);
+            }
+            if self.decided {
+                self.saved = self.sampling.saved(reached);
                 break;
             }
         }
@@ -135,15 +163,23 @@ impl<'a> CaseRun<'a> {
 
     /// The part of a batch that the rest is compared with, for kinds that have one.
     fn reference(&mut self, events: &mut dyn FnMut(RunEvent)) -> Result<(), CaseError> {
-        let Self { reference, work, stop, .. } = self;
+        let Self { reference, gathering, sampling, work, .. } = self;
+        let (stop, case_stop) = (StopHandle::default(), self.stop.clone());
+        let end = stop.clone();
         reference.begin();
+        let before = gathering.elapsed(Nanos::ZERO);
         let listen = &mut |event: RunEvent| {
             if let EventKind::Snapshot(interval) = event.kind {
                 let interval = reference.add(*interval);
+                let elapsed = before + reference.elapsed(event.at);
+                let reached = Reached { samples: gathering.samples, elapsed, blocks: 0 };
+                if case_stop.is_stopped() || sampling.is_over(reached) {
+                    end.stop();
+                }
                 events(RunEvent { at: interval.point.to, kind: EventKind::Snapshot(Box::new(interval)) });
             }
         };
-        if let Some(summary) = work.run_reference(stop, listen) {
+        if let Some(summary) = work.run_reference(&stop, listen) {
             reference.end(summary?.elapsed, true);
         }
         Ok(())
@@ -151,7 +187,8 @@ impl<'a> CaseRun<'a> {
 
     fn batch(&mut self, events: &mut dyn FnMut(RunEvent)) -> Result<(), CaseError> {
         self.gathering.begin();
-        let (work, stop) = (self.work, self.stop.clone());
+        let (work, stop) = (self.work, StopHandle::default());
+        let end = stop.clone();
         let listen = &mut |event: RunEvent| match event.kind {
             EventKind::Snapshot(mut interval) => {
                 if matches!(work, Work::WebSocket { .. }) {
@@ -159,10 +196,12 @@ impl<'a> CaseRun<'a> {
                 }
                 let interval = self.gathering.add(*interval);
                 events(RunEvent { at: interval.point.to, kind: EventKind::Snapshot(Box::new(interval)) });
-                let elapsed = self.gathering.elapsed(event.at);
-                self.look(elapsed);
-                if self.decided || self.sampling.is_over(self.gathering.samples, elapsed) {
-                    self.stop_within_batch();
+                let reached = self.reached(event.at);
+                self.look(reached);
+                let is_enough = self.decided || self.sampling.is_over(reached);
+                // A batch whose length is judged is cut short by nothing but the end of the case.
+                if self.stop.is_stopped() || is_enough && !self.wants(Estimate::Duration) {
+                    end.stop();
                 }
             }
             EventKind::Notice(finding) => {
@@ -177,48 +216,61 @@ impl<'a> CaseRun<'a> {
         Ok(())
     }
 
-    /// A batch whose length is judged is never cut short.
-    fn stop_within_batch(&self) {
-        if !self.wants(Estimate::Duration) {
-            self.stop.stop();
-        }
-    }
-
     fn wants(&self, estimate: Estimate) -> bool {
         self.case.targets.iter().any(|target| target.subject == Subject::Estimate(estimate))
     }
 
+    /// How far the case is at a moment of the current batch.
+    fn reached(&self, in_batch: Nanos) -> Reached {
+        let Self { gathering, reference, .. } = self;
+        let elapsed = reference.elapsed(Nanos::ZERO) + gathering.elapsed(in_batch);
+        Reached { samples: gathering.samples, elapsed, blocks: gathering.blocks().len() }
+    }
+
     /// An early look, when it is time for one.
-    fn look(&mut self, elapsed: Nanos) {
-        let samples = self.gathering.samples;
-        if self.decided || !self.sampling.looks_at(samples) {
-            return;
-        }
-        let (results, _) = self.judge(&self.watch.so_far());
-        if is_decided(&results, &self.gathering.intervals) {
-            self.decided = true;
-            self.saved = self.sampling.saved(samples, elapsed);
+    fn look(&mut self, reached: Reached) {
+        if !self.decided && self.sampling.looks_at(reached) {
+            self.decided = self.is_decided(reached);
         }
     }
 
-    fn judge(&self, watched: &Watched) -> (Vec<TargetResult>, BTreeMap<Estimate, Measured>) {
-        let estimates = self.estimates(watched);
+    /// Whether what there is decides the case before its budget is used up.
+    fn is_decided(&self, reached: Reached) -> bool {
+        let blocks = self.gathering.blocks();
+        let (results, _) = self.judge(&blocks, &self.watch.so_far());
+        let passes = self.sampling.may_pass(reached) && is_decided(&results, &blocks);
+        passes && self.is_precise(&blocks) || is_missed(&results, &blocks)
+    }
+
+    /// Whether a comparison could be made with what there is.
+    fn is_precise(&self, blocks: &[Snapshot]) -> bool {
+        let precision = self.surroundings.precision;
+        precision.is_none_or(|precision| precision.is_reached(blocks, &self.case.targets))
+    }
+
+    /// Judges all targets by the blocks that the case has so far.
+    fn judge(
+        &self,
+        blocks: &[Snapshot],
+        watched: &Watched,
+    ) -> (Vec<TargetResult>, BTreeMap<Estimate, Measured>) {
+        let estimates = self.estimates(blocks, watched);
         let judge = |target: &Target| match &target.subject {
             Subject::Estimate(estimate) => {
                 judge_estimate(target, estimates.get(estimate), &self.missing(*estimate, watched))
             }
-            _ => judge_measured(target, &self.gathering.totals, &self.gathering.intervals),
+            _ => judge_measured(target, &self.gathering.totals, blocks),
         };
         (self.case.targets.iter().map(judge).collect(), estimates)
     }
 
-    fn estimates(&self, watched: &Watched) -> BTreeMap<Estimate, Measured> {
-        let Gathering { progress, totals, intervals, durations, warmup_requests, .. } = &self.gathering;
+    fn estimates(&self, blocks: &[Snapshot], watched: &Watched) -> BTreeMap<Estimate, Measured> {
+        let Gathering { progress, totals, durations, warmup_requests, .. } = &self.gathering;
         let optional = [
             (Estimate::MemoryGrowth, memory_growth(&watched.readings, progress, *warmup_requests as f64)),
             (Estimate::Cpu, cpu_share(watched, progress)),
             (Estimate::CpuPerRequest, cpu_per_request(watched, progress)),
-            (Estimate::Degradation, degradation(&self.reference.intervals, intervals)),
+            (Estimate::Degradation, degradation(&self.reference.blocks(), blocks)),
             (Estimate::Duration, self.wants(Estimate::Duration).then(|| duration(durations)).flatten()),
             (Estimate::LostMessages, self.lost(totals)),
         ];
@@ -257,16 +309,19 @@ impl<'a> CaseRun<'a> {
     fn finish(mut self, warmup_requests: u64) -> CaseOutcome {
         let is_interrupted = self.surroundings.stop.is_stopped();
         let watched = self.watch.finish();
-        let (targets, estimates) = self.judge(&watched);
+        let intervals = self.gathering.blocks();
+        let (targets, estimates) = self.judge(&intervals, &watched);
         let mut verdict = Verdict::worst(targets.iter().map(|result| result.verdict));
         let mut findings = Vec::new();
         if watched.ended.is_some() {
             verdict = verdict.max(Verdict::Fail);
             findings.push(self.process_ended());
         }
+        // Under a load that is not the same throughout, another level of response times is no warm-up.
+        let is_steady = self.case.limits.min_samples != u64::MAX;
+        findings.extend(is_steady.then(|| late_warm_up(&self.case.info.id, &intervals)).flatten());
         let (case, saved) = (self.case, self.saved);
         let ending = if is_interrupted { Ending::Interrupted } else { Ending::Finished };
-        let intervals = std::mem::take(&mut self.gathering.intervals);
         let mut summary = self.gathering.finish(ending);
         summary.targets = targets;
         summary.estimates = estimates;

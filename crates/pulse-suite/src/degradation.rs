@@ -1,7 +1,7 @@
 //! How much slower the service is for many users than for few: the ratio of the 95th percentiles.
 
 use pulse_model::{Histogram, Measured, Series, Snapshot, Statistic, metric};
-use pulse_stats::{Bootstrap, CONFIDENCE, compare_intervals, quantile_interval_over};
+use pulse_stats::{Bootstrap, CONFIDENCE, compare_intervals, quantile_bounds_over};
 
 /// The percentile that is compared.
 const QUANTILE: f64 = 0.95;
@@ -24,14 +24,21 @@ pub(crate) fn degradation(few: &[Snapshot], many: &[Snapshot]) -> Option<Measure
         return Some(Measured { value: ratio.value, lo: ratio.lo, hi: ratio.hi, samples });
     }
     let confidence = f64::midpoint(1.0, CONFIDENCE);
-    let few = quantile_interval_over(&few, QUANTILE, confidence)?.estimate;
-    let many = quantile_interval_over(&many, QUANTILE, confidence)?.estimate;
-    (few.lo > 0.0).then(|| Measured {
-        value: many.value / few.value,
-        lo: many.lo / few.hi,
-        hi: many.hi / few.lo,
+    let value = p95(&many)? / p95(&few)?;
+    let (few_lo, few_hi) = quantile_bounds_over(&few, QUANTILE, confidence)?;
+    let (many_lo, many_hi) = quantile_bounds_over(&many, QUANTILE, confidence)?;
+    (few_lo > 0.0).then(|| Measured {
+        value,
+        lo: (many_lo / few_hi).min(value),
+        hi: (many_hi / few_lo).max(value),
         samples,
     })
+}
+
+fn p95(trends: &[Histogram]) -> Option<f64> {
+    let mut all = Histogram::default();
+    trends.iter().for_each(|trend| all.merge(trend));
+    all.quantile(QUANTILE).map(|found| found.estimate as f64).filter(|&found| found > 0.0)
 }
 
 /// Response times of each interval that has any.

@@ -1,7 +1,7 @@
 //! From a target to a verdict where a snapshot alone does not hold the value: estimates that a case works out, and ratios.
 
 use pulse_model::{Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict};
-use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_interval_over};
+use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_bounds_over};
 
 /// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
 /// inconclusive between. An estimate without a width is a fact and compared as it is; without one, nothing passes.
@@ -32,15 +32,26 @@ pub fn judge_estimate(target: &Target, measured: Option<&Measured>, missing: &st
 /// the error probability, so that both hold together with 95 % (C. E. Bonferroni, 1936). It is wider than need be, and
 /// needs no assumption about how the two depend on each other.
 pub fn judge_measured(target: &Target, totals: &Snapshot, intervals: &[Snapshot]) -> TargetResult {
+    judge_measured_at(target, totals, intervals, CONFIDENCE)
+}
+
+/// As [`judge_measured`], with another confidence than the usual one.
+pub(crate) fn judge_measured_at(
+    target: &Target,
+    totals: &Snapshot,
+    intervals: &[Snapshot],
+    confidence: f64,
+) -> TargetResult {
     let Subject::Ratio { statistic, by, .. } = &target.subject else {
-        return pulse_stats::judge_over(target, totals, intervals);
+        return pulse_stats::judge_at(target, totals, intervals, confidence);
     };
     let Some(value) = target.measure(totals) else {
         return judge_estimate(target, None, "nothing was measured");
     };
     let trends: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
     let samples = target.trend(totals).count();
-    match bounds(&trends, *statistic).zip(bounds(&trends, *by)) {
+    let each = f64::midpoint(1.0, confidence);
+    match bounds(&trends, *statistic, each).zip(bounds(&trends, *by, each)) {
         Some(((above_lo, above_hi), (below_lo, below_hi))) if below_lo > 0.0 => {
             let (lo, hi) = ((above_lo / below_hi).min(value), (above_hi / below_lo).max(value));
             judge_estimate(target, Some(&Measured { value, lo, hi, samples }), "")
@@ -55,10 +66,9 @@ pub fn judge_measured(target: &Target, totals: &Snapshot, intervals: &[Snapshot]
 }
 
 /// The interval of one side of a ratio; extremes and deviations are facts.
-fn bounds(trends: &[Histogram], statistic: Statistic) -> Option<(f64, f64)> {
-    let confidence = f64::midpoint(1.0, CONFIDENCE);
+fn bounds(trends: &[Histogram], statistic: Statistic, confidence: f64) -> Option<(f64, f64)> {
     let over = match statistic {
-        Statistic::Quantile(q) => quantile_interval_over(trends, q, confidence)?,
+        Statistic::Quantile(q) => return quantile_bounds_over(trends, q, confidence),
         Statistic::Mean => mean_interval_over(trends, confidence)?,
         Statistic::Min | Statistic::Max | Statistic::Stddev => {
             let mut all = Histogram::default();

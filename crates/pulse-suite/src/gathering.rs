@@ -5,6 +5,7 @@ use std::time::Instant;
 use pulse_engine::Collector;
 use pulse_model::{Ending, Interval, IntervalEvent, Nanos, RunInfo, Series, Snapshot, Summary, metric};
 
+use crate::blocks::blocks;
 use crate::progress::Progress;
 
 /// The most intervals that are kept; beyond it neighbours are merged.
@@ -16,8 +17,8 @@ pub(crate) struct Gathering {
     collector: Collector,
     /// Everything judged so far.
     pub(crate) totals: Snapshot,
-    /// What `totals` is the sum of, in order of time.
-    pub(crate) intervals: Vec<Snapshot>,
+    /// What `totals` is the sum of, in order of time, as it came in.
+    intervals: Vec<Snapshot>,
     /// Requests by time, warm-ups included.
     pub(crate) progress: Progress,
     /// Lengths of the batches that ended by themselves.
@@ -94,6 +95,11 @@ impl Gathering {
         }
         self.collector.replay(&event);
         event
+    }
+
+    /// What `totals` is the sum of, in order of time: as blocks by which it is judged.
+    pub(crate) fn blocks(&self) -> Vec<Snapshot> {
+        blocks(&self.intervals)
     }
 
     /// Completed requests, warm-ups included.

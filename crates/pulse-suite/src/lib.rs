@@ -29,6 +29,7 @@
 
 mod ab;
 mod baseline;
+mod blocks;
 mod calibration;
 mod capacity;
 mod capacity_run;
@@ -50,6 +51,7 @@ mod memory;
 mod output_tail;
 mod process;
 mod progress;
+mod readiness;
 mod run_data;
 mod run_options;
 mod run_record;
@@ -57,8 +59,10 @@ mod runner;
 mod sampling;
 mod selection;
 mod service;
+mod service_check;
 mod suite_event;
 mod trend_chart;
+mod warm_up_check;
 mod watch;
 mod websocket;
 mod work;
@@ -71,7 +75,7 @@ pub use capacity::{
 };
 pub use capacity_run::{
     CapacityError, CapacityEvent, CapacityOptions, CapacityPoint, CapacityResult, StepLoad,
-    capacity_in_words, run_capacity,
+    capacity_in_words, run_capacity, unjudgeable,
 };
 pub use check::{Check, CheckState};
 pub use compare::{CompareOptions, Comparison, Pair, Precision, Spread, Spreads, compare, compare_all};
@@ -88,7 +92,9 @@ pub use run_data::{MAX_INTERVALS, RunData};
 pub use run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions, WhenInconclusive};
 pub use run_record::{CaseRecord, Origin, RunRecord, metric_unit, metrics};
 pub use runner::{SuiteError, run_suite, selected};
+pub use sampling::is_decided;
 pub use selection::{Expression, Selection, SelectionError};
 pub use service::{ServiceStartError, StartedService};
+pub use service_check::check_services;
 pub use suite_event::SuiteEvent;
 pub use trend_chart::{ChartCharacters, DrawnTrend, TrendChart};

@@ -7,61 +7,95 @@
 //! last, ordinary look almost as it was (J. L. Haybittle, "Repeated Assessment of Results in Clinical Trials of Cancer
 //! Treatment", 1971; R. Peto et al., "Design and Analysis of Randomized Clinical Trials Requiring Prolonged Observation
 //! of Each Patient", 1976). By the union bound ten looks add at most 1 % to it.
+//!
+//! No look decides before there are [`MIN_INTERVALS`] blocks: slow answers come in clusters, and only time shows how large
+//! they are. A sure miss ends a case at any look from then on. To pass early takes more: the least number of samples, and
+//! the whole duration that the user asked for. The tests in `simulation` measure what this promises.
 
 use pulse_model::{
     Comparison, Histogram, Measured, Nanos, Snapshot, Subject, Target, TargetResult, Unit, Verdict,
 };
 use pulse_plan::CaseLimits;
-use pulse_stats::{CONFIDENCE, mean_interval};
+use pulse_stats::{CONFIDENCE, MIN_INTERVALS, mean_interval};
 
+use crate::estimate_judgement::judge_measured_at;
+
+/// Confidence of an early look.
+const EARLY_CONFIDENCE: f64 = 0.999;
 /// Standard errors of an early look's interval: the normal quantile of 99.95 %.
 const EARLY_Z: f64 = 3.2905;
 /// Standard errors of the interval that results carry: the normal quantile of 97.5 %.
 const RESULT_Z: f64 = 1.9600;
-/// Samples of the first look, where a case has no minimum of its own.
+/// Samples of the first look.
 const FIRST_LOOK: u64 = 20;
-/// Intervals shorter than this share of a second say little about throughput.
-const FULL_INTERVAL: Nanos = Nanos::from_millis(900);
+/// Intervals shorter than this share of the longest one say little about throughput.
+const FULL_INTERVAL: f64 = 0.9;
+/// Full intervals that throughput is judged by at an early look, at least.
+const THROUGHPUT_INTERVALS: u64 = 3;
 
 /// When to look, and what to make of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampling {
     limits: CaseLimits,
     next_look: u64,
+    /// Whether there was a look that could have passed.
+    could_pass: bool,
+}
+
+/// How far a case has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// Judged samples.
+    pub(crate) samples: u64,
+    /// Time since the first batch began, that between batches left out.
+    pub(crate) elapsed: Nanos,
+    /// Blocks of time with samples.
+    pub(crate) blocks: usize,
 }
 
 impl Sampling {
     /// Nothing sampled yet.
     pub(crate) fn new(limits: CaseLimits) -> Self {
-        Self { limits, next_look: limits.min_samples.max(FIRST_LOOK) }
+        Self { limits, next_look: FIRST_LOOK, could_pass: false }
     }
 
-    /// Whether it is time to look. Each look doubles the number of samples at which the next one comes.
-    pub(crate) fn looks_at(&mut self, samples: u64) -> bool {
-        if self.limits.min_samples == u64::MAX || samples < self.next_look {
+    /// Whether it is time to look. Each look doubles the number of samples at which the next one comes; one more comes as
+    /// soon as the case may pass.
+    pub(crate) fn looks_at(&mut self, reached: Reached) -> bool {
+        let may_pass = self.may_pass(reached) && !self.could_pass;
+        let is_time = may_pass || reached.samples >= self.next_look && reached.blocks >= MIN_INTERVALS;
+        if self.is_whole() || !is_time {
             return false;
         }
-        self.next_look = samples.saturating_mul(2);
+        self.could_pass |= may_pass;
+        self.next_look = reached.samples.saturating_mul(2);
         true
     }
 
-    /// Whether another batch may begin.
-    pub(crate) fn goes_on(&self, samples: u64, elapsed: Nanos) -> bool {
-        // Without a minimum the whole batch is the test: there is one of it.
-        self.limits.min_samples != u64::MAX
-            && samples < self.limits.max_samples
-            && elapsed < self.limits.max_duration
+    /// Whether a look may end the case with a pass.
+    pub(crate) fn may_pass(&self, Reached { samples, elapsed, blocks }: Reached) -> bool {
+        samples >= self.limits.min_samples && elapsed >= self.limits.min_duration && blocks >= MIN_INTERVALS
     }
 
-    /// Whether a batch that is running has used up the budget.
-    pub(crate) fn is_over(&self, samples: u64, elapsed: Nanos) -> bool {
-        self.limits.min_samples != u64::MAX
-            && (samples >= self.limits.max_samples
-                || elapsed >= self.limits.max_duration && samples >= self.limits.min_samples)
+    /// Without a minimum the whole batch is the test: there is one of it, and it is not cut short.
+    fn is_whole(&self) -> bool {
+        self.limits.min_samples == u64::MAX
+    }
+
+    /// Whether another batch may begin.
+    pub(crate) fn goes_on(&self, reached: Reached) -> bool {
+        !self.is_whole() && !self.is_over(reached)
+    }
+
+    /// Whether the budget is used up, also within a batch.
+    pub(crate) fn is_over(&self, Reached { samples, elapsed, .. }: Reached) -> bool {
+        !self.is_whole()
+            && (elapsed >= self.limits.max_duration
+                || samples >= self.limits.max_samples && elapsed >= self.limits.min_duration)
     }
 
     /// Samples of the budget that were not needed; 0 where only time limits the case.
-    pub(crate) fn saved(&self, samples: u64, elapsed: Nanos) -> u64 {
+    pub(crate) fn saved(&self, Reached { samples, elapsed, .. }: Reached) -> u64 {
         let by_time =
             samples as f64 / elapsed.as_secs_f64().max(1e-3) * self.limits.max_duration.as_secs_f64();
         self.limits.max_samples.min(by_time as u64).saturating_sub(samples)
@@ -70,8 +104,14 @@ impl Sampling {
 
 /// Whether an early look decides all of these. Facts of the run (a share of errors, a count) count as decided when more
 /// samples would hardly change them.
-pub(crate) fn is_decided(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
+pub fn is_decided(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
     results.iter().all(|result| is_settled(result, intervals))
+}
+
+/// Whether an early look finds one of these surely missed: then the case is red, whatever becomes of the others.
+pub(crate) fn is_missed(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
+    let missed = |result: &&TargetResult| result.verdict == Verdict::Fail;
+    results.iter().filter(missed).any(|result| is_settled(result, intervals))
 }
 
 fn is_settled(result: &TargetResult, intervals: &[Snapshot]) -> bool {
@@ -91,6 +131,13 @@ fn is_settled(result: &TargetResult, intervals: &[Snapshot]) -> bool {
                 let may_recover = matches!(target.comparison, Comparison::Greater | Comparison::AtLeast);
                 passes || !may_recover
             }
+        }
+        Subject::Trend { .. } | Subject::Ratio { .. } if intervals.len() >= MIN_INTERVALS => {
+            let totals = intervals.iter().fold(Snapshot::default(), |mut totals, interval| {
+                totals.merge(interval);
+                totals
+            });
+            judge_measured_at(target, &totals, intervals, EARLY_CONFIDENCE).verdict == result.verdict
         }
         Subject::Trend { .. } | Subject::Ratio { .. } | Subject::Estimate(_) => {
             let (lo, hi) = widened(measured);
@@ -130,21 +177,35 @@ fn throughput(intervals: &[Snapshot]) -> Option<(f64, f64)> {
         per: 1,
     };
     let mut rates = Histogram::default();
-    let full = intervals.iter().filter(|interval| interval.length() >= FULL_INTERVAL);
+    let longest = intervals.iter().map(Snapshot::length).max()?.as_secs_f64();
+    let full = intervals.iter().filter(|interval| interval.length().as_secs_f64() >= longest * FULL_INTERVAL);
     // In thousandths, since a histogram holds whole numbers.
     full.filter_map(|interval| requests.measure(interval)).for_each(|rate| rates.record((rate * 1e3) as u64));
-    let (lo, hi) = (rates.count() >= 3).then(|| mean_interval(&rates, CONFIDENCE)).flatten()?;
+    let (lo, hi) =
+        (rates.count() >= THROUGHPUT_INTERVALS).then(|| mean_interval(&rates, CONFIDENCE)).flatten()?;
     let value = rates.mean()?;
     let (lo, hi) = widened(&Measured { value, lo, hi, samples: rates.count() });
     Some((lo / 1e3, hi / 1e3))
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: CaseLimits =
-        CaseLimits { min_samples: 100, max_samples: 1000, max_duration: Nanos::from_secs(10) };
+    const LIMITS: CaseLimits = CaseLimits {
+        min_samples: 100,
+        max_samples: 1000,
+        min_duration: Nanos::from_secs(1),
+        max_duration: Nanos::from_secs(10),
+    };
+
+    fn reached(samples: u64, millis: u64) -> Reached {
+        // A block every 100 ms.
+        Reached { samples, elapsed: Nanos::from_millis(millis), blocks: millis as usize / 100 }
+    }
 
     fn result(target: &str, [lo, value, hi]: [f64; 3], samples: u64) -> TargetResult {
         let target: Target = target.parse().unwrap();
@@ -159,31 +220,61 @@ mod tests {
 
     #[test]
     fn looks_are_few() {
+        for (name, per_millis, expected) in [
+            // One look once it may pass, then one at twice the samples.
+            ("fast", 10_u64, vec![8_000, 16_000, 32_000, 64_000]),
+            ("one a millisecond", 1, vec![800, 1_600, 3_200, 6_400]),
+        ] {
+            let mut sampling = Sampling::new(LIMITS);
+            let looks: Vec<u64> = (0..10_000)
+                .filter(|&millis| sampling.looks_at(reached(millis * per_millis, millis)))
+                .map(|millis| millis * per_millis)
+                .collect();
+            let passes = 1_000 * per_millis;
+            let mut expected = expected;
+            expected.insert(1, passes);
+            expected[2..].iter_mut().enumerate().for_each(|(i, look)| *look = passes << (i + 1));
+            assert_eq!(looks, expected, "{name}");
+        }
+        // A slow service is looked at from 20 samples on, long before it may pass.
         let mut sampling = Sampling::new(LIMITS);
-        let looks: Vec<u64> = (0..2000).filter(|&samples| sampling.looks_at(samples)).collect();
-        assert_eq!(looks, [100, 200, 400, 800, 1600]);
+        let looks: Vec<u64> =
+            (0..200).filter(|&samples| sampling.looks_at(reached(samples, samples * 50))).collect();
+        assert_eq!(looks, [20, 40, 80, 100]);
         let mut whole = Sampling::new(CaseLimits { min_samples: u64::MAX, max_samples: u64::MAX, ..LIMITS });
-        assert!(!(0..2000).any(|samples| whole.looks_at(samples)));
-        assert!(!whole.goes_on(5, Nanos::ZERO) && !whole.is_over(u64::MAX, Nanos::MAX));
+        assert!(!(0..2000).any(|samples| whole.looks_at(reached(samples, samples * 50))));
+        assert!(!whole.goes_on(reached(5, 0)));
+        assert!(!whole.is_over(Reached { samples: u64::MAX, elapsed: Nanos::MAX, blocks: 9 }));
     }
 
     #[test]
-    fn budgets() {
+    fn what_may_pass_and_what_is_over() {
         let sampling = Sampling::new(LIMITS);
-        for (samples, seconds, goes_on, is_over, saved) in [
-            (0, 0, true, false, 0),
-            (999, 9, true, false, 1),
-            (1000, 5, false, true, 0),
-            (50, 11, false, false, 0),
-            (150, 11, false, true, 0),
-            (200, 2, true, false, 800),
-            (20, 1, true, false, 180),
+        for (samples, millis, may_pass, is_over, saved) in [
+            (0, 0, false, false, 0),
+            (999, 9_000, true, false, 1),
+            (1000, 5_000, true, true, 0),
+            // The cap holds, however few samples there are.
+            (0, 10_000, false, true, 0),
+            (50, 10_000, false, true, 0),
+            (50, 9_999, false, false, 0),
+            // What was asked for is the least: neither samples alone nor time alone suffice.
+            (99, 5_000, false, false, 99),
+            (100, 1_000, true, false, 900),
+            (5_000, 999, false, false, 0),
+            (5_000, 1_000, true, true, 0),
+            (200, 2_000, true, false, 800),
         ] {
-            let elapsed = Nanos::from_secs(seconds);
-            assert_eq!(sampling.goes_on(samples, elapsed), goes_on, "{samples} {seconds}");
-            assert_eq!(sampling.is_over(samples, elapsed), is_over, "{samples} {seconds}");
-            assert_eq!(sampling.saved(samples, elapsed), saved, "{samples} {seconds}");
+            let reached = reached(samples, millis);
+            assert_eq!(sampling.may_pass(reached), may_pass, "{reached:?}");
+            assert_eq!(sampling.is_over(reached), is_over, "{reached:?}");
+            assert_eq!(sampling.goes_on(reached), !is_over, "{reached:?}");
+            assert_eq!(sampling.saved(reached), saved, "{reached:?}");
         }
+        // Without enough blocks nothing is known about clusters.
+        assert!(!sampling.may_pass(Reached { blocks: MIN_INTERVALS - 1, ..reached(200, 2_000) }));
+        let capped = Sampling::new(CaseLimits { min_duration: Nanos::ZERO, ..LIMITS });
+        assert!(capped.is_over(reached(1_000, 10)) && !capped.is_over(reached(999, 10)));
     }
 
     #[test]

@@ -1,27 +1,26 @@
 //! The service that a suite starts: brought up before the cases, awaited, and stopped afterwards.
 //!
 //! Only processes that were started here are ever signalled: the service gets a process group of its own, and the group
-//! is what is stopped.
+//! is what is stopped. A group keeps its number for as long as its first process has not been waited for, so that is
+//! done last: until then the signals can only reach what was started here.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pulse_engine::{Job, StopHandle, probe, run};
-use pulse_model::{Nanos, RunInfo};
-use pulse_plan::{LoadOptions, Overrides, Plan, Segment, ServiceOptions, SuiteService, UrlRequest};
-use rustix::process::{Pid, Signal, kill_process_group};
+use pulse_engine::StopHandle;
+use pulse_model::Nanos;
+use pulse_plan::SuiteService;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::invocation::{Invocation, InvocationError};
 use crate::output_tail::OutputTail;
+use crate::readiness::Question;
 
 /// Time between two questions whether the service is ready.
 const POLL: Duration = Duration::from_millis(50);
-/// Limit for one such question.
-const POLL_TIMEOUT: Nanos = Nanos::from_secs(2);
 /// How long a service may take to end after SIGTERM before it gets SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -83,6 +82,7 @@ pub struct StartedService {
     child: Child,
     output: OutputTail,
     status: Option<ExitStatus>,
+    is_stopped: bool,
 }
 
 impl StartedService {
@@ -107,7 +107,7 @@ impl StartedService {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let output = OutputTail::default();
         // From here on the child is stopped whatever happens, by `Drop`.
-        let started = Self { command: command.to_owned(), child, output, status: None };
+        let started = Self { command: command.to_owned(), child, output, status: None, is_stopped: false };
         stdout.map_or(Ok(()), |pipe| started.output.follow(pipe)).map_err(fail)?;
         stderr.map_or(Ok(()), |pipe| started.output.follow(pipe)).map_err(fail)?;
         Ok(started)
@@ -126,8 +126,7 @@ impl StartedService {
     /// How it ended, in words; `None` while it runs.
     pub fn ended(&mut self) -> Option<String> {
         if self.status.is_none() {
-            // An error means that somebody else has waited for it: it has ended, and nobody knows how.
-            self.status = self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::from_raw(0)));
+            self.status = self.group().and_then(status);
         }
         self.status.map(in_words)
     }
@@ -138,7 +137,7 @@ impl StartedService {
         stop: &StopHandle,
     ) -> Result<(), ServiceStartError> {
         let begin = Instant::now();
-        let (plan, url) = readiness(service);
+        let question = Question::whether_ready(service);
         loop {
             if let Some(status) = self.ended() {
                 // What it wrote last may still be in the pipe.
@@ -149,11 +148,11 @@ impl StartedService {
             if stop.is_stopped() {
                 return Err(ServiceStartError::Interrupted);
             }
-            let Err(reason) = plan.as_ref().map_err(String::clone).and_then(is_ready) else { return Ok(()) };
+            let Err(reason) = question.ask() else { return Ok(()) };
             if begin.elapsed() >= Duration::from(service.ready_timeout) {
                 return Err(ServiceStartError::NotReady {
                     command: self.command.clone(),
-                    url,
+                    url: question.url,
                     timeout: service.ready_timeout,
                     reason,
                     output: self.output(),
@@ -163,25 +162,24 @@ impl StartedService {
         }
     }
 
-    /// Stops it: SIGTERM to its process group, and SIGKILL when that does not help within 5 s.
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Stops it: SIGTERM to its process group, and SIGKILL to what is left of the group when its first process has ended,
+    /// or has not within 5 s.
     pub fn stop(&mut self) {
-        // The group may outlive its first process; its number is not given to others as long as a member lives, and the
-        // first process stays at least as a zombie until it is waited for below.
-        if self.status.is_some() {
-            return;
-        }
-        let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
+        let Some(group) = self.group().filter(|_| !self.is_stopped) else { return };
+        self.is_stopped = true;
         // An error means that nobody is left to get the signal.
         let _ = kill_process_group(group, Signal::TERM);
         let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            if self.ended().is_some() {
-                return;
-            }
+        while self.ended().is_none() && begin.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = kill_process_group(group, Signal::KILL);
-        self.status = self.child.wait().ok();
+        let status = self.child.wait().ok();
+        self.status = self.status.or(status);
     }
 }
 
@@ -191,52 +189,20 @@ impl Drop for StartedService {
     }
 }
 
+/// How a child has ended, which it is not released from: it stays until it is waited for. `None` while it runs.
+fn status(child: Pid) -> Option<ExitStatus> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // An error means that somebody else has waited for it: it has ended, and nobody knows how.
+    let Ok(seen) = waitid(WaitId::Pid(child), options) else { return Some(ExitStatus::from_raw(0)) };
+    let seen = seen?;
+    let code = seen.exit_status().map(|code| (code & 0xff) << 8);
+    Some(ExitStatus::from_raw(code.or_else(|| seen.terminating_signal()).unwrap_or_default()))
+}
+
 fn in_words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown status".to_owned(),
     }
-}
-
-/// One request to what says whether the service is ready; with the address that is asked.
-fn readiness(service: &SuiteService) -> (Result<(Plan, bool), String>, String) {
-    let path = service.ready.as_deref().unwrap_or("");
-    let base = service.url.trim_end_matches('/');
-    let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
-    let url = format!("{base}{slash}{path}");
-    let overrides = Overrides {
-        service: ServiceOptions {
-            url: Some(url.clone()),
-            timeout: Some(POLL_TIMEOUT),
-            connect_timeout: Some(POLL_TIMEOUT),
-            insecure: Some(service.plan.insecure),
-            ca_certificate: service.plan.ca_certificate.clone(),
-            expect: "200-399".parse().ok(),
-            ..ServiceOptions::default()
-        },
-        load: LoadOptions { users: Some(1), iterations: Some(1), ..LoadOptions::default() },
-        targets: Vec::new(),
-    };
-    let plan = Plan::for_url(&UrlRequest::default(), &overrides).map_err(|error| error.to_string());
-    (plan.map(|plan| (plan, service.ready.is_some())), url)
-}
-
-/// Whether the service answers; else why not.
-fn is_ready((plan, ask): &(Plan, bool)) -> Result<(), String> {
-    if !ask {
-        return probe(plan).map_err(|error| error.to_string());
-    }
-    let job = Job {
-        plan: Arc::new(plan.clone()),
-        workers: 1,
-        segment: Segment::WHOLE,
-        info: RunInfo { workers: 1, ..RunInfo::default() },
-    };
-    let summary = run(&job, &StopHandle::default(), &mut |_| {}).map_err(|error| error.to_string())?;
-    if summary.requests() > summary.failed() {
-        return Ok(());
-    }
-    let seen = summary.totals.sightings.first().map(|sighting| sighting.message.clone());
-    Err(seen.unwrap_or_else(|| "it did not answer".to_owned()))
 }

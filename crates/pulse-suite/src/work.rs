@@ -6,8 +6,10 @@ use pulse_engine::{
     Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, cores, host_info, probe, run,
     run_behavior,
 };
-use pulse_model::{Nanos, RunEvent, RunInfo, ScenarioInfo, Summary};
-use pulse_plan::{Budget, Case, CaseKind, Closed, LoadModel, Missed, Plan, Profile, Segment};
+use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
+use pulse_plan::{
+    Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
+};
 
 use crate::command::TimedCommand;
 use crate::database::{DatabaseCase, DatabaseError, TimedDatabase};
@@ -16,6 +18,8 @@ use crate::websocket::{Messages, WebSocketError};
 
 /// How long iterations may go on once a case is stopped.
 const GRACEFUL_STOP: Nanos = Nanos::from_secs(5);
+/// Length of the intervals of a case: a case of a second has ten of them.
+pub(crate) const INTERVAL: Nanos = Nanos::from_millis(100);
 /// Time for `WebSocket`s to connect before messages count: at least this, …
 const CONNECT_TIME: Nanos = Nanos::from_secs(1);
 /// … and this much more for each of them.
@@ -61,11 +65,12 @@ pub(crate) type Events<'a> = &'a mut dyn FnMut(RunEvent);
 
 impl Work {
     /// Checks everything that can be checked before anything is measured.
-    pub(crate) fn prepare(case: &Case) -> Result<Self, CaseError> {
+    pub(crate) fn prepare(case: &Case, limits: &CaseLimits) -> Result<Self, CaseError> {
         Ok(match &case.kind {
             CaseKind::Load(plan) => {
                 probe(plan)?;
-                Self::Load { plan: Arc::new(Plan::clone(plan)), warmup: case.warmup.clone().map(Arc::new) }
+                let plan = if judges_passes(case) { Plan::clone(plan) } else { lengthened(plan, limits) };
+                Self::Load { plan: Arc::new(plan), warmup: case.warmup.clone().map(Arc::new) }
             }
             CaseKind::Degradation { few, many } => {
                 probe(many)?;
@@ -170,6 +175,26 @@ pub(crate) fn info(case: &Case, service: &str) -> RunInfo {
     }
 }
 
+/// Whether each batch is a sample of its own.
+fn judges_passes(case: &Case) -> bool {
+    case.targets.iter().any(|target| target.subject == Subject::Estimate(Estimate::Duration))
+}
+
+/// The same plan with all the requests that the case may take: a batch ends when the case is decided, and fewer batches
+/// mean fewer new connections among what is measured.
+fn lengthened(plan: &Plan, limits: &CaseLimits) -> Plan {
+    let mut plan = plan.clone();
+    if let [scenario] = plan.scenarios.as_mut_slice()
+        && limits.max_samples != u64::MAX
+        && let LoadModel::Closed(Closed { budget, .. }) | LoadModel::Open(Open { budget, .. }) =
+            &mut scenario.load
+        && let Some(requests) = &mut budget.requests
+    {
+        *requests = limits.max_samples;
+    }
+    plan
+}
+
 /// A worker without users would only cost: no more workers than the smallest scenario has users.
 fn workers(plan: &Plan) -> u32 {
     let fewest = plan.scenarios.iter().map(|scenario| scenario.load.max_users()).min().unwrap_or(1);
@@ -185,7 +210,7 @@ fn job(plan: &Arc<Plan>) -> Job {
         seed: plan.seed,
         ..RunInfo::default()
     };
-    Job { plan: Arc::clone(plan), workers, segment: Segment::WHOLE, info }
+    Job { plan: Arc::clone(plan), workers, segment: Segment::WHOLE, interval: INTERVAL, info }
 }
 
 impl Load {
@@ -249,6 +274,7 @@ impl Load {
             workers: 1,
             segment: Segment::WHOLE,
             warmup: self.warmup,
+            interval: INTERVAL,
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };

@@ -5,7 +5,7 @@ use std::io::{BufWriter, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, raise_descriptor_limit};
+use pulse_engine::{INTERVAL, Job, RunError, StopHandle, cores, host_info, probe, raise_descriptor_limit};
 use pulse_live::{Hub, OutputReport, ProgressLines, Recorder, TerminalView};
 use pulse_model::{EventKind, Finding, Nanos, RunEvent, RunInfo, Severity, Summary};
 use pulse_plan::{LoadModel, Plan, Segment};
@@ -54,7 +54,7 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
     let job = job(plan, wishes.workers);
     check_descriptors(&job.plan)?;
     let mut hub = Hub::new();
-    add_outputs(&mut hub, stream, wishes)?;
+    add_outputs(&mut hub, stream, wishes, None)?;
     probe(&job.plan).map_err(run_problem)?;
     let stop = StopHandle::default();
     // What somebody else writes would tear a live view apart; it shows the announcement itself.
@@ -104,7 +104,7 @@ pub(crate) fn show(summary: &Summary, stream: Stream, with_header: bool) -> Resu
     write_human(stream, &String::from_utf8_lossy(&bytes))
 }
 
-fn write_human(stream: Stream, text: &str) -> Result<(), Problem> {
+pub(crate) fn write_human(stream: Stream, text: &str) -> Result<(), Problem> {
     stream.write(text).map_err(|error| Problem::usage(format!("the report cannot be printed: {error}")))
 }
 
@@ -127,7 +127,7 @@ fn job(plan: Plan, workers: Option<u32>) -> Job {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_info(),
     };
-    Job { plan: Arc::new(plan), workers, segment: Segment::WHOLE, info }
+    Job { plan: Arc::new(plan), workers, segment: Segment::WHOLE, interval: INTERVAL, info }
 }
 
 /// Every user needs a descriptor. Closed loads need them all at once, so that too few are known before the run.
@@ -153,7 +153,13 @@ fn check_descriptors(plan: &Plan) -> Result<(), Problem> {
     Ok(())
 }
 
-fn add_outputs(hub: &mut Hub, stream: Stream, wishes: Wishes<'_>) -> Result<(), Problem> {
+/// Adds the recording, and what shows progress to people; `window` is what the live view of a watch is about.
+pub(crate) fn add_outputs(
+    hub: &mut Hub,
+    stream: Stream,
+    wishes: Wishes<'_>,
+    window: Option<Nanos>,
+) -> Result<(), Problem> {
     let refused = |error| Problem::internal(format!("the system refused a thread: {error}"));
     if let Some(path) = wishes.record {
         let recorder = File::create(path).map(BufWriter::new).and_then(Recorder::new);
@@ -164,18 +170,19 @@ fn add_outputs(hub: &mut Hub, stream: Stream, wishes: Wishes<'_>) -> Result<(), 
         return Ok(());
     }
     if !stream.is_terminal() {
-        hub.add("the progress lines", ProgressLines::new(Stream::Err.writer())).map_err(refused)?;
-    } else if stream.is_colored() {
-        hub.add("the live view", TerminalView::new(stream.writer())).map_err(refused)?;
-    } else {
-        hub.add("the live view", TerminalView::without_color(stream.writer())).map_err(refused)?;
+        return hub.add("the progress lines", ProgressLines::new(Stream::Err.writer())).map_err(refused);
     }
-    Ok(())
+    let view = if stream.is_colored() { TerminalView::new } else { TerminalView::without_color };
+    let view = match window {
+        Some(window) => view(stream.writer()).with_window(window),
+        None => view(stream.writer()),
+    };
+    hub.add("the live view", view).map_err(refused)
 }
 
 /// An output that failed or fell behind did not disturb the run; the user should know all the same. A recording that
 /// was asked for and is incomplete is a failure, a live view that nobody could see is none.
-fn check_output(report: &OutputReport, record: Option<&Path>) -> Result<(), Problem> {
+pub(crate) fn check_output(report: &OutputReport, record: Option<&Path>) -> Result<(), Problem> {
     let path = record.filter(|_| report.name == RECORDING).map(Path::display);
     match (&report.error, path) {
         (Some(error), Some(path)) => {

@@ -53,7 +53,13 @@ impl Run<'_> {
             version: "0.0.0".to_owned(),
             host: host_info(),
         };
-        let job = Job { plan: Arc::new(plan), workers: self.workers, segment: Segment::WHOLE, interval: INTERVAL, info };
+        let job = Job {
+            plan: Arc::new(plan),
+            workers: self.workers,
+            segment: Segment::WHOLE,
+            interval: INTERVAL,
+            info,
+        };
         let stop = StopHandle::default();
         let mut events = Vec::new();
         let mut watch = |event: RunEvent| {

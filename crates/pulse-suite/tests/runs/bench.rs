@@ -56,10 +56,13 @@ pub(crate) fn verdicts(summary: &Summary) -> Vec<(String, Verdict)> {
     summary.children.iter().map(of).collect()
 }
 
-/// Targets that are not met.
+/// Targets that are missed, or of which nothing is known. (A case ends with its first sure miss; others may be open then.)
 pub(crate) fn missed(summary: &Summary) -> Vec<String> {
     let results = summary.children.iter().flat_map(|child| &child.targets);
-    results.filter(|result| result.verdict != Verdict::Pass).map(|result| result.target.to_string()).collect()
+    results
+        .filter(|result| matches!(result.verdict, Verdict::Fail | Verdict::NoData))
+        .map(|result| result.target.to_string())
+        .collect()
 }
 
 /// A server that says what to answer to the n-th request, from 1: a status.

@@ -18,6 +18,9 @@ const MAX_DEFAULT_SAMPLES: u64 = 10_000;
 const DEFAULT_STRETCH: u64 = 10;
 /// How long a case without a duration may take until it is decided.
 const DEFAULT_MAX_DURATION: Nanos = Nanos::from_secs(30);
+/// The least time of a case without a duration, unless its number of samples is limited: whether slow answers come in
+/// clusters shows only over time.
+const LEAST_DURATION: Nanos = Nanos::from_secs(1);
 /// How many times its duration a load over time may take until it is decided.
 const DEFAULT_REPEATS: u64 = 3;
 
@@ -100,10 +103,13 @@ impl Amount {
     /// The limits of a case that counts, in batches of at least `batch` samples.
     pub(crate) fn counted(&self, min_samples: u64) -> CaseLimits {
         let max = self.max_samples.unwrap_or_else(|| min_samples.saturating_mul(DEFAULT_STRETCH));
+        let max_duration = self.max_duration.unwrap_or(DEFAULT_MAX_DURATION);
+        let least = if self.max_samples.is_some() { Nanos::ZERO } else { LEAST_DURATION };
         CaseLimits {
             min_samples,
             max_samples: max.max(min_samples),
-            max_duration: self.max_duration.unwrap_or(DEFAULT_MAX_DURATION),
+            min_duration: least.min(max_duration),
+            max_duration,
         }
     }
 
@@ -114,13 +120,19 @@ impl Amount {
         CaseLimits {
             min_samples: min_samples.min(max),
             max_samples: max,
+            min_duration: duration,
             max_duration: self.max_duration.unwrap_or_else(repeated).max(duration),
         }
     }
 
     /// The limits of a load whose shape over time is the test: once, as a whole.
     pub(crate) fn whole(duration: Nanos) -> CaseLimits {
-        CaseLimits { min_samples: u64::MAX, max_samples: u64::MAX, max_duration: duration }
+        CaseLimits {
+            min_samples: u64::MAX,
+            max_samples: u64::MAX,
+            min_duration: duration,
+            max_duration: duration,
+        }
     }
 }
 

@@ -18,8 +18,10 @@ use crate::{LoadOptions, MAX_SCENARIO_FILE_BYTES, MAX_USERS, Step};
 const DEFAULT_DURATION: Nanos = Nanos::from_secs(5);
 /// Passes of a case whose batch is one pass, when nobody says.
 const DEFAULT_PASSES: u64 = 10;
-/// The most requests of a warm-up that nobody asked for.
+/// The most requests of a warm-up that nobody asked for, …
 const MAX_DEFAULT_WARMUP: u64 = 100;
+/// … and its longest time: a slow service is known soon enough.
+const LONGEST_DEFAULT_WARMUP: Nanos = Nanos::from_secs(1);
 const MAX_REQUESTS: usize = 1_000;
 /// Keys of a request, for requests that are written as texts.
 const PATTERN_KEYS: [&str; 7] =
@@ -258,6 +260,7 @@ impl Reader<'_, '_> {
             entry.batch.warmup = Some(Nanos::ZERO);
         }
         let few = (entry.min_samples / 10).clamp(1, MAX_DEFAULT_WARMUP);
+        let mut longest = None;
         let count = match (asked, own) {
             (Some(Nanos::ZERO), _) => 0,
             (Some(warmup), _) => {
@@ -266,12 +269,17 @@ impl Reader<'_, '_> {
                 0
             }
             (None, Some(count)) => count,
-            (None, None) if entry.counted => entry.amount.warmup_samples.unwrap_or(few),
+            (None, None) if entry.counted => entry.amount.warmup_samples.unwrap_or_else(|| {
+                longest = Some(LONGEST_DEFAULT_WARMUP);
+                few
+            }),
             (None, None) => 0,
         };
         if count > 0 {
             let requests = Some(count.div_ceil(per_pass).saturating_mul(per_pass));
-            entry.warmup = Some(LoadOptions { requests, warmup: None, ..entry.batch.clone() });
+            let duration = longest.or(entry.batch.duration);
+            entry.warmup =
+                Some(LoadOptions { requests, duration, warmup: Some(Nanos::ZERO), ..entry.batch.clone() });
         }
     }
 
