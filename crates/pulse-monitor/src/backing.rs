@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::dropped::Dropped;
 use crate::group_file::{Opened, REGISTRY_BYTE, SLOT_BYTES, be_present};
+#[cfg(feature = "push")]
+use crate::group_file::{TASK_BYTES, TASKS};
 use crate::layout::{SLOTS, Slot};
 use crate::liveness::Occupant;
 use crate::lock_file::{Lock, LockFile};
@@ -97,6 +99,29 @@ impl Backing {
         Ok(slot)
     }
 
+    /// Whether this process may do a task of which one process at a time does it for all.
+    #[cfg(feature = "push")]
+    pub(crate) fn take_task(&mut self, task: u64) -> bool {
+        match self {
+            Self::Private => true,
+            Self::Shared(file) => {
+                let locked =
+                    file.open_lock().and_then(|lock| lock.try_lock(task_byte(task), Lock::Exclusive));
+                matches!(locked, Ok(true))
+            }
+        }
+    }
+
+    /// Leaves a task to others.
+    #[cfg(feature = "push")]
+    pub(crate) fn leave_task(&self, task: u64) {
+        if let Self::Shared(file) = self
+            && let Some(lock) = &file.lock
+        {
+            lock.unlock(task_byte(task));
+        }
+    }
+
     /// The slots of processes that live.
     pub(crate) fn live_slots(&self, region: &Region) -> Vec<usize> {
         let slots = 0..region.slots_len();
@@ -141,6 +166,12 @@ impl Backing {
             Self::Shared(file) => file.mend(),
         }
     }
+}
+
+/// Two tasks may come to share a byte: then the process that has one has both.
+#[cfg(feature = "push")]
+fn task_byte(task: u64) -> usize {
+    TASK_BYTES + (task % TASKS) as usize
 }
 
 /// Writes down who has a slot.

@@ -424,13 +424,16 @@ impl Core {
         workers(&self.region, &live)
     }
 
-    /// Whether this is the first of the processes that live, which does what one of them has to do for all.
+    /// Whether it is for this process to do a task that one of the group does for all: the first that asks has it, until it
+    /// ends or lets it go.
     #[cfg(feature = "push")]
-    pub(crate) fn is_first_worker(&self) -> bool {
-        self.local(|registry| {
-            let first = registry.backing.live_slots(&self.region).into_iter().min();
-            first.is_none() || first == registry.slot
-        })
+    pub(crate) fn take_task(&self, task: u64) -> bool {
+        self.local(|registry| registry.backing.take_task(task))
+    }
+
+    #[cfg(feature = "push")]
+    pub(crate) fn leave_task(&self, task: u64) {
+        self.local(|registry| registry.backing.leave_task(task));
     }
 
     /// What the ticker does once a second.

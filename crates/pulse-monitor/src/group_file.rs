@@ -19,7 +19,13 @@ use crate::region::{Region, Reserve};
 pub(crate) const REGISTRY_BYTE: usize = 0;
 /// The byte on which everybody who may record holds a shared lock.
 const PRESENCE_BYTE: usize = 1;
-/// The first of the bytes of slots. (These three are the same in every layout.)
+/// The first of the bytes of tasks that one process does for all.
+#[cfg(feature = "push")]
+pub(crate) const TASK_BYTES: usize = 64;
+/// Their number.
+#[cfg(feature = "push")]
+pub(crate) const TASKS: u64 = 256;
+/// The first of the bytes of slots. (All these are the same in every layout.)
 pub(crate) const SLOT_BYTES: usize = 1024;
 
 /// How long the opening waits for somebody else's.

@@ -22,9 +22,14 @@ mod monitor;
 mod name_table;
 mod names;
 mod process;
+#[cfg(feature = "push")]
+mod push;
 mod reading;
 mod region;
 mod registry;
+mod resources;
+#[cfg(feature = "export")]
+mod scrape;
 mod shared_reader;
 mod slow_queries;
 mod statement;
@@ -45,6 +50,10 @@ pub use endpoint::{Endpoint, RequestTimer};
 pub use global::{get_monitor, record_cache_hit, record_cache_miss, record_db_query, record_request};
 pub use monitor::Monitor;
 pub use process::{Activity, ListenerError, Process, Usage, cpu_percent, memory_limit_bytes};
+#[cfg(feature = "export")]
+pub use pulse_export::Rendered;
+#[cfg(feature = "push")]
+pub use push::{OtlpPush, PushConfig, PushError, PushStats, RemoteWritePush};
 pub use shared_reader::{SharedReader, SharedReaderError};
 pub use slow_queries::SlowQuery;
 pub use statement::statement_kind;
@@ -59,4 +68,4 @@ pub use worker::Worker;
 
 /// The longest duration that is recorded: 30 days. Nothing that is measured from start to end takes longer; what claims to is
 /// a mistake in units or clocks, and one of them would spoil every sum.
-pub const LONGEST: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+pub const LONGEST: std::time::Duration = std::time::Duration::from_hours(30 * 24);

@@ -207,6 +207,29 @@ impl Monitor {
         self.core.region().began()
     }
 
+    /// See [`Core::take_task`].
+    #[cfg(feature = "push")]
+    pub(crate) fn take_task(&self, task: u64) -> bool {
+        self.core.take_task(task)
+    }
+
+    #[cfg(feature = "push")]
+    pub(crate) fn leave_task(&self, task: u64) {
+        self.core.leave_task(task);
+    }
+
+    #[cfg(feature = "push")]
+    pub(crate) fn count_dropped(&self, reason: Dropped) {
+        self.core.count_dropped(reason);
+    }
+
+    /// Adds a warning and tells the host.
+    #[cfg(feature = "push")]
+    pub(crate) fn warn(&self, warning: String) {
+        self.core.local(|registry| self.core.warn(registry, warning));
+        self.core.tell();
+    }
+
     /// The settings with which it was made.
     pub fn config(&self) -> &Config {
         &self.config

@@ -8,6 +8,7 @@
 use pulse_model::{Aggregate, Gauge, Nanos, Series, Snapshot, metric, tag};
 use serde::{Deserialize, Serialize};
 
+use crate::liveness::fingerprint;
 use crate::statement::normalised;
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 
@@ -83,7 +84,7 @@ impl<'a> SlowQueryTable<'a> {
     /// Enters a slow statement. `at` is Unix time.
     pub(crate) fn record(self, statement: &str, duration: Nanos, at: Nanos) {
         let text = normalised(statement);
-        let fingerprint = fingerprint(&text);
+        let fingerprint = fingerprint([&*text]);
         let known = self.entries().find(|entry| entry.count() > 0 && entry.get(FINGERPRINT) == fingerprint);
         let entry = known.unwrap_or_else(|| self.make_room(&text, fingerprint));
         entry.set(TOTAL, entry.get(TOTAL).saturating_add(duration.0));
@@ -174,13 +175,6 @@ impl Entry<'_> {
         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
         text.chars().filter(|c| !c.is_control()).collect()
     }
-}
-
-/// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo): the same in every process that shares the table.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]
