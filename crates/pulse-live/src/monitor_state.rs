@@ -12,6 +12,8 @@ use crate::view_state::{Message, bounded, breach};
 const HISTORY: usize = 240;
 /// Messages that are kept.
 const MESSAGES: usize = 4;
+/// What a notice is called that says that quantiles are interpolated within buckets of the service's own.
+const COARSE_BUCKETS: &str = "coarse_buckets";
 /// What a notice is called that takes a breach back.
 pub(crate) const TARGET_MET: &str = "target_met";
 
@@ -38,6 +40,8 @@ pub(crate) struct MonitorState {
     pub(crate) memory: VecDeque<u64>,
     /// Targets that are missed as of now, with what was measured when they were.
     pub(crate) missed: Vec<TargetResult>,
+    /// Whether quantiles are interpolated within buckets of the service's own, whose bounds the snapshots do not have.
+    pub(crate) coarse: bool,
     /// The last breaches and notices, the newest last.
     pub(crate) messages: VecDeque<Message>,
 }
@@ -58,6 +62,7 @@ impl MonitorState {
             cpu: VecDeque::new(),
             memory: VecDeque::new(),
             missed: Vec::new(),
+            coarse: false,
             messages: VecDeque::new(),
         }
     }
@@ -76,6 +81,7 @@ impl MonitorState {
                 if finding.code == TARGET_MET {
                     self.missed.retain(|missed| missed.target.to_string() != finding.subject);
                 }
+                self.coarse |= finding.code == COARSE_BUCKETS;
                 self.message(finding.severity, finding.message.clone());
             }
             EventKind::Finished(_) => self.finished = true,

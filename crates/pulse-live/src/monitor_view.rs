@@ -116,7 +116,7 @@ fn render(state: &MonitorState, block: Block, area: Rect, buffer: &mut Buffer) {
         Block::Title => title(state, area, buffer),
         Block::Clock => time(state, area, buffer),
         Block::Requests => requests(state).render(area, buffer),
-        Block::Times => times(&figures.requests.times, area.width).render(area, buffer),
+        Block::Times => times(state, area.width).render(area, buffer),
         Block::Targets => targets(state).render(area, buffer),
         Block::Rates => sparkline("rate", &state.rates, area, buffer),
         Block::P95s => sparkline("p95", &state.p95s, area, buffer),
@@ -189,7 +189,11 @@ fn requests(state: &MonitorState) -> Line<'static> {
 }
 
 /// Percentiles, each with the bucket that holds it where there is room.
-fn times(times: &Times, width: u16) -> Line<'static> {
+fn times(state: &MonitorState, width: u16) -> Line<'static> {
+    let times = &state.figures.requests.times;
+    if state.coarse {
+        return quantiles(times, Bounds::Interpolated);
+    }
     let forms = [Bounds::Absolute, Bounds::Relative, Bounds::None].map(|bounds| quantiles(times, bounds));
     let [.., shortest] = &forms;
     forms.iter().find(|line| line.width() <= usize::from(width)).unwrap_or(shortest).clone()
@@ -201,6 +205,8 @@ enum Bounds {
     Absolute,
     Relative,
     None,
+    /// Not at all: it is not known how far off it is.
+    Interpolated,
 }
 
 impl Bounds {
@@ -216,6 +222,7 @@ impl Bounds {
                 Some(format!(" ±{:.1}%", width * 100.0))
             }
             Self::None => None,
+            Self::Interpolated => Some("?".to_owned()),
         }
     }
 }
@@ -236,6 +243,9 @@ fn quantiles(times: &Times, bounds: Bounds) -> Line<'static> {
         line.push_span(Span::styled(bounds.unwrap_or_default(), dim));
     }
     line.push_span(Span::styled(format!("  n {}", times.count), dim));
+    if matches!(bounds, Bounds::Interpolated) {
+        line.push_span(Span::styled("  (interpolated)", dim));
+    }
     line
 }
 
@@ -425,6 +435,14 @@ mod tests {
         let events = [canned::watch_started(), canned::process_snapshot(0), canned::process_snapshot(1)];
         let process = state(&events);
         insta::assert_snapshot!(shown(80, process.height(), &process));
+    }
+
+    #[test]
+    fn interpolated_quantiles_have_no_bounds() {
+        let mut coarse = running();
+        coarse.coarse = true;
+        let text = shown(110, 6, &coarse);
+        assert!(text.contains("p95 39.31ms?") && text.contains("(interpolated)"), "{text}");
     }
 
     #[test]

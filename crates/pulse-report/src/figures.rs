@@ -20,8 +20,9 @@ pub(crate) struct Figures<'a> {
     /// The part of the start lag that is the generator's own doing.
     pub(crate) dispatch_lag: Spread,
     pub(crate) connect: Spread,
-    /// Largest relative error of a quantile, from the histogram's schema.
-    pub(crate) quantile_error: f64,
+    /// Largest relative error of a quantile, from the histogram's schema; `None` where they are interpolated within buckets
+    /// of a watched service's own.
+    pub(crate) quantile_error: Option<f64>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) scenarios: Vec<Scenario<'a>>,
     pub(crate) errors: Vec<ErrorClass<'a>>,
@@ -84,7 +85,7 @@ impl<'a> Figures<'a> {
             start_lag: spread(metric::START_LAG),
             dispatch_lag: spread(metric::DISPATCH_LAG),
             connect: spread(metric::CONNECT_TIME),
-            quantile_error: (gamma - 1.0) / (gamma + 1.0),
+            quantile_error: (!is_coarse(summary)).then_some((gamma - 1.0) / (gamma + 1.0)),
             endpoints: in_order(endpoints(summary, response.sum), &summary.run.kind),
             scenarios: scenarios(summary),
             errors: errors(summary),
@@ -144,6 +145,10 @@ impl<'a> Figures<'a> {
 fn per_second(summary: &Summary, events: u64) -> Option<f64> {
     let seconds = summary.judged().as_secs_f64();
     (seconds > 0.0).then(|| events as f64 / seconds)
+}
+
+fn is_coarse(summary: &Summary) -> bool {
+    summary.findings.iter().any(|finding| finding.code == "coarse_buckets")
 }
 
 /// Of a watched service those come first that take most of the time: they are what to look at.

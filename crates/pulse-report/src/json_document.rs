@@ -103,7 +103,7 @@ struct Times {
     p99_9: Option<f64>,
     max: Option<f64>,
     stddev: Option<f64>,
-    quantile_error: f64,
+    quantile_error: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -255,7 +255,7 @@ impl<'a> Document<'a> {
 }
 
 impl Times {
-    fn of(spread: &Spread, quantile_error: f64) -> Self {
+    fn of(spread: &Spread, quantile_error: Option<f64>) -> Self {
         Self {
             count: spread.count,
             min: spread.min.map(millis),
@@ -267,7 +267,7 @@ impl Times {
             p99_9: spread.p99_9.map(millis),
             max: spread.max.map(millis),
             stddev: spread.stddev.map(millis),
-            quantile_error: rounded(quantile_error),
+            quantile_error: quantile_error.map(rounded),
         }
     }
 }
@@ -370,7 +370,7 @@ fn target(result: &TargetResult) -> Target<'_> {
     }
 }
 
-fn endpoint(endpoint: &figures::Endpoint, quantile_error: f64) -> Endpoint {
+fn endpoint(endpoint: &figures::Endpoint, quantile_error: Option<f64>) -> Endpoint {
     Endpoint {
         name: endpoint.name.clone(),
         requests: endpoint.response.count,

@@ -172,7 +172,7 @@ fn conditions(page: &mut Page, figures: &Figures<'_>) {
         format!("- Rate: {}", wording::rates(figures)),
         format!("- Warm-up: {}", wording::warmup(summary)),
         format!("- Seed: {}", summary.run.seed),
-        format!("- Quantiles: ± {:.2} %", figures.quantile_error * 100.0),
+        format!("- Precision: {}", wording::precision(figures)),
     ]);
     page.details("Conditions", &lines);
 }

@@ -48,7 +48,7 @@ pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
     let mut lines = vec![
         format!("- Source: {}", escaped(&summary.run.service)),
         format!("- Covered: {}", wording::covered(summary)),
-        format!("- Quantiles: ± {:.2} %", figures.quantile_error * 100.0),
+        format!("- Precision: {}", wording::precision(figures)),
     ];
     if service.slow_queries > 0 {
         lines.insert(1, format!("- Slow statements: {}", service.slow_queries));

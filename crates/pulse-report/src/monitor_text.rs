@@ -210,8 +210,8 @@ pub(crate) fn watch(page: &mut Page, figures: &Figures<'_>) {
     page.wrapped(
         4,
         &format!(
-            "  Precision: quantiles ± {:.2} %; counts and averages are exact, minima and maxima lie in the right bucket",
-            figures.quantile_error * 100.0
+            "  Precision: {}; counts and averages are exact, minima and maxima lie in the right bucket",
+            wording::precision(figures)
         ),
     );
 }

@@ -118,7 +118,7 @@ pub struct ProcessFigures {
 #[derive(Default)]
 struct Process {
     figures: ProcessFigures,
-    cpu: u64,
+    cpu: Option<u64>,
     wall: u64,
     switches: Option<u64>,
     read: Option<u64>,
@@ -285,7 +285,7 @@ impl Gathered {
             metric::PROCESS_PROPORTIONAL => figures.proportional = level,
             metric::PROCESS_THREADS => figures.threads = level,
             metric::PROCESS_DESCRIPTORS => figures.descriptors = level,
-            metric::PROCESS_CPU => process.cpu = count.unwrap_or(0),
+            metric::PROCESS_CPU => process.cpu = count,
             metric::PROCESS_WALL => process.wall = count.unwrap_or(0),
             metric::PROCESS_CONTEXT_SWITCHES => more(&mut process.switches),
             metric::PROCESS_READ => more(&mut process.read),
@@ -301,8 +301,10 @@ const PROCESS: &str = "process_";
 impl Process {
     fn figures(&self, length: Nanos) -> ProcessFigures {
         let per_second = |count: Option<u64>| count.and_then(|count| rate(count, length));
+        // Who says how long it has looked may have looked for less than the snapshot's length.
+        let wall = if self.wall > 0 { self.wall } else { length.0 };
         ProcessFigures {
-            cpu: (self.wall > 0).then(|| self.cpu as f64 / self.wall as f64),
+            cpu: self.cpu.filter(|_| wall > 0).map(|cpu| cpu as f64 / wall as f64),
             switches: per_second(self.switches),
             read: per_second(self.read),
             written: per_second(self.written),
@@ -367,6 +369,13 @@ mod tests {
     fn nothing_has_no_figures() {
         let figures = ServiceFigures::of(&Snapshot::default());
         assert_eq!((&figures.requests, figures.process()), (&RequestFigures::default(), None));
+    }
+
+    #[test]
+    fn cpu_time_without_a_wall_time_is_of_the_whole_length() {
+        let mut totals = crate::canonical::over(Nanos::ZERO, Nanos::from_secs(10));
+        totals.count(Series::new(metric::PROCESS_CPU), 5_000_000_000);
+        assert_eq!(ServiceFigures::of(&totals).process().unwrap().cpu, Some(0.5));
     }
 
     #[test]

@@ -233,8 +233,8 @@ fn load(page: &mut Page, figures: &Figures<'_>) {
     page.wrapped(
         4,
         &format!(
-            "  Precision: quantiles ± {:.2} %; counts, minima, maxima and averages are exact",
-            figures.quantile_error * 100.0
+            "  Precision: {}; counts, minima, maxima and averages are exact",
+            wording::precision(figures)
         ),
     );
 }

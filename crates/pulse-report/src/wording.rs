@@ -83,6 +83,14 @@ pub(crate) fn warmup(summary: &Summary) -> String {
     format!("{} with {} requests, in none of the figures", summary.run.warmup, summary.warmup_requests)
 }
 
+/// How far off quantiles can be: `quantiles ± 0.14 %`.
+pub(crate) fn precision(figures: &Figures<'_>) -> String {
+    match figures.quantile_error {
+        Some(error) => format!("quantiles ± {:.2} %", error * 100.0),
+        None => "quantiles are interpolated within buckets of the service's own".to_owned(),
+    }
+}
+
 /// What a watch covers: `60.02s of 61.00s`.
 pub(crate) fn covered(summary: &Summary) -> String {
     let [covered, elapsed] =
