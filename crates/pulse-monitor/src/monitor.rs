@@ -98,24 +98,31 @@ impl Monitor {
         self.record(Space::Endpoint, endpoint, method, status_place(status), duration);
     }
 
-    /// Records a query by its kind, for example `select`.
+    /// Records a query by its kind, for example `select`. One that took at least [`Config::slow_query`] is also counted as slow.
     #[inline]
     pub fn record_db_query(&self, duration: Duration, kind: &str) {
         self.record(Space::Query, kind, "", 0, duration);
-    }
-
-    /// Records a statement by its first keyword. One that took at least [`Config::slow_query`] is also counted as slow and kept,
-    /// without its values, among the [`slow_queries`](Self::slow_queries).
-    pub fn record_db_statement(&self, sql: &str, duration: Duration) {
-        self.record_db_query(duration, statement_kind(sql));
-        if duration >= self.config.slow_query {
-            self.record_slow(sql, duration);
+        if self.is_slow(duration) {
+            self.slow.add(1);
         }
     }
 
+    /// Records a statement by its first keyword. One that is slow is also kept, without its values, among the
+    /// [`slow_queries`](Self::slow_queries).
+    pub fn record_db_statement(&self, sql: &str, duration: Duration) {
+        self.record_db_query(duration, statement_kind(sql));
+        if self.is_slow(duration) {
+            self.keep_slow(sql, duration);
+        }
+    }
+
+    #[inline]
+    fn is_slow(&self, duration: Duration) -> bool {
+        duration >= self.config.slow_query && nanos(duration).is_some()
+    }
+
     #[cold]
-    fn record_slow(&self, sql: &str, duration: Duration) {
-        self.slow.add(1);
+    fn keep_slow(&self, sql: &str, duration: Duration) {
         let entered = self.core.locked(|_| {
             let table = self.core.region().slow_queries().ok_or(Dropped::Memory)?;
             table.record(sql, duration.into(), clock::unix_now());

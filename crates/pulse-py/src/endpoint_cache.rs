@@ -1,8 +1,8 @@
-//! Endpoints by the identity of the string that names them.
+//! Endpoints by the identity of the object that stands for them.
 //!
-//! A service names an endpoint with the same object again and again: a literal, or the template of a route. Comparing one
-//! pointer is much cheaper than comparing texts. Every entry holds a reference to its string, so that the address cannot come
-//! to belong to another one while the entry is there.
+//! A service names an endpoint with the same object again and again: a literal, the template of a route, or the route itself.
+//! Comparing one pointer is much cheaper than comparing texts. Every entry holds a reference to its object, so that the
+//! address cannot come to belong to another one while the entry is there.
 
 use pulse_monitor::{Endpoint, Monitor};
 use pyo3::prelude::*;
@@ -22,8 +22,9 @@ pub(crate) struct EndpointCache {
     places: Box<[Option<Place>]>,
 }
 
-struct Place {
-    name: Py<PyAny>,
+/// An object and a method with their endpoint.
+pub(crate) struct Place {
+    key: Py<PyAny>,
     method: u8,
     endpoint: Endpoint,
 }
@@ -35,11 +36,25 @@ impl Default for EndpointCache {
 }
 
 impl EndpointCache {
-    /// The endpoint of a name and a method, by identity.
+    /// The endpoint of an object and a method, by identity.
     #[inline]
-    pub(crate) fn find(&self, name: &Bound<'_, PyAny>, method: u8) -> Option<&Endpoint> {
-        let place = self.places[place_of(name, method)].as_ref()?;
-        (place.name.as_ptr() == name.as_ptr() && place.method == method).then_some(&place.endpoint)
+    pub(crate) fn find(&self, key: &Bound<'_, PyAny>, method: u8) -> Option<&Endpoint> {
+        let place = self.places[place_of(key, method)].as_ref()?;
+        (place.key.as_ptr() == key.as_ptr() && place.method == method).then_some(&place.endpoint)
+    }
+
+    /// Remembers the endpoint of an object and a method. The object is kept alive until another takes its place.
+    ///
+    /// What had the place before is returned. It must be dropped without any lock: where it was the last reference to an
+    /// object, Python code may run.
+    #[must_use]
+    pub(crate) fn remember(
+        &mut self,
+        key: &Bound<'_, PyAny>,
+        method: u8,
+        endpoint: Endpoint,
+    ) -> Option<Place> {
+        self.places[place_of(key, method)].replace(Place { key: key.clone().unbind(), method, endpoint })
     }
 
     /// The endpoint of a name and a method by its text, remembered for the next time. `TypeError` for what is no `str`.
@@ -54,8 +69,8 @@ impl EndpointCache {
         let endpoint = resolve(monitor, &arguments::name(text), method);
         // A subclass may be as large as it likes.
         if name.is_exact_instance_of::<PyString>() && text.len()? <= KEPT_CHARACTERS {
-            let place = Place { name: name.clone().unbind(), method, endpoint: endpoint.clone() };
-            self.places[place_of(name, method)] = Some(place);
+            // In a cache that is filled by this function everything is a plain string, whose end runs no code.
+            drop(self.remember(name, method, endpoint.clone()));
         }
         Ok(endpoint)
     }
@@ -71,7 +86,7 @@ fn resolve(monitor: &Monitor, name: &str, method: u8) -> Endpoint {
 /// Objects lie at multiples of 16, and those that are made together lie near each other: the low bits tell them apart, once
 /// the constant ones are gone.
 #[inline]
-fn place_of(name: &Bound<'_, PyAny>, method: u8) -> usize {
-    let address = name.as_ptr() as usize >> 4;
+fn place_of(key: &Bound<'_, PyAny>, method: u8) -> usize {
+    let address = key.as_ptr() as usize >> 4;
     (address ^ (address >> 9) ^ (usize::from(method) << 5)) % PLACES
 }

@@ -18,6 +18,8 @@ mod endpoint_cache;
 mod measurement;
 mod monitor;
 mod process_monitor;
+mod request_probe;
+mod route_recorder;
 mod values;
 
 /// What Python cannot do itself, or not fast enough.
@@ -34,4 +36,8 @@ mod _native {
         configure, get_monitor, get_performance_summary, record_cache_hit, record_cache_miss,
         record_db_query, record_db_statement, record_request, record_route,
     };
+    #[pymodule_export]
+    use crate::request_probe::RequestProbe;
+    #[pymodule_export]
+    use crate::route_recorder::RouteRecorder;
 }

@@ -40,6 +40,7 @@ impl Measurement {
     /// A measurement that is judged against `targets`, texts such as `p95 < 50ms`. `ValueError` for a text that is not a
     /// target, and for a target that calling a function cannot measure.
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "a list of Python is extracted into one of its own")]
     fn new(targets: Vec<String>) -> PyResult<Self> {
         let targets = targets.iter().map(|text| parse(text)).collect::<PyResult<Vec<Target>>>()?;
         Ok(Self { targets, gathered: Mutex::default() })
@@ -47,6 +48,7 @@ impl Measurement {
 
     /// Adds a batch: the durations in nanoseconds of calls that succeeded and of those that failed, in order, and how long
     /// the batch took.
+    #[expect(clippy::needless_pass_by_value, reason = "a list of Python is extracted into one of its own")]
     fn add(&self, succeeded: Vec<u64>, failed: Vec<u64>, elapsed_ns: u64) {
         self.lock().add(&succeeded, &failed, Nanos(elapsed_ns));
     }

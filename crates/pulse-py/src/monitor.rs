@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::arguments;
 use crate::endpoint_cache::{EndpointCache, NO_METHOD};
-#[allow(unused_imports)]
 use crate::values::to_python;
 
 /// Records what a service does, and says what it was. May be used by any number of threads.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 
@@ -75,14 +73,3 @@ def test_arguments_that_no_utf_8_has() -> None:
     )
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
-
-
-def test_it_is_the_binary_s_twin() -> None:
-    """Both say the same, where the binary is built."""
-    binary = Path(__file__).parents[3] / "target" / "debug" / "pulse"
-    if not binary.exists():
-        pytest.skip("the binary is not built")
-    help_of_binary = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
-    assert pulse("--help").stdout == help_of_binary
-    assert shutil.which("pulse", path=str(PULSE.parent)) == str(PULSE)
-    assert sys.executable

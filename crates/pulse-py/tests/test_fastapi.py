@@ -17,7 +17,7 @@ from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request,
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.routing import Mount, Route
+from starlette.routing import Host, Mount, Route
 
 from pulse_perf import PerformanceMonitor
 from pulse_perf.asgi import MonitorMiddleware
@@ -164,6 +164,8 @@ def served() -> Iterator[tuple[httpx.Client, PerformanceMonitor]]:
         ("GET", "/api/v1/nobody", "_unmatched", 404),
         ("GET", "/health/", "_unmatched", 307),
         ("GET", "/openapi.json", "/openapi.json", 200),
+        ("GET", "/tenants/42/openapi.json", "/tenants/{tenant}/openapi.json", 200),
+        ("GET", "/tenants/42/docs", "/tenants/{tenant}/docs", 200),
         ("GET", "/tenants/42/about", "/tenants/{tenant}/about", 200),
         ("GET", "/tenants/43/about", "/tenants/{tenant}/about", 200),
         ("GET", "/tenants/43/items/1", "/tenants/{tenant}/items/{item}", 200),
@@ -230,6 +232,21 @@ def test_around_an_application_and_below_other_middleware() -> None:
         "/tenants/{tenant}/about": 1,
         "_unmatched": 1,
     }
+
+
+def test_by_host_and_below_mounts_of_starlette() -> None:
+    monitor = PerformanceMonitor()
+    inner = application(PerformanceMonitor())
+    app = Starlette(routes=[Host("127.0.0.1", inner), Mount("/{other}", inner)])
+    app.add_middleware(MonitorMiddleware, monitor=monitor)
+    with Server(app) as client:
+        for _ in range(2):
+            for path in ("/health", "/docs", "/openapi.json", "/tenants/1/about"):
+                client.get(path)
+                client.get("/anything" + path, headers={"Host": "elsewhere"})
+    names = ("/health", "/docs", "/openapi.json", "/tenants/{tenant}/about")
+    expected = {prefix + name: 2 for prefix in ("", "/{other}") for name in names}
+    assert requests_by(monitor, "http_route") == expected
 
 
 def test_inside_a_mounted_application() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, final, overload
 
 from pulse_perf.judged_target import JudgedTarget
@@ -15,6 +16,8 @@ __all__ = [
     "Endpoint",
     "Measurement",
     "PerformanceMonitor",
+    "RequestProbe",
+    "RouteRecorder",
     "configure",
     "get_monitor",
     "get_performance_summary",
@@ -132,6 +135,39 @@ class Endpoint:
 
     def record(self, duration: float, status_code: int = 200) -> None:
         """Records a request: how many seconds it took, and its status."""
+
+@final
+class RouteRecorder:
+    """Records requests of an ASGI application by the identity of their route."""
+
+    def __new__(
+        cls,
+        names: Callable[[MutableMapping[str, Any], str | None], tuple[str | None, bool]],
+        monitor: PerformanceMonitor | None = None,
+    ) -> RouteRecorder:
+        """For a monitor, by default the process's own. ``names``: the name of the route of a scope, ``None`` for one that is
+        not recorded, and whether every request of that route has this name."""
+
+    def begin(
+        self, scope: MutableMapping[str, Any], send: Callable[[MutableMapping[str, Any]], Awaitable[None]], /
+    ) -> RequestProbe:
+        """Begins a request: what is returned takes the place of ``send``."""
+
+@final
+class RequestProbe:
+    """One request: sees the messages of its response and passes them on."""
+
+    def __call__(self, message: MutableMapping[str, Any], /) -> Awaitable[None]:
+        """Passes a message on."""
+
+    def end(self) -> None:
+        """The application has returned."""
+
+    def fail(self) -> None:
+        """The application has raised an exception."""
+
+    def leave(self) -> None:
+        """The client has gone."""
 
 @final
 class Measurement:

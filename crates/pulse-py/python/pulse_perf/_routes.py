@@ -32,8 +32,9 @@ class RouteNames:
         self._names: dict[int, tuple[object, str | None]] = {}
         self._below_mounts: dict[tuple[str, int], tuple[object, str | None]] = {}
 
-    def of(self, scope: Scope, mounted_at: str | None = None) -> str | None:
-        """The name of the route that handled the request of this scope; ``None`` for one that is skipped.
+    def of(self, scope: Scope, mounted_at: str | None = None) -> tuple[str | None, bool]:
+        """The name of the route that handled the request of this scope, ``None`` for one that is skipped; and whether every
+        request of this route has this name.
 
         ``mounted_at``: the ``root_path`` below which names begin, where the application is itself mounted in another.
         """
@@ -43,23 +44,25 @@ class RouteNames:
             context = inner.get("effective_route_context")
             if context is not None and (route is None or context.original_route is route):
                 route = getattr(context, "starlette_route", None) or context
-        if route is None:
+        # A mount or a host that is left from further out: what was found in there has left nothing but its endpoint.
+        is_left = hasattr(route, "routes") and scope.get("endpoint") not in (
+            None,
+            getattr(route, "app", None),
+        )
+        if route is None or is_left:
             route = scope.get("endpoint")
             if route is None:
-                return self._kept(UNMATCHED)
+                return self._kept(UNMATCHED), False
         if "app_root_path" in scope:
-            return self._below_mount(scope, route, mounted_at)
+            return self._below_mount(scope, route, mounted_at), False
         known = self._names.get(id(route))
         if known is not None and known[0] is route:
-            return known[1]
-        return self._learn(scope, route)
-
-    def _learn(self, scope: Scope, route: Any) -> str | None:
+            return known[1], not is_left
         path, is_certain = self._path(scope, route)
         name = self._kept(path or UNMATCHED)
         if is_certain:
             _remember(self._names, id(route), (route, name))
-        return name
+        return name, is_certain and not is_left
 
     def _below_mount(self, scope: Scope, route: Any, mounted_at: str | None) -> str | None:
         root_path: str = scope.get("root_path", "")
@@ -79,12 +82,9 @@ class RouteNames:
 
     def _path(self, scope: Scope, route: Any) -> tuple[str, bool]:
         """The template of a route, or of an endpoint, and whether it is always the same for it."""
-        endpoint = scope.get("endpoint")
-        if _is_mount(route):
-            # What a mount found is what it has mounted, or a route in there that has left nothing but its endpoint.
-            if endpoint is None or endpoint is getattr(route, "app", None):
-                return "", True
-            route = endpoint
+        if hasattr(route, "routes"):
+            # What a mount consumes is before it already.
+            return "", True
         path = getattr(route, "path", None)
         if isinstance(path, str):
             return path, True

@@ -17,26 +17,14 @@ that has its whole answer was counted, even if the process is killed in the next
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
-from time import perf_counter
+from collections.abc import Iterable
 
 from pulse_perf import _native
-from pulse_perf._asgi_types import Application, Message, Receive, Scope, Send
+from pulse_perf._asgi_types import Application, Receive, Scope, Send
 from pulse_perf._routes import RouteNames
 
 _LEFT = frozenset({"CancelledError", "Cancelled", "ClientDisconnect"})
 """Exceptions that say that the client is gone: of asyncio, Trio and Starlette."""
-_CLIENT_CLOSED_REQUEST = 499
-_INTERNAL_SERVER_ERROR = 500
-_EMPTY_STATUSES = frozenset({204, 304})
-_NO_BYTES = (b"content-length", b"0")
-
-
-def _has_no_body(scope: Scope, message: Message) -> bool:
-    """Whether the client has its whole answer with the head of the response."""
-    headers = message.get("headers")
-    # Any iterable of pairs is allowed, but only a list may be looked at without using it up.
-    return scope["method"] == "HEAD" or (type(headers) is list and _NO_BYTES in headers)
 
 
 class MonitorMiddleware:
@@ -54,54 +42,26 @@ class MonitorMiddleware:
         skip: Iterable[str] = (),
     ) -> None:
         self.app = app
-        self._record = _native.record_route if monitor is None else monitor.record_route
+        self._monitor = monitor
         self._skip = frozenset(skip)
-        self._names: RouteNames | None = None
+        self._recorder: _native.RouteRecorder | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begin = perf_counter()
-        names = self._names
-        if names is None:
+        recorder = self._recorder
+        if recorder is None:
             # The innermost application of mounts overwrites it: only now is it the one that this middleware belongs to.
-            names = self._names = RouteNames(scope.get("app", self.app), self._skip)
-        # Where this middleware itself is below a mount, names begin there.
-        mounted_at = scope["root_path"] if "app_root_path" in scope else None
-        status = 0
-        is_recorded = False
-
-        # Not a coroutine itself: it returns the one of `send`, which saves making another for each message.
-        def observe(message: Message) -> Awaitable[None]:
-            nonlocal status, is_recorded
-            kind = message["type"]
-            if kind == "http.response.start":
-                status = message["status"]
-                is_last = status in _EMPTY_STATUSES or _has_no_body(scope, message)
-            else:
-                is_last = (
-                    kind == "http.response.body" and not message.get("more_body")
-                ) or kind == "http.response.pathsend"
-            if is_last and not is_recorded:
-                is_recorded = True
-                name = names.of(scope, mounted_at)
-                if name is not None:
-                    self._record(scope["method"], name, perf_counter() - begin, status)
-            return send(message)
-
+            names = RouteNames(scope.get("app", self.app), self._skip)
+            recorder = self._recorder = _native.RouteRecorder(names.of, self._monitor)
+        probe = recorder.begin(scope, send)
         try:
-            await self.app(scope, receive, observe)
+            await self.app(scope, receive, probe)
         except BaseException as error:
-            if type(error).__name__ not in _LEFT:
-                status = _INTERNAL_SERVER_ERROR
-            elif status == 0:
-                status = _CLIENT_CLOSED_REQUEST
+            if type(error).__name__ in _LEFT:
+                probe.leave()
+            else:
+                probe.fail()
             raise
-        finally:
-            if not is_recorded:
-                # A server answers 500 for an application that returns without a response.
-                name = names.of(scope, mounted_at)
-                if name is not None:
-                    status = status or _INTERNAL_SERVER_ERROR
-                    self._record(scope["method"], name, perf_counter() - begin, status)
+        probe.end()
