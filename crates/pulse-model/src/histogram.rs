@@ -200,9 +200,11 @@ impl Histogram {
             let first = zero.or_else(|| histogram.buckets().next());
             let last = histogram.indexed().last();
             let highest = last.map_or((0, 0), |(index, _)| (schema.lower(index), schema.upper(index)));
-            histogram.min = first.map_or(0, |bucket| min.clamp(bucket.lower, bucket.upper));
+            // The finest buckets of small values hold no whole number and end before they begin.
+            let within = |value: u64, lower: u64, upper: u64| value.clamp(lower, upper.max(lower));
+            histogram.min = first.map_or(0, |bucket| within(min, bucket.lower, bucket.upper));
             // Within one bucket they may still be the wrong way round.
-            histogram.max = max.clamp(highest.0, highest.1).max(histogram.min);
+            histogram.max = within(max, highest.0, highest.1).max(histogram.min);
         }
         histogram
     }

@@ -184,6 +184,10 @@ fn built_from_damaged_numbers_it_is_still_a_histogram() {
     let (lower, upper) = (Schema::MONITOR.lower(400), Schema::MONITOR.upper(400));
     let crossed = build(&[(400, 3)], 0, lower + 9, lower + 2);
     assert_eq!(crossed.quantile(0.5).map(|q| (q.lo, q.hi)), Some((lower + 9, lower + 9)));
+    for index in 0..Schema::MONITOR.buckets() {
+        let one = build(&[(index, 1)], 0, 0, u64::MAX);
+        assert!(one.quantile(0.5).is_some() && one.min() <= one.max(), "{index}");
+    }
     let mut twice = build(&[(400, u64::MAX)], 0, 0, u64::MAX);
     assert_eq!((twice.min(), twice.max()), (Some(lower), Some(upper)));
     for _ in 0..12 {
