@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use pulse_suite::History;
 use serde_json::Value;
 use support::{Outcome, calm, run_in, steady};
 
@@ -23,7 +24,7 @@ name = "health"
 group = "api"
 request = "GET /health"
 samples = 60
-max_samples = 60
+max_duration = "3s"
 targets = ["errors = 0"]
 
 [[test]]
@@ -137,15 +138,64 @@ fn what_cannot_be_compared_says_so() {
         .unwrap();
     run_in(at, &["test", "other.toml", "-k", "job", "--save-baseline", "job.json"]).expect(0);
     run_in(at, &["compare", "all.json", "job.json"]).expect(2).says(&["have no case in common"]);
+    // Each holds a single case, which is no reason to take one for the other.
+    run_in(at, &["compare", "a.json", "b.json"]).expect(2).says(&["api::health against command"]);
+    let other = run_in(at, &["test", "suite.toml", "-k", "command", "--baseline", "a.json"]).expect(2);
+    other.says(&[
+        "none of the selected cases is in the baseline a.json",
+        "it has api::health, selected are command",
+    ]);
     let outcome = run_in(at, &["compare", "all.json", "b.json"]);
     assert!(outcome.stdout.contains("only in all.json: api::health"), "{outcome:?}");
+}
+
+/// Repetitions have ids of their own, and are compared with the case that was not repeated.
+#[test]
+fn repetitions_are_compared_with_the_case_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("suite.toml"), SUITE).unwrap();
+    tested(at, 20, &["--save-baseline", "both.json"]).expect(0);
+    let repeated = tested(at, 60, &["--repeat", "2", "-k", "health", "--baseline", "both.json"]).expect(97);
+    for id in ["api::health#1", "api::health#2"] {
+        assert!(repeated.stdout.contains(&format!("REGRESSION  {id}  p50 ")), "{}", repeated.stdout);
+    }
+    assert!(!repeated.stdout.contains("not in the baseline"), "{}", repeated.stdout);
+}
+
+/// Four runs of `true` take milliseconds, and the next four may take twice as long.
+#[test]
+fn a_short_case_raises_no_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let suite = |command: &str| {
+        format!(
+            "[[test]]\nname = \"job\"\ncommand = \"{command}\"\nrounds = 4\nmax_samples = 4\ntargets = [\"errors = 0\"]\n"
+        )
+    };
+    fs::write(at.join("suite.toml"), suite("true")).unwrap();
+    run_in(at, &["test", "suite.toml", "--save-baseline", "quick.json"]).expect(0);
+    fs::write(at.join("suite.toml"), suite("sleep 0.05")).unwrap();
+    let slower = run_in(at, &["test", "suite.toml", "--baseline", "quick.json"]).expect(0);
+    assert!(!slower.stdout.contains("REGRESSION"), "{}", slower.stdout);
+    assert!(slower.stdout.contains("too few to know how its figures scatter"), "{}", slower.stdout);
 }
 
 #[test]
 fn the_history_lists_runs_and_draws_trends() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    run_in(at, &["history"]).expect(2).says(&["there is no history .pulse/history.db"]);
+    let nothing: [&[&str]; 3] = [&["history"], &["history", "api"], &["history", "--changes"]];
+    for arguments in nothing {
+        run_in(at, arguments)
+            .expect(2)
+            .says(&["there is no history .pulse/history.db", "`pulse test` adds runs"]);
+    }
+    History::open(&at.join("empty.db")).unwrap();
+    for arguments in nothing {
+        let arguments = [arguments, &["--history", "empty.db"]].concat();
+        run_in(at, &arguments).expect(2).says(&["the history empty.db is empty", "`pulse test` adds runs"]);
+    }
     fs::write(at.join("suite.toml"), SUITE).unwrap();
     tested(at, 2, &["--no-history"]);
     assert!(!at.join(".pulse").exists());
@@ -161,7 +211,15 @@ fn the_history_lists_runs_and_draws_trends() {
     assert!(trend.starts_with("api::health\n") && trend.contains("  p95 "), "{trend}");
     assert!(trend.contains('▁') || trend.contains('_'), "{trend}");
     let changes = run_in(at, &["history", "--changes"]).expect(0).stdout;
-    assert!(!changes.is_empty());
+    assert!(!changes.is_empty() && !changes.contains("commit -"), "{changes}");
+    // Another load is no change of the service, but is named.
+    let faster = SUITE.replace("samples = 60\nmax_duration = \"3s\"", "rate = 50\nduration = \"2s\"");
+    fs::write(at.join("suite.toml"), faster).unwrap();
+    tested(at, 2, &["-k", "health"]);
+    let changes = run_in(at, &["history", "--changes"]).expect(0).stdout;
+    let plan = changes.lines().find(|line| line.trim_start().starts_with("plan ")).unwrap();
+    assert!(plan.contains("closed, 1 user") && plan.contains("→") && plan.contains("50 "), "{plan}");
+    assert!(plan.contains("with run 4 (") && plan.contains("are not compared"), "{plan}");
     run_in(at, &["history", "nope"]).expect(2).says(&["no case whose id begins with `nope`", "api::health"]);
     fs::write(at.join("text.db"), "this is not a database, and long enough to be read as one").unwrap();
     run_in(at, &["history", "--history", "text.db"]).expect(2);

@@ -2,6 +2,7 @@
 
 use pulse_model::Verdict;
 
+use crate::compare::Precision;
 use crate::selection::Selection;
 
 /// The most repetitions of each case.
@@ -22,7 +23,7 @@ pub enum WhenInconclusive {
 }
 
 /// How suites are run. The default runs everything once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOptions {
     /// Which cases.
     pub selection: Selection,
@@ -36,6 +37,9 @@ pub struct RunOptions {
     pub inconclusive: WhenInconclusive,
     /// Whether cases end as soon as they have their least number of samples, decided or not.
     pub quick: bool,
+    /// How well figures shall be known before a case passes, because the run is a baseline or compared with one; `None` where
+    /// only the targets count. A quick run does not wait for it.
+    pub precision: Option<Precision>,
 }
 
 impl RunOptions {

@@ -194,8 +194,13 @@ impl Runner<'_> {
         } else {
             Err("the case does not use the service".to_owned())
         };
-        let surroundings =
-            Surroundings { service: &suite.service.url, process, stop: self.stop, quick: self.options.quick };
+        let surroundings = Surroundings {
+            service: &suite.service.url,
+            process,
+            stop: self.stop,
+            quick: self.options.quick,
+            precision: self.options.precision,
+        };
         let events = &mut *self.events;
         let mut tell = |event| events(SuiteEvent::CaseProgress(Box::new(event)));
         let mut outcome = run_case(case, &surroundings, &mut tell);

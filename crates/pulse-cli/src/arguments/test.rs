@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_plan::{LoadOptions, Overrides, ServiceOptions};
-use pulse_suite::{Expression, History, MAX_REPEAT, MAX_RETRIES, RunOptions, Selection};
+use pulse_suite::{Expression, History, MAX_REPEAT, MAX_RETRIES, Precision, RunOptions, Selection};
 
 use super::WhenInconclusive;
 use crate::problem::Problem;
@@ -124,6 +124,8 @@ impl TestArguments {
             retries: self.retries,
             inconclusive: self.inconclusive.into(),
             quick: self.quick,
+            precision: (self.baseline.is_some() || self.save_baseline.is_some())
+                .then_some(Precision { min_effect: self.min_effect }),
         }
     }
 }

@@ -3,5 +3,6 @@
 mod bench;
 mod faults;
 mod kinds;
+mod precision;
 mod service;
 mod verdicts;
