@@ -19,7 +19,8 @@ name = "quick"
 request = "GET /health"
 users = 20
 pace = 0
-duration = "2s"
+duration = "4s"
+max_duration = "4s"
 targets = ["p50 < 150ms", "p50 < 20s", "errors = 0"]
 
 [[test]]

@@ -6,3 +6,4 @@ mod kinds;
 mod precision;
 mod service;
 mod verdicts;
+mod websocket;

@@ -77,6 +77,37 @@ fn a_service_is_started_watched_and_stopped() {
     TcpListener::bind(address).unwrap();
 }
 
+/// A member of the service's group that ignores SIGTERM: it must not outlive the suite, whether its leader ends when it is
+/// asked to or had ended before.
+#[test]
+fn nothing_of_a_service_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, leader) in [("asked", "wait"), ("ended", "sleep 1")] {
+        let file = folder.path().join(name);
+        let server = pulse_testkit::QueueServer::start(pulse_testkit::Law::new(
+            pulse_testkit::Discipline::Parallel,
+            pulse_testkit::ServiceLaw::Fixed(std::time::Duration::from_millis(1)),
+        ));
+        // The loop ignores the signal, and so do the sleeps that it starts.
+        let stubborn = "(trap '' TERM; while :; do sleep 0.1; done) & echo $! >";
+        let start = format!("{stubborn} '{}'; {leader}", file.display());
+        let case =
+            "[[test]]\nname = \"a\"\nrequest = \"POST /\"\nduration = \"2s\"\ntargets = [\"errors = 0\"]\n";
+        let text = format!("[service]\nurl = \"URL\"\nstart = {start:?}\n{case}");
+        let summary = run(&suite(&text, &server.url()));
+        let pid = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name}: {summary:#?}"));
+        let cmdline = std::path::Path::new("/proc").join(pid.trim()).join("cmdline");
+        // One that has ended and is not waited for has no command line.
+        let is_alive = || std::fs::read(&cmdline).is_ok_and(|line| !line.is_empty());
+        // A killed process is gone as soon as whoever inherited it has noticed.
+        let begin = std::time::Instant::now();
+        while is_alive() && begin.elapsed() < std::time::Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        assert!(!is_alive(), "{name}: process {pid} is left");
+    }
+}
+
 #[test]
 fn a_service_that_ends_in_the_middle_is_red_and_started_again() {
     let summary = run(&with_service(60, TWO));
