@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use pulse_model::{Effect, Summary, TargetResult, ValidityState, Verdict};
+use pulse_model::{Effect, Finding, RunInfo, Severity, Summary, TargetResult, ValidityState, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use crate::claim::Claim;
@@ -37,7 +37,7 @@ impl Reporter for JUnit {
         } else {
             let mut cases: Vec<_> = summary.targets.iter().map(target).collect();
             cases.push(validity(summary));
-            report.add_test_suite(test_suite(&name, summary, Duration::from(summary.elapsed), cases));
+            report.add_test_suite(test_suite(&name, &summary.run, Duration::from(summary.elapsed), cases));
         }
         let text = report.to_string().map_err(io::Error::other)?;
         out.write_all(text.as_bytes())
@@ -45,15 +45,18 @@ impl Reporter for JUnit {
 }
 
 /// Test cases under what they have in common.
-fn test_suite(name: &str, summary: &Summary, elapsed: Duration, cases: Vec<TestCase>) -> TestSuite {
-    let run = &summary.run;
+fn test_suite(name: &str, run: &RunInfo, elapsed: Duration, cases: Vec<TestCase>) -> TestSuite {
     let mut suite = TestSuite::new(name);
     suite.timestamp = run.started.parse().ok();
     suite.set_time(elapsed);
-    for (property, value) in
-        [("service", run.service.clone()), ("seed", run.seed.to_string()), ("pulse", run.version.clone())]
-    {
-        suite.add_property(Property::new(property, printable(&value)));
+    // Only a load has a seed; programs and statements are not chosen at random.
+    let seed = (!run.scenarios.is_empty()).then(|| run.seed.to_string());
+    let properties =
+        [("service", Some(run.service.clone())), ("seed", seed), ("pulse", Some(run.version.clone()))];
+    for (property, value) in properties {
+        if let Some(value) = value {
+            suite.add_property(Property::new(property, printable(&value)));
+        }
     }
     for scenario in &run.scenarios {
         suite.add_property(Property::new("load", printable(&scenario.load)));
@@ -64,18 +67,23 @@ fn test_suite(name: &str, summary: &Summary, elapsed: Duration, cases: Vec<TestC
 
 /// The cases by group, in the order in which the groups first appear.
 fn groups(suite: &Suite<'_>) -> Vec<TestSuite> {
-    let mut groups: Vec<(String, Duration, Vec<TestCase>)> = Vec::new();
+    let mut groups: Vec<(String, &RunInfo, Duration, Vec<TestCase>)> = Vec::new();
     for case in &suite.cases {
+        let run = &case.summary.run;
         let file = || case.place().map(|(file, _)| file);
         let name = case.group().or_else(file).unwrap_or_else(|| CLASS.to_owned());
         let elapsed = Duration::from(case.summary.elapsed);
         let of_case = suite_case(case, &name);
         match groups.iter_mut().find(|(other, ..)| *other == name) {
-            Some((_, time, cases)) => {
+            Some((_, first, time, cases)) => {
+                // A skipped case knows nothing of the run, and a command has no load.
+                if first.scenarios.is_empty() {
+                    *first = run;
+                }
                 *time = time.saturating_add(elapsed);
                 cases.push(of_case);
             }
-            None => groups.push((name, elapsed, vec![of_case])),
+            None => groups.push((name, run, elapsed, vec![of_case])),
         }
     }
     // A file without any test case would be green.
@@ -89,10 +97,19 @@ fn groups(suite: &Suite<'_>) -> Vec<TestSuite> {
         whole.push(validity(suite.summary));
     }
     if !whole.is_empty() {
-        groups.push((CLASS.to_owned(), Duration::ZERO, whole));
+        groups.push((CLASS.to_owned(), &suite.summary.run, Duration::ZERO, whole));
     }
-    let suites = groups.into_iter();
-    suites.map(|(name, elapsed, cases)| test_suite(&name, suite.summary, elapsed, cases)).collect()
+    let of_whole = &suite.summary.run;
+    let suites = groups.into_iter().map(|(name, run, elapsed, cases)| {
+        let run = RunInfo {
+            started: of_whole.started.clone(),
+            version: of_whole.version.clone(),
+            service: if run.service.is_empty() { of_whole.service.clone() } else { run.service.clone() },
+            ..run.clone()
+        };
+        test_suite(&name, &run, elapsed, cases)
+    });
+    suites.collect()
 }
 
 fn suite_case(case: &Case<'_>, class: &str) -> TestCase {
@@ -134,8 +151,8 @@ fn status(case: &Case<'_>) -> TestCaseStatus {
     };
     let invalid = case.summary.validity.state == ValidityState::Invalid;
     match case.outcome {
-        Outcome::Failed => listed(NonSuccessKind::Failure, "target missed", case, &of(Verdict::Fail)),
-        Outcome::NoData => listed(NonSuccessKind::Error, "no data", case, &of(Verdict::NoData)),
+        Outcome::Failed => listed(NonSuccessKind::Failure, "target missed", case, of(Verdict::Fail)),
+        Outcome::NoData => listed(NonSuccessKind::Error, "no data", case, of(Verdict::NoData)),
         Outcome::Skipped => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(case.skipped().unwrap_or_default()).set_type("skipped");
@@ -153,8 +170,14 @@ fn status(case: &Case<'_>) -> TestCaseStatus {
     }
 }
 
-/// The first message as such, since that is what most systems show, and all of them as text.
-fn listed(kind: NonSuccessKind, class: &str, case: &Case<'_>, messages: &[String]) -> TestCaseStatus {
+/// The first message as such, since that is what most systems show, and all of them as text. What made targets miss, or left
+/// them without data, comes first and names the kind of failure.
+fn listed(kind: NonSuccessKind, class: &str, case: &Case<'_>, targets: Vec<String>) -> TestCaseStatus {
+    let causes = || case.summary.findings.iter().filter(|finding| is_cause(finding, case.outcome));
+    let kind_of_cause = causes().next().map(|finding| finding.code.replace('_', " "));
+    let class = kind_of_cause.as_deref().unwrap_or(class);
+    let messages = causes().map(|finding| printable(&finding.message).into_owned());
+    let messages: Vec<String> = messages.chain(targets).collect();
     let Some(first) = messages.first() else {
         return failure(kind, class, &gist(case));
     };
@@ -166,6 +189,12 @@ fn listed(kind: NonSuccessKind, class: &str, case: &Case<'_>, messages: &[String
     let place = case.place().map_or_else(String::new, |(file, line)| format!("\n{file}:{line}"));
     status.set_description(format!("{}{place}", messages.join("\n")));
     status
+}
+
+/// Whether a finding says why targets are not met: the service has ended, or nothing could be measured.
+fn is_cause(finding: &Finding, outcome: Outcome) -> bool {
+    let has_ended = ["service_ended", "process_ended"].contains(&finding.code.as_str());
+    finding.severity == Severity::Problem && (has_ended || outcome == Outcome::NoData)
 }
 
 /// The status with the attempts before the last one, of which no more is known than that they did not pass.
@@ -288,6 +317,34 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("<rerunFailure").count(), ATTEMPTS as usize);
+    }
+
+    #[test]
+    fn the_cause_comes_before_the_targets_that_it_made_miss() {
+        let mut case = canonical_suite::failing("api", "dies");
+        case.findings[0].code = "service_ended".into();
+        case.findings[0].message = "the service ended in the middle of the case (signal 9)".into();
+        let text = canonical::rendered(&JUnit, &canonical_suite::of(vec![case]));
+        let failure = "<failure message=\"the service ended in the middle of the case (signal 9) (and 2 more)\" \
+                       type=\"service ended\">the service ended in the middle of the case (signal 9)\nmeasured 73.10ms";
+        assert!(text.contains(failure), "{text}");
+        readers::xmllint("junit.xsd", &text);
+    }
+
+    #[test]
+    fn the_seed_is_that_of_the_loads() {
+        let seed = |cases: Vec<Summary>| {
+            let mut summary = canonical_suite::of(cases);
+            summary.run.seed = 0;
+            let text = canonical::rendered(&JUnit, &summary);
+            let (_, rest) = text.split_once("name=\"seed\" value=\"")?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        let load = canonical_suite::passing("api", "load");
+        let mut command = canonical_suite::passing("api", "command");
+        command.run.scenarios.clear();
+        assert_eq!(seed(vec![command.clone()]), None);
+        assert_eq!(seed(vec![command, load]).as_deref(), Some("42"));
     }
 
     #[test]

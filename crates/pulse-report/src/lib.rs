@@ -43,6 +43,7 @@ mod json_case;
 mod json_document;
 mod json_service;
 mod junit;
+mod likenesses;
 mod markdown;
 mod markdown_page;
 mod measures;

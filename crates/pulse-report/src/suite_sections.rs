@@ -1,10 +1,12 @@
 //! What the text report of a suite says between the lines of its cases and the summary line.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use pulse_model::{Effect, Finding, Severity};
+use pulse_model::{Effect, Finding, Severity, ValidityReason};
 
 use crate::figures::Figures;
+use crate::likenesses::Likeness;
 use crate::number::printable;
 use crate::suite::{Case, Outcome, Suite};
 use crate::suite_text::{Detail, target, tone};
@@ -12,6 +14,10 @@ use crate::table::{Column, Table};
 use crate::text::{Page, Tone};
 use crate::{changes, estimates, wording};
 
+/// Cases that are named behind a reason that concerns several.
+const NAMED_CASES: usize = 3;
+/// The reason of a suite that only says how many of its cases are disturbed.
+const COUNTED_CASES: &str = "cases";
 /// Error classes that are named for a case.
 const ERRORS: usize = 5;
 
@@ -25,7 +31,7 @@ pub(crate) fn all(page: &mut Page, suite: &Suite<'_>, detail: Detail) {
     section(page, "INCONCLUSIVE", with(|outcome| outcome == Outcome::Inconclusive));
     findings(page, suite);
     retried(page, suite);
-    estimates(page, suite);
+    estimates(page, suite, detail);
     changes(page, suite, detail);
     saved(page, suite);
 }
@@ -97,7 +103,11 @@ fn retried(page: &mut Page, suite: &Suite<'_>) {
     }
 }
 
-fn estimates(page: &mut Page, suite: &Suite<'_>) {
+/// What was worked out beside the targets. Where all is well nobody needs it, unless asked for.
+fn estimates(page: &mut Page, suite: &Suite<'_>, detail: Detail) {
+    let is_shown = |case: &&Case<'_>| {
+        detail == Detail::Verbose || !matches!(case.outcome, Outcome::Passed | Outcome::Skipped)
+    };
     let mut table = Table::new([
         ("case", Column::Name),
         ("estimate", Column::Label),
@@ -105,7 +115,7 @@ fn estimates(page: &mut Page, suite: &Suite<'_>) {
         ("95% interval", Column::Figure),
     ]);
     let mut rows = 0;
-    for case in &suite.cases {
+    for case in suite.cases.iter().filter(is_shown) {
         for (&estimate, measured) in &case.summary.estimates {
             rows += 1;
             table.row([
@@ -167,16 +177,64 @@ fn saved(page: &mut Page, suite: &Suite<'_>) {
     }
 }
 
-/// Why numbers cannot be trusted, by case.
-pub(crate) fn validity(page: &mut Page, suite: &Suite<'_>) {
-    let whole = crate::suite::is_suite(suite.summary).then_some((None, suite.summary));
-    let cases = suite.cases.iter().map(|case| (Some(case.id()), case.summary));
-    for (id, summary) in whole.into_iter().chain(cases) {
-        for reason in &summary.validity.reasons {
-            let word = wording::validity(reason.state).to_lowercase();
-            let word = page.toned(Tone::of_validity(reason.state), &word);
-            let id = id.as_ref().map_or_else(String::new, |id| format!("{id}: "));
-            page.wrapped(4, &format!("  {word}: {id}{}", printable(&reason.message)));
+/// Why numbers cannot be trusted: a line for each reason, with the cases that it concerns.
+pub(crate) fn validity(page: &mut Page, suite: &Suite<'_>, detail: Detail) {
+    let named = if detail == Detail::Verbose { usize::MAX } else { NAMED_CASES };
+    let doubts = Doubt::of_cases(suite);
+    let is_suite = crate::suite::is_suite(suite.summary);
+    // That of the whole often only counts the cases; where they speak for themselves, it has nothing to add.
+    let of_whole = suite.summary.validity.reasons.iter().filter(|_| is_suite);
+    let of_whole = of_whole.filter(|reason| doubts.is_empty() || reason.code != COUNTED_CASES);
+    let of_whole = of_whole.map(|reason| (reason.state, printable(&reason.message).into_owned()));
+    let of_cases = doubts.iter().map(|doubt| {
+        let cases = if is_suite { cases(&doubt.ids, named) } else { String::new() };
+        (doubt.reason.state, format!("{}{cases}", doubt.likeness.text()))
+    });
+    let mut lines: Vec<_> = of_whole.chain(of_cases).collect();
+    lines.sort_by_key(|(state, _)| Reverse(*state));
+    for (state, text) in lines {
+        let word = page.toned(Tone::of_validity(state), &wording::validity(state).to_lowercase());
+        page.wrapped(4, &format!("  {word}: {text}"));
+    }
+}
+
+/// A reason not to trust numbers, with the cases that have it; their sentences differ at most in their numbers.
+struct Doubt<'a> {
+    reason: &'a ValidityReason,
+    likeness: Likeness,
+    ids: Vec<String>,
+}
+
+impl<'a> Doubt<'a> {
+    fn of_cases(suite: &Suite<'a>) -> Vec<Self> {
+        let mut doubts: Vec<Self> = Vec::new();
+        for case in &suite.cases {
+            for reason in &case.summary.validity.reasons {
+                let likeness = Likeness::of(&printable(&reason.message));
+                let same = |doubt: &mut Self| {
+                    let is_same = (doubt.reason.state, &doubt.reason.code) == (reason.state, &reason.code);
+                    is_same && doubt.likeness.join(&likeness)
+                };
+                match doubts.iter_mut().position(same) {
+                    Some(at) => doubts[at].ids.push(case.id()),
+                    None => doubts.push(Self { reason, likeness, ids: vec![case.id()] }),
+                }
+            }
+        }
+        doubts.iter_mut().for_each(|doubt| doubt.ids.dedup());
+        doubts
+    }
+}
+
+/// ` (api::health)`, ` (12 cases: api::health, api::root, api::trades, …)`.
+fn cases(ids: &[String], named: usize) -> String {
+    match ids {
+        [] => String::new(),
+        [id] => format!(" ({id})"),
+        ids => {
+            let more = if ids.len() > named { ", …" } else { "" };
+            let shown = ids[..ids.len().min(named)].join(", ");
+            format!(" ({} cases: {shown}{more})", ids.len())
         }
     }
 }

@@ -138,9 +138,7 @@ fn summary_line(page: &mut Page, suite: &Suite<'_>, detail: Detail) {
     if !quiet || suite.validity != ValidityState::Valid {
         let word = page.toned(Tone::of_validity(suite.validity), wording::validity(suite.validity));
         page.row("Measurement", word);
-    }
-    if !quiet {
-        suite_sections::validity(page, suite);
+        suite_sections::validity(page, suite, detail);
     }
     if suite.cases.is_empty() {
         page.line("No cases were run: nothing was measured.");
@@ -161,6 +159,7 @@ mod tests {
     use super::*;
     use crate::canonical::rendered;
     use crate::canonical_suite;
+    use pulse_model::{Estimate, Measured, Validity, ValidityReason};
     use unicode_width::UnicodeWidthStr;
 
     #[test]
@@ -209,6 +208,55 @@ mod tests {
         let quiet = SuiteText { detail: Detail::Quiet, ..SuiteText::default() };
         let summary = canonical_suite::of(vec![canonical_suite::passing("api", "health"); 12]);
         assert_eq!(rendered(&quiet, &summary), "12 passed in 34.2s\n");
+    }
+
+    #[test]
+    fn a_reason_is_told_once_with_its_cases() {
+        let disturbed = |number: usize| {
+            let mut case = canonical_suite::passing("api", &format!("case {number}"));
+            case.validity = Validity::from_reasons(vec![ValidityReason {
+                code: "host_cpu".into(),
+                state: ValidityState::Suspect,
+                message: format!("all cores were busy {}% of the time", 96 + number),
+                at: None,
+            }]);
+            case
+        };
+        let mut summary = canonical_suite::of((1..=4).map(disturbed).collect());
+        summary.validity = Validity::from_reasons(vec![ValidityReason {
+            code: "cases".into(),
+            state: ValidityState::Suspect,
+            message: "4 cases are suspect".into(),
+            at: None,
+        }]);
+        let quiet = SuiteText { detail: Detail::Quiet, ..SuiteText::default() };
+        assert_eq!(
+            rendered(&quiet, &summary),
+            "Measurement: SUSPECT\n  suspect: all cores were busy 97–100% of the time (4 cases: api::case-1, \
+             api::case-2, api::case-3, …)\n4 passed in 34.2s\n"
+        );
+        let verbose = SuiteText { detail: Detail::Verbose, ..SuiteText::default() };
+        assert!(
+            rendered(&verbose, &summary)
+                .contains("(4 cases: api::case-1, api::case-2, api::case-3, api::case-4)")
+        );
+    }
+
+    #[test]
+    fn estimates_of_what_passed_are_for_those_who_ask() {
+        let mut passed = canonical_suite::passing("api", "fine");
+        passed.estimates.insert(Estimate::Cpu, Measured { value: 0.4, lo: 0.4, hi: 0.4, samples: 9 });
+        let mut failed = canonical_suite::failing("api", "slow");
+        failed.estimates.clone_from(&passed.estimates);
+        let text = |cases: Vec<Summary>, detail| {
+            rendered(&SuiteText { detail, ..SuiteText::default() }, &canonical_suite::of(cases))
+        };
+        assert!(!text(vec![passed.clone()], Detail::Usual).contains("ESTIMATES"));
+        let mixed = text(vec![passed.clone(), failed], Detail::Usual);
+        let (_, estimates) = mixed.split_once("ESTIMATES").unwrap();
+        let (estimates, _) = estimates.split_once("\n\n").unwrap();
+        assert!(estimates.contains("api::slow  CPU share") && !estimates.contains("api::fine"), "{mixed}");
+        assert!(text(vec![passed], Detail::Verbose).contains("api::fine  CPU share"));
     }
 
     #[test]
