@@ -25,12 +25,14 @@ fn add(word: &AtomicU64, n: u64, order: Ordering) {
 
 /// A number of events.
 #[repr(C)]
+#[derive(Default)]
 pub(crate) struct CounterCell {
     count: AtomicU64,
 }
 
 /// Hits and misses.
 #[repr(C)]
+#[derive(Default)]
 pub(crate) struct RateCell {
     hits: AtomicU64,
     misses: AtomicU64,
@@ -38,6 +40,7 @@ pub(crate) struct RateCell {
 
 /// What a trend has besides its buckets.
 #[repr(C)]
+#[derive(Default)]
 pub(crate) struct TrendCell {
     zeros: AtomicU64,
     sum: AtomicU64,
@@ -49,12 +52,14 @@ pub(crate) struct TrendCell {
 
 /// The buckets of one octave of a trend.
 #[repr(C)]
+#[derive(Default)]
 pub(crate) struct PageCell {
     buckets: [AtomicU64; PAGE_BUCKETS],
 }
 
 /// Extremes of the values recorded in one epoch.
 #[repr(C)]
+#[derive(Default)]
 struct EpochCell {
     /// The epoch plus one; 0 while there is none and while the pair is being replaced.
     tag: AtomicU64,

@@ -12,6 +12,8 @@ use crate::dropped::Dropped;
 use crate::entry::{Entry, Space};
 use crate::hot;
 use crate::layout::{Kind, OVERFLOW_ROOM};
+#[cfg(feature = "trend")]
+use crate::leak::{LeakTrend, MemoryWatch};
 use crate::name_table::NameTable;
 use crate::names;
 use crate::reading::{self, Reader};
@@ -70,13 +72,22 @@ struct Windows {
     reader: Reader,
     window: Window,
     probe: ResourceProbe,
+    #[cfg(feature = "trend")]
+    memory: MemoryWatch,
 }
 
 impl Windows {
     fn new(key: u64, region: &Region, backing: &Backing, now: Nanos) -> Self {
         let mut reader = Reader::default();
         let totals = reader.read(region, &backing.live_slots(region), now);
-        Self { key, reader, window: Window::new(now, &totals, MEMORY_BYTES), probe: ResourceProbe::default() }
+        Self {
+            key,
+            reader,
+            window: Window::new(now, &totals, MEMORY_BYTES),
+            probe: ResourceProbe::default(),
+            #[cfg(feature = "trend")]
+            memory: MemoryWatch::default(),
+        }
     }
 }
 
@@ -321,9 +332,10 @@ impl Core {
         registry.slot = Some(slot);
         self.slot.store(slot + 1, Ordering::Relaxed);
         if let Some(program) = registry.backing.other_program(&self.region) {
-            registry
-                .warnings
-                .add(format!("{program} records into the same group: its figures and ours are added up"));
+            self.warn(
+                registry,
+                format!("{program} records into the same group: its figures and ours are added up"),
+            );
         }
         Ok(slot)
     }
@@ -350,7 +362,10 @@ impl Core {
             act(self.region.slot_word(slot, number.into()).ok_or(Dropped::Series)?);
             Ok(())
         });
-        if let Err(reason) = done {
+        // Pulse's own figures of the process are tried again every second; only what the service says is missed.
+        if let Err(reason) = done
+            && !entry.space.is_uncapped()
+        {
             self.count_dropped(reason);
         }
     }
@@ -400,6 +415,8 @@ impl Core {
         self.region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
         let totals = windows.reader.read(&self.region, &live, now);
         windows.window.advance(now, &totals);
+        #[cfg(feature = "trend")]
+        windows.memory.look(now, &totals);
         (now, totals)
     }
 
@@ -416,6 +433,14 @@ impl Core {
 
     fn region_is_private(&self) -> bool {
         self.local(|registry| registry.backing.is_private())
+    }
+
+    /// The trend of memory so far.
+    #[cfg(feature = "trend")]
+    pub(crate) fn leak_trend(&self) -> Option<LeakTrend> {
+        let _all = reading::lock_all();
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.memory.trend()
     }
 
     /// The processes that record.

@@ -14,7 +14,7 @@ fn monitor() -> Monitor {
 }
 
 fn series(text: &str) -> Series {
-    text.parse().unwrap()
+    text.parse().expect("the tests write series well")
 }
 
 fn trend(snapshot: &Snapshot, text: &str) -> Histogram {
