@@ -15,6 +15,8 @@ mod group;
 mod group_file;
 mod hot;
 mod layout;
+#[cfg(feature = "trend")]
+mod leak;
 mod liveness;
 mod lock_file;
 mod mapping;
@@ -48,6 +50,8 @@ pub use config::{Config, Group};
 pub use custom::{Cache, Counter, Pool, RunningTimer, Timer};
 pub use endpoint::{Endpoint, RequestTimer};
 pub use global::{get_monitor, record_cache_hit, record_cache_miss, record_db_query, record_request};
+#[cfg(feature = "trend")]
+pub use leak::{LeakSettings, LeakTrend, LeakWatch};
 pub use monitor::Monitor;
 pub use process::{Activity, ListenerError, Process, Usage, cpu_percent, memory_limit_bytes};
 #[cfg(feature = "export")]

@@ -175,6 +175,13 @@ impl Monitor {
         })
     }
 
+    /// Whether memory grows with time and with requests: of all workers, as long as this process and its fellows have been
+    /// running. `None` in the first minutes.
+    #[cfg(feature = "trend")]
+    pub fn leak_trend(&self) -> Option<crate::LeakTrend> {
+        self.core.leak_trend()
+    }
+
     /// The slowest statements, without their values, the one that took most time first; of all workers.
     pub fn slow_queries(&self) -> Vec<SlowQuery> {
         self.core.region().slow_queries().map(SlowQueryTable::list).unwrap_or_default()

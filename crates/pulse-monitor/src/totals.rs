@@ -87,7 +87,7 @@ impl Default for TrendTotal {
 
 impl TrendTotal {
     /// Number of values: what the buckets hold, so that it always agrees with them.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "trend"))]
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().fold(self.zeros, |sum, (_, count)| sum.saturating_add(*count))
     }

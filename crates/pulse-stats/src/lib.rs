@@ -7,7 +7,7 @@
 //! - *Is it another?* [`compare_intervals`] for two runs; [`mann_whitney`] and [`hodges_lehmann`] for independent samples,
 //!   [`pseudo_median`] for pairs; [`benjamini_hochberg`] for many answers at once; [`EDivisive`] for a history.
 //! - *Is it steady?* [`warm_up`], [`stationarity`], [`shift`](shift()), [`mann_kendall`], [`theil_sen`], [`leak_slope`],
-//!   [`exponential_gaps`], [`autocorrelation`](autocorrelation()).
+//!   [`growth`](growth()), [`exponential_gaps`], [`autocorrelation`](autocorrelation()).
 //! - *Where does it end?* [`Scalability`].
 //!
 //! An [`Estimate`] is a value with its interval. Input that allows no answer (too few values, NaN, all equal) gives `None`
@@ -34,6 +34,7 @@ mod bootstrap;
 mod e_divisive;
 mod estimate;
 mod five_numbers;
+mod growth;
 mod hodges_lehmann;
 mod interval;
 mod judgement;
@@ -66,6 +67,7 @@ pub use bootstrap::Bootstrap;
 pub use e_divisive::{ChangePoint, EDivisive};
 pub use estimate::Estimate;
 pub use five_numbers::FiveNumbers;
+pub use growth::growth;
 pub use hodges_lehmann::hodges_lehmann;
 pub use interval::{CONFIDENCE, mean_interval, quantile_interval, quantile_ranks};
 pub use judgement::{judge, judge_at, judge_over, quantile_bounds_over};
