@@ -14,7 +14,7 @@ fn record(folder: &Path, file: &str, answer_ms: u64) {
     let server = steady(answer_ms);
     let url = server.url();
     let flags =
-        ["load", &url, "--users", "4", "--pace", "10", "--duration", "3", "--quiet", "--record", file];
+        ["load", &url, "--users", "4", "--pace", "10", "--duration", "9", "--quiet", "--record", file];
     calm(|| run_in(folder, &flags)).expect(0);
 }
 
@@ -44,8 +44,10 @@ fn tested(folder: &Path, answer_ms: u64, flags: &[&str]) -> Outcome {
 #[test]
 fn recordings_are_compared() {
     let folder = tempfile::tempdir().unwrap();
-    record(folder.path(), "a.pulse", 30);
-    record(folder.path(), "b.pulse", 60);
+    std::thread::scope(|scope| {
+        scope.spawn(|| record(folder.path(), "a.pulse", 30));
+        scope.spawn(|| record(folder.path(), "b.pulse", 60));
+    });
     let same = run_in(folder.path(), &["compare", "a.pulse", "a.pulse"]).expect(0);
     assert!(same.stdout.contains("0 regressed, 0 improved"), "{}", same.stdout);
     let slower = run_in(folder.path(), &["compare", "a.pulse", "b.pulse"]).expect(97);

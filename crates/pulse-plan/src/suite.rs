@@ -92,6 +92,9 @@ pub struct CaseLimits {
     /// With so many the case ends, once `min_duration` is over; at least `min_samples`, and `u64::MAX` when only time
     /// ends the case.
     pub max_samples: u64,
+    /// The same for a case that is compared with a baseline, or is to be one: what the file says, else `u64::MAX`, since only
+    /// time shall end such a case before its figures are known.
+    pub max_samples_compared: u64,
     /// Time before which nothing passes, counted from the first batch: the duration that a load was given.
     pub min_duration: Nanos,
     /// When the case ends, decided or not, counted from the first batch; at least `min_duration`. Requests that are

@@ -40,10 +40,12 @@ fn budget(plan: &Plan) -> Budget {
     *plan.scenarios[0].load.budget()
 }
 
-/// Samples at least and at most, seconds at least and at most.
+/// Samples at least and at most, seconds at least and at most. Where the file names the most samples, the case has no least time
+/// and keeps them when it is compared.
 fn limits(min_samples: u64, max_samples: u64, least: u64, seconds: u64) -> CaseLimits {
     let (min_duration, max_duration) = (Nanos::from_secs(least), Nanos::from_secs(seconds));
-    CaseLimits { min_samples, max_samples, min_duration, max_duration }
+    let max_samples_compared = if least == 0 { max_samples } else { u64::MAX };
+    CaseLimits { min_samples, max_samples, max_samples_compared, min_duration, max_duration }
 }
 
 #[test]

@@ -42,6 +42,9 @@ impl Surroundings<'_> {
     /// How much the case may measure.
     fn limits(&self, case: &Case) -> CaseLimits {
         let mut limits = case.limits;
+        if self.precision.is_some() {
+            limits.max_samples = limits.max_samples_compared;
+        }
         if self.quick && limits.min_samples != u64::MAX {
             limits.max_samples = limits.min_samples;
             limits.min_duration = Nanos::ZERO;

@@ -198,6 +198,7 @@ mod tests {
     const LIMITS: CaseLimits = CaseLimits {
         min_samples: 100,
         max_samples: 1000,
+        max_samples_compared: 1000,
         min_duration: Nanos::from_secs(1),
         max_duration: Nanos::from_secs(10),
     };

@@ -181,12 +181,14 @@ fn kinds(min_samples: u64) -> [(&'static str, CaseLimits); 2] {
     let counted = CaseLimits {
         min_samples,
         max_samples: min_samples * 10,
+        max_samples_compared: u64::MAX,
         min_duration: seconds(1),
         max_duration: seconds(30),
     };
     let timed = CaseLimits {
         min_samples,
         max_samples: u64::MAX,
+        max_samples_compared: u64::MAX,
         min_duration: seconds(5),
         max_duration: seconds(15),
     };

@@ -2,44 +2,42 @@
 
 use std::time::Duration;
 
-use pulse_model::{Snapshot, Verdict};
-use pulse_suite::{Precision, RunOptions, SuiteEvent};
+use pulse_model::{Nanos, Summary, Verdict};
+use pulse_suite::{Precision, RunOptions};
 use pulse_testkit::{Discipline, Law, QueueServer, ServiceLaw};
 
 use crate::bench::{run_with, suite_at};
 
-/// Requests, verdict, and whether the figures were known in the end.
-fn outcome(url: &str, max_duration: &str, precision: Option<Precision>) -> (u64, Option<Verdict>, bool) {
+/// A case whose targets are decided at the first look.
+fn outcome(url: &str, limit: &str, min_effect: Option<f64>) -> Summary {
     let case = format!(
-        "[[test]]\nname = \"scattering\"\nrequest = \"GET /\"\nsamples = 50\nmax_samples = 1000000\n\
-         max_duration = \"{max_duration}\"\ntargets = [\"p50 < 10s\", \"errors = 0\"]\n"
+        "[[test]]\nname = \"scattering\"\nrequest = \"GET /\"\nsamples = 20\n{limit}\n\
+         targets = [\"p50 < 10s\", \"errors = 0\"]\n"
     );
-    let suite = suite_at(url, &case);
-    let (summary, events) = run_with(&suite, &RunOptions { precision, ..RunOptions::default() }).unwrap();
-    let intervals: Vec<Snapshot> = events
-        .into_iter()
-        .filter_map(|event| match event {
-            SuiteEvent::CaseFinished { intervals, .. } => Some(intervals),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let reached = Precision { min_effect: 0.1 }.is_reached(&intervals, &suite.cases[0].targets);
-    (summary.children[0].requests(), summary.children[0].verdict, reached)
+    let precision = min_effect.map(|min_effect| Precision { min_effect });
+    let options = RunOptions { precision, ..RunOptions::default() };
+    let (mut summary, _) = run_with(&suite_at(url, &case), &options).unwrap();
+    let child = summary.children.remove(0);
+    assert_eq!(child.verdict, Some(Verdict::Pass), "{limit} {min_effect:?}");
+    child
 }
 
+/// No amount of samples tells a change of nothing from chance: such a run is only ended by its budget. A change to the
+/// thousandfold is told as soon as anything is.
 #[test]
 fn a_run_that_is_compared_is_sampled_until_its_figures_are_known() {
     let times = [2, 8, 3, 7, 4, 6, 5].map(Duration::from_millis).to_vec();
     let server = QueueServer::start(Law::new(Discipline::Parallel, ServiceLaw::Table(times)));
-    let precision = Some(Precision { min_effect: 0.1 });
-    let (plain, verdict, _) = outcome(&server.url(), "60s", None);
-    assert_eq!(verdict, Some(Verdict::Pass));
-    // The targets are decided long before: what is left is for the comparison.
-    let (compared, verdict, reached) = outcome(&server.url(), "60s", precision);
-    assert_eq!((verdict, reached), (Some(Verdict::Pass), true));
-    assert!(compared > plain, "{compared} {plain}");
-    // A budget is a budget.
-    let (_, verdict, reached) = outcome(&server.url(), "1200ms", precision);
-    assert_eq!((verdict, reached), (Some(Verdict::Pass), false));
+    let of = |limit, min_effect| outcome(&server.url(), limit, min_effect);
+    let budget = Nanos::from_secs(4);
+    for min_effect in [None, Some(1e3)] {
+        let easy = of("max_duration = \"60s\"", min_effect);
+        assert!(easy.elapsed < Nanos::from_secs(60), "{min_effect:?}: {}", easy.elapsed);
+    }
+    // More samples than ten times the least, which is what a case has by default: time is what ends it.
+    let hard = of("max_duration = \"4s\"", Some(0.0));
+    assert!(hard.elapsed >= budget && hard.requests() > 200, "{} {}", hard.elapsed, hard.requests());
+    // Unless the file says how many samples there may be at most.
+    let capped = of("max_samples = 100\nmax_duration = \"60s\"", Some(0.0));
+    assert!((100..200).contains(&capped.requests()), "{}", capped.requests());
 }

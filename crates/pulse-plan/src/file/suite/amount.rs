@@ -108,6 +108,7 @@ impl Amount {
         CaseLimits {
             min_samples,
             max_samples: max.max(min_samples),
+            max_samples_compared: self.max_samples.map_or(u64::MAX, |max| max.max(min_samples)),
             min_duration: least.min(max_duration),
             max_duration,
         }
@@ -120,6 +121,7 @@ impl Amount {
         CaseLimits {
             min_samples: min_samples.min(max),
             max_samples: max,
+            max_samples_compared: max,
             min_duration: duration,
             max_duration: self.max_duration.unwrap_or_else(repeated).max(duration),
         }
@@ -130,6 +132,7 @@ impl Amount {
         CaseLimits {
             min_samples: u64::MAX,
             max_samples: u64::MAX,
+            max_samples_compared: u64::MAX,
             min_duration: duration,
             max_duration: duration,
         }
