@@ -332,7 +332,13 @@ fn cpu_percent(snapshot: &Snapshot) -> f64 {
         let counter = |name: &str| snapshot.counter(&Series::new(name).with(tag::WORKER, worker));
         share(counter(metric::PROCESS_CPU), counter(metric::PROCESS_WALL))
     };
-    100.0 * snapshot.tag_values(metric::PROCESS_CPU, tag::WORKER).into_iter().map(of_worker).sum::<f64>()
+    // From zero: the sum of no numbers is −0.0, which would be shown as such.
+    100.0
+        * snapshot
+            .tag_values(metric::PROCESS_CPU, tag::WORKER)
+            .into_iter()
+            .map(of_worker)
+            .fold(0.0, |a, b| a + b)
 }
 
 /// One of the figures of a pool.

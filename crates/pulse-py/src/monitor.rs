@@ -7,7 +7,6 @@ use pulse_monitor::{Config, Group, Monitor};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use serde_json::Value;
 
 use crate::arguments;
 use crate::endpoint_cache::{EndpointCache, NO_METHOD};
@@ -164,22 +163,22 @@ impl PerformanceMonitor {
 
     /// All figures of the last `window_size` seconds.
     pub(crate) fn get_summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &self.summary(py))
+        self.summary(py)
     }
 
     /// Requests per second.
     fn get_request_rate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/requests/rate_per_second")
+        self.part(py, &["requests", "rate_per_second"])
     }
 
     /// Share of failed requests, 0 to 1.
     fn get_error_rate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/requests/error_rate")
+        self.part(py, &["requests", "error_rate"])
     }
 
     /// Response times of all requests in milliseconds.
     fn get_response_time_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/response_times")
+        self.part(py, &["response_times"])
     }
 
     /// Figures by endpoint, or of one: empty where it had no request.
@@ -189,7 +188,7 @@ impl PerformanceMonitor {
         py: Python<'py>,
         endpoint: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let all = self.part(py, "/endpoints")?;
+        let all = self.part(py, &["endpoints"])?;
         match endpoint {
             None => Ok(all),
             Some(endpoint) => {
@@ -200,22 +199,22 @@ impl PerformanceMonitor {
 
     /// Hits and misses.
     fn get_cache_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/cache")
+        self.part(py, &["cache"])
     }
 
     /// Figures of database statements.
     fn get_database_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/database")
+        self.part(py, &["database"])
     }
 
     /// CPU time and memory of the processes.
     fn get_resource_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.part(py, "/resources")
+        self.part(py, &["resources"])
     }
 
     /// The slowest queries of this process with their text.
     fn slow_queries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &to_value(&py.detach(|| self.monitor.slow_queries())))
+        to_python(py, &py.detach(|| self.monitor.slow_queries()))
     }
 
     /// The processes that record into this monitor.
@@ -294,12 +293,12 @@ impl PerformanceMonitor {
         Ok(())
     }
 
-    fn summary(&self, py: Python<'_>) -> Value {
-        to_value(&py.detach(|| self.monitor.summary()))
+    fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &py.detach(|| self.monitor.summary()))
     }
 
-    fn part<'py>(&self, py: Python<'py>, pointer: &str) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, self.summary(py).pointer(pointer).unwrap_or(&Value::Null))
+    fn part<'py>(&self, py: Python<'py>, names: &[&str]) -> PyResult<Bound<'py, PyAny>> {
+        names.iter().try_fold(self.summary(py)?, |part, name| part.get_item(name))
     }
 }
 
@@ -324,9 +323,4 @@ fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
         return Err(PyValueError::new_err(format!("{name} is not a number of seconds")));
     }
     Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
-}
-
-fn to_value(value: &impl serde::Serialize) -> Value {
-    // Plain data with texts as keys: there is nothing that JSON has no form for.
-    serde_json::to_value(value).unwrap_or_default()
 }

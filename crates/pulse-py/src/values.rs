@@ -1,33 +1,12 @@
-//! JSON values as Python objects.
+//! Plain data as Python objects.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use serde_json::Value;
+use serde::Serialize;
 
-/// The same as `json.loads` would give.
-pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Null => py.None().into_bound(py),
-        Value::Bool(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(number), _) => number.into_pyobject(py)?.into_any(),
-            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
-            (None, None) => number.as_f64().into_pyobject(py)?,
-        },
-        Value::String(text) => text.into_pyobject(py)?.into_any(),
-        Value::Array(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(to_python(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Value::Object(entries) => {
-            let dict = PyDict::new(py);
-            for (key, entry) in entries {
-                dict.set_item(key, to_python(py, entry)?)?;
-            }
-            dict.into_any()
-        }
-    })
+/// The dictionaries, lists, numbers and texts that `json.loads` makes of it, in the order of its fields.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    // The data are structures of numbers with texts as keys: there is nothing that JSON has no form for.
+    let json = serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    py.import("json")?.call_method1("loads", (json,))
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -141,6 +143,43 @@ def test_the_time_of_background_work_is_left_out(monitor: PerformanceMonitor) ->
     drive(monitor, app)
     assert recorded == [1]
     assert monitor.get_summary()["requests"]["total"] == 1
+
+
+def test_a_request_that_its_scope_refers_to_is_collected(monitor: PerformanceMonitor) -> None:
+    """Frameworks put the request, and with it ``send``, into the scope."""
+
+    class Watched:
+        pass
+
+    watched: list[weakref.ref[Watched]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        marker = Watched()
+        watched.append(weakref.ref(marker))
+        scope.update(route=Route, send=send, marker=marker)
+        await send(START)
+        await send(LAST)
+
+    drive(monitor, app)
+    gc.collect()
+    assert watched[0]() is None
+
+
+def test_messages_that_are_not_as_they_should_be_are_the_server_s_business(
+    monitor: PerformanceMonitor,
+) -> None:
+    strange: list[Any] = [
+        None,
+        [],
+        {},
+        {"type": 7},
+        {"type": "http.response.start"},
+        {**START, "status": "200"},
+    ]
+    passed_on: list[Any] = []
+    drive(monitor, answers(*strange, LAST), on_send=passed_on.append)
+    assert passed_on == [*strange, LAST]
+    assert requests_by(monitor, "http_route", "http_response_status_code") == {("/route", None): 1}
 
 
 def test_a_route_that_breaks_names_nothing(monitor: PerformanceMonitor) -> None:
