@@ -11,12 +11,15 @@ mod stat;
 use std::collections::BTreeMap;
 use std::fs;
 
+use nix::sys::resource::{UsageWho, getrusage};
 use pulse_model::Nanos;
 
 pub use limit::memory_limit_bytes;
 pub use listener::ListenerError;
 use stat::{Stat, field_after, page_bytes};
 
+/// The most threads of a process whose switches are read.
+const MAX_THREADS: usize = 1024;
 /// The most processes of a family that are read; what is beyond is left out.
 const MAX_PROCESSES: usize = 1024;
 
@@ -128,11 +131,11 @@ impl Process {
         }
         let mut sum = Activity::default();
         for &pid in family {
-            let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-            let (status, io) = (read("status"), read("io"));
+            let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
             let number = |text: &str, field: &str| field_after(text, field).unwrap_or_default();
-            sum.voluntary_switches += number(&status, "voluntary_ctxt_switches:");
-            sum.involuntary_switches += number(&status, "nonvoluntary_ctxt_switches:");
+            let (voluntary, involuntary) = switches(pid);
+            sum.voluntary_switches += voluntary;
+            sum.involuntary_switches += involuntary;
             sum.read_bytes += number(&io, "read_bytes:");
             sum.written_bytes += number(&io, "write_bytes:");
         }
@@ -171,6 +174,23 @@ pub fn cpu_percent(from: (Nanos, Usage), to: (Nanos, Usage)) -> Option<f64> {
     // A family that loses a member may have used less than before.
     let used = to.1.cpu.since(from.1.cpu);
     (passed > Nanos::ZERO).then(|| 100.0 * used.0 as f64 / passed.0 as f64)
+}
+
+/// Voluntary and involuntary switches of all threads. The file `status` of a process is about its first thread alone; the system
+/// adds up only for the process itself, ended threads included. Of others, at most 1 024 threads are asked.
+fn switches(pid: u32) -> (u64, u64) {
+    if pid == std::process::id()
+        && let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF)
+    {
+        let count = |count: i64| count.unsigned_abs();
+        return (count(usage.voluntary_context_switches()), count(usage.involuntary_context_switches()));
+    }
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().take(MAX_THREADS);
+    threads.fold((0, 0), |(voluntary, involuntary), thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let number = |field| field_after(&status, field).unwrap_or_default();
+        (voluntary + number("voluntary_ctxt_switches:"), involuntary + number("nonvoluntary_ctxt_switches:"))
+    })
 }
 
 /// Open descriptors. Since Linux 6.2 the folder's size is their number, before it has to be counted.
@@ -239,6 +259,30 @@ mod tests {
         assert_eq!(process.activity(&[process.pid]), None);
         assert_eq!(process.proportional_bytes(&[process.pid]), None);
         assert_eq!(Process::with_pid(process.pid), None);
+    }
+
+    #[test]
+    fn switches_of_all_threads_count() {
+        let before = Process::current().unwrap().activity(&[std::process::id()]).unwrap();
+        // A thread that waits a hundred times for the other one.
+        let (ask, asked) = std::sync::mpsc::sync_channel::<()>(0);
+        let thread = std::thread::spawn(move || asked.iter().count());
+        (0..100).for_each(|_| ask.send(()).unwrap());
+        drop(ask);
+        assert_eq!(thread.join().unwrap(), 100);
+        let after = Process::current().unwrap().activity(&[std::process::id()]).unwrap();
+        assert!(after.voluntary_switches >= before.voluntary_switches + 50, "{before:?} {after:?}");
+        // From outside, thread by thread.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        use std::io::{Read as _, Write as _};
+        for _ in 0..20 {
+            child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        }
+        let (voluntary, involuntary) = switches(child.id());
+        assert!(voluntary + involuntary > 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
