@@ -46,6 +46,8 @@ fn what_cannot_be_searched_says_why() {
         (&["http://127.0.0.1:1", "--pace", "5"], 2, "--users"),
         (&["http://127.0.0.1:1", "--out", "junit=a.xml"], 2, "json=capacity.json"),
         (&["http://127.0.0.1:1", "--target", "p101 < 1s"], 2, "p99 < 150ms"),
+        (&["http://127.0.0.1:1", "--target", "memory_growth < 5MB"], 2, "has no `memory_growth`"),
+        (&["http://127.0.0.1:1", "--target", "checks = 100%"], 2, "no step has checks"),
         (&["http://127.0.0.1:1"], 3, "not reachable"),
     ] {
         run(&[&["capacity"], arguments].concat()).expect(code).says(&["error: ", said]);

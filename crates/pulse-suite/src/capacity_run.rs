@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
 use pulse_model::{
-    CaseInfo, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject, Summary,
-    Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict,
+    CaseInfo, Comparison, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject,
+    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric, tag,
 };
 use pulse_plan::{CaseLimits, Plan, Segment};
 use pulse_stats::{CONFIDENCE, Scalability, ScalabilityError};
 
+use crate::blocks::blocks;
 use crate::capacity::{CapacityEnd, CapacityMode, CapacitySearch, CapacityStep, StepOutcome};
 use crate::estimate_judgement::judge_measured;
-use crate::sampling::{Sampling, is_decided};
+use crate::sampling::{Reached, Sampling, is_decided};
+use crate::work::INTERVAL;
 
 /// A confirmation takes so many times as long as a step.
 const CONFIRMATION: u64 = 3;
@@ -27,6 +29,15 @@ const WARMUP_PART: u64 = 5;
 const DRAIN: Nanos = Nanos::from_secs(30);
 /// Share of the offered rate that is completed where no queue grows.
 const STEADY: f64 = 0.95;
+/// The times that every request has.
+const REQUEST_METRICS: [&str; 6] = [
+    metric::RESPONSE_TIME,
+    metric::SERVICE_TIME,
+    metric::ITERATION_TIME,
+    metric::CONNECT_TIME,
+    metric::START_LAG,
+    metric::DISPATCH_LAG,
+];
 /// The sign of a run that the service itself causes by answering too slowly.
 const DROPPED: &str = "offered_rate";
 
@@ -73,6 +84,8 @@ pub struct CapacityPoint {
     pub quantiles: [u64; 3],
     /// Share of failed requests.
     pub errors: f64,
+    /// Where the highest load is to be expected by what was measured; `None` where nothing says so.
+    pub expected: Option<f64>,
     /// Requests that were under way on average (throughput × mean service time: J. D. C. Little, 1961).
     pub in_flight: f64,
     /// The target that decided; `None` when nothing was measured.
@@ -99,6 +112,38 @@ pub struct CapacityResult {
     pub fit: Result<Scalability, ScalabilityError>,
     /// The tree: one child per step. Its verdict is about the search: a capacity was found, or not.
     pub summary: Summary,
+}
+
+/// Why the steps of a search cannot be judged by the targets of this plan; `None` when they can.
+///
+/// A step knows what its requests measured: times, errors, throughput, drops and checks. What a suite works out beside that
+/// (memory, CPU time) it does not.
+pub fn unjudgeable(plan: &Plan) -> Option<String> {
+    let steps = || plan.scenarios.iter().flat_map(|scenario| scenario.steps.iter());
+    let endpoints: Vec<&str> = steps().map(|step| &*step.name).collect();
+    plan.targets.iter().find_map(|target| {
+        let endpoint = target.tags.get(tag::ENDPOINT);
+        let why = match &target.subject {
+            Subject::Estimate(estimate) => format!(
+                "a search has no `{}`, it has response times, errors, throughput, dropped arrivals and checks; `pulse test` \
+                 judges the others",
+                estimate.name()
+            ),
+            Subject::Trend { metric, .. } | Subject::Ratio { metric, .. }
+                if !REQUEST_METRICS.contains(&metric.as_str()) =>
+            {
+                format!("there are no times called `{metric}`; there are {}", REQUEST_METRICS.join(", "))
+            }
+            Subject::Checks if steps().all(|step| step.checks.is_empty()) => {
+                "no step has checks; write them in a scenario file".to_owned()
+            }
+            _ if endpoint.is_some_and(|endpoint| !endpoints.contains(&&**endpoint)) => {
+                format!("no step has this name; there are {}", endpoints.join(", "))
+            }
+            _ => return None,
+        };
+        Some(format!("`{target}` cannot be judged: {why}"))
+    })
 }
 
 /// Why a search did not come to its end. `E` is what is said of a load that makes no plan.
@@ -137,8 +182,8 @@ pub fn run_capacity<E>(
         if stop.is_stopped() {
             break;
         }
-        let point = point(step, &summary);
-        search.report(point.outcome);
+        let point = point(options.mode, step, &summary);
+        search.report(point.outcome, point.expected);
         events(CapacityEvent::StepFinished(&point));
         children.push(as_case(summary, options.mode, &point, children.len() + 1));
         points.push(point);
@@ -200,10 +245,22 @@ fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_info(),
     };
-    let limits = CaseLimits { min_samples: 0, max_samples: u64::MAX, max_duration: Nanos::MAX };
+    let limits = CaseLimits {
+        min_samples: 0,
+        max_samples: u64::MAX,
+        max_samples_compared: u64::MAX,
+        min_duration: Nanos::ZERO,
+        max_duration: Nanos::MAX,
+    };
     let (mut sampling, mut totals, mut intervals) = (Sampling::new(limits), Snapshot::default(), Vec::new());
     let mut samples = 0;
-    let job = Job { plan: Arc::new(plan), workers: info.workers, segment: Segment::WHOLE, info };
+    let job = Job {
+        plan: Arc::new(plan),
+        workers: info.workers,
+        segment: Segment::WHOLE,
+        interval: INTERVAL,
+        info,
+    };
     let step_stop = StopHandle::default();
     let mut summary = run(&job, &step_stop, &mut |event| {
         if let EventKind::Snapshot(interval) = event.kind {
@@ -213,10 +270,12 @@ fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
                 intervals.push(interval.snapshot);
             }
             let missed = |target: &Target| {
-                let result = judge_measured(target, &totals, &intervals);
-                result.verdict == Verdict::Fail && is_decided(&[result], &intervals)
+                let blocks = blocks(&intervals);
+                let result = judge_measured(target, &totals, &blocks);
+                result.verdict == Verdict::Fail && is_decided(&[result], &blocks)
             };
-            if stop.is_stopped() || sampling.looks_at(samples) && targets.iter().any(missed) {
+            let reached = Reached { samples, elapsed: event.at, blocks: intervals.len() };
+            if stop.is_stopped() || sampling.looks_at(reached) && targets.iter().any(missed) {
                 step_stop.stop();
             }
         }
@@ -227,7 +286,7 @@ fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
     Ok(summary)
 }
 
-fn point(step: CapacityStep, summary: &Summary) -> CapacityPoint {
+fn point(mode: CapacityMode, step: CapacityStep, summary: &Summary) -> CapacityPoint {
     let response = summary.response_time();
     let at = |q| response.quantile(q).map_or(0, |quantile| quantile.estimate);
     let service = summary.totals.trend(&pulse_model::Series::new(pulse_model::metric::SERVICE_TIME));
@@ -240,8 +299,27 @@ fn point(step: CapacityStep, summary: &Summary) -> CapacityPoint {
         throughput: summary.throughput(),
         quantiles: [at(0.5), at(0.95), at(0.99)],
         errors: summary.failed() as f64 / requests,
+        expected: expected(mode, step.load, summary),
         in_flight: summary.throughput() * service.mean().unwrap_or(0.0) / 1e9,
         deciding: summary.targets.iter().find(|result| result.verdict == worst).cloned(),
+    }
+}
+
+/// What a step says about the highest load: a service that was offered too much completes as much as it can, and where
+/// users wait for a service that does all it can, response times grow with their number (J. D. C. Little, 1961).
+fn expected(mode: CapacityMode, load: f64, summary: &Summary) -> Option<f64> {
+    let throughput = summary.throughput();
+    match mode {
+        CapacityMode::Rate => (throughput > 0.0 && throughput < load * STEADY).then_some(throughput),
+        CapacityMode::Users => {
+            let share = |result: &TargetResult| {
+                let is_upper = matches!(result.target.comparison, Comparison::Less | Comparison::AtMost);
+                let is_time = matches!(result.target.subject, Subject::Trend { .. });
+                let value = result.measured.map(|measured| measured.value).filter(|value| *value > 0.0)?;
+                (is_upper && is_time && value > result.target.limit).then_some(result.target.limit / value)
+            };
+            summary.targets.iter().filter_map(share).reduce(f64::min).map(|share| load * share)
+        }
     }
 }
 
@@ -255,6 +333,10 @@ fn outcome(confirms: bool, summary: &Summary) -> StepOutcome {
         .collect::<Vec<_>>();
     if invalid.iter().any(|reason| reason.code != DROPPED) {
         return StepOutcome::Invalid;
+    }
+    let has = |verdict| summary.targets.iter().any(|result| result.verdict == verdict);
+    if has(Verdict::NoData) && !has(Verdict::Fail) {
+        return StepOutcome::NoData;
     }
     let leans_to_meet = summary.targets.iter().all(|result| {
         result.verdict == Verdict::Pass
@@ -311,7 +393,7 @@ fn root(
         Some(CapacityEnd::Found { .. } | CapacityEnd::Unconfirmed { .. }) => {
             (Verdict::Inconclusive, last_validity)
         }
-        None => (Verdict::NoData, last_validity),
+        Some(CapacityEnd::Unmeasured { .. }) | None => (Verdict::NoData, last_validity),
     };
     let validity =
         if matches!(end, Some(CapacityEnd::Generator { .. })) || validity.state != ValidityState::Invalid {
@@ -355,11 +437,14 @@ pub fn capacity_in_words(mode: CapacityMode, end: Option<CapacityEnd>) -> String
                 .map_or_else(|| "nothing was met before".to_owned(), |met| format!("{} was met", show(met)));
             format!("the generator is the limit at {}, not the service; {met}", show(load))
         }
+        Some(CapacityEnd::Unmeasured { load }) => {
+            format!("nothing was measured at {} of what a target is about, so there is no answer", show(load))
+        }
         Some(CapacityEnd::Unconfirmed { met, missed }) => {
             let met = met.map_or_else(|| "no load".to_owned(), show);
             format!(
                 "the answers contradict each other: {met} met the targets in a short step, {} missed them, and no longer \
-                 step confirmed a load; use longer steps",
+                 step confirmed a load",
                 show(missed)
             )
         }
@@ -372,6 +457,13 @@ fn finding(mode: CapacityMode, end: Option<CapacityEnd>) -> Finding {
         Some(CapacityEnd::Nothing { .. }) => {
             Some("Start lower (--start), or look at the targets with `pulse load` first.".to_owned())
         }
+        Some(CapacityEnd::Unmeasured { .. }) => Some(
+            "Look at the step's targets: each must be about something that every step measures.".to_owned(),
+        ),
+        Some(CapacityEnd::Found { confirmed: false, .. } | CapacityEnd::Unconfirmed { .. }) => Some(
+            "Use longer steps (--step-duration), or a quieter machine, for an answer that is confirmed."
+                .to_owned(),
+        ),
         Some(CapacityEnd::Generator { .. }) => {
             Some("Run `pulse validate`; use a machine of its own for the load, or more cores.".to_owned())
         }
@@ -405,6 +497,7 @@ fn fit(mode: CapacityMode, points: &[CapacityPoint]) -> Result<Scalability, Scal
 mod tests {
     use super::*;
     use pulse_model::Measured;
+    use pulse_plan::{Overrides, UrlRequest};
 
     fn judged(target: &str, verdict: Verdict, value: f64) -> TargetResult {
         let measured = Some(Measured { value, lo: value, hi: value, samples: 9 });
@@ -413,17 +506,19 @@ mod tests {
 
     #[test]
     fn steps_lean_and_confirmations_do_not() {
-        use StepOutcome::{Invalid, Meets, Misses, Undecided};
+        use StepOutcome::{Invalid, Meets, Misses, NoData, Undecided};
         let target = "p95 < 10ms";
         let open = |value| judged(target, Verdict::Inconclusive, value);
         for (result, invalid, confirms, expected) in [
+            (judged(target, Verdict::NoData, 0.0), None, false, NoData),
+            (judged(target, Verdict::NoData, 0.0), None, true, NoData),
+            (judged(target, Verdict::NoData, 0.0), Some("dispatch_lag"), false, Invalid),
             (judged(target, Verdict::Pass, 5e6), None, false, Meets),
             (judged(target, Verdict::Pass, 5e6), None, true, Meets),
             (judged(target, Verdict::Fail, 15e6), None, true, Misses),
             (open(9e6), None, false, Meets),
             (open(9e6), None, true, Undecided),
             (open(11e6), None, true, Misses),
-            (judged(target, Verdict::NoData, 5e6), None, false, Misses),
             (judged(target, Verdict::Pass, 5e6), Some("worker_cpu"), false, Invalid),
             // Arrivals find no free user because the service is too slow.
             (judged(target, Verdict::Pass, 5e6), Some("offered_rate"), false, Misses),
@@ -441,6 +536,52 @@ mod tests {
     }
 
     #[test]
+    fn targets_of_a_search_must_be_about_what_a_step_measures() {
+        let plan = |target: &str| {
+            let overrides = Overrides { targets: vec![target.parse().unwrap()], ..Overrides::default() };
+            Plan::for_url(&UrlRequest::default(), &overrides).unwrap()
+        };
+        for (target, said) in [
+            ("p95 < 50ms", None),
+            ("service_time.p99 < 1s", None),
+            ("p99 / p50 < 5", None),
+            ("errors < 1%", None),
+            ("throughput > 5/s", None),
+            ("dropped = 0", None),
+            ("p95{endpoint=\"GET /health\"} < 50ms", None),
+            ("memory_growth < 5MB", Some("no `memory_growth`")),
+            ("cpu < 80%", Some("`pulse test` judges")),
+            ("checks = 100%", Some("no step has checks")),
+            ("respone_time.p95 < 1s", Some("no times called `respone_time`")),
+            ("p95{endpoint=\"GET /nope\"} < 50ms", Some("there are GET /health")),
+        ] {
+            let found = unjudgeable(&plan(target));
+            assert_eq!(found.is_some(), said.is_some(), "{target}: {found:?}");
+            assert!(found.as_deref().unwrap_or("").contains(said.unwrap_or("")), "{target}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_overloaded_step_says_what_to_expect() {
+        let expect = |mode, load, requests: u64, value| {
+            let mut trend = pulse_model::Histogram::default();
+            (0..requests).for_each(|_| trend.record(value));
+            let interval = pulse_model::Interval { from: Nanos::ZERO, to: Nanos::from_secs(1) };
+            let mut totals = Snapshot { interval: Some(interval), ..Snapshot::default() };
+            totals.add(pulse_model::Series::new(metric::RESPONSE_TIME), pulse_model::Aggregate::Trend(trend));
+            let verdict = if value > 10_000_000 { Verdict::Fail } else { Verdict::Pass };
+            let targets = vec![judged("p95 < 10ms", verdict, value as f64)];
+            let mut summary = Summary { totals, targets, ..Summary::default() };
+            summary.elapsed = Nanos::from_secs(1);
+            expected(mode, load, &summary)
+        };
+        assert_eq!(expect(CapacityMode::Rate, 400.0, 100, 20_000_000), Some(100.0));
+        assert_eq!(expect(CapacityMode::Rate, 100.0, 99, 20_000_000), None, "it keeps up");
+        assert_eq!(expect(CapacityMode::Users, 40.0, 100, 20_000_000), Some(20.0));
+        assert_eq!(expect(CapacityMode::Users, 40.0, 100, 5_000_000), None, "the target is met");
+    }
+
+    #[test]
     fn growing_queues_are_no_points_of_the_law() {
         let point = |load: f64, throughput: f64, in_flight: f64| CapacityPoint {
             load,
@@ -449,6 +590,7 @@ mod tests {
             throughput,
             quantiles: [0; 3],
             errors: 0.0,
+            expected: None,
             in_flight,
             deciding: None,
         };

@@ -35,6 +35,8 @@ impl Law {
 pub enum Discipline {
     /// One server, first come, first served: completionₙ = max(arrivalₙ, completionₙ₋₁) + serviceₙ.
     Fifo,
+    /// So many servers (at least one) with one queue: each request goes to the server that is free first.
+    Servers(u32),
     /// As many servers as requests: completionₙ = arrivalₙ + serviceₙ.
     Parallel,
 }

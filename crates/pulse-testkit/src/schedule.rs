@@ -18,19 +18,23 @@ pub struct Schedule {
     discipline: Discipline,
     stall: Option<Stall>,
     times: ServiceTimes,
-    /// When the queue's server is free again.
-    free_at: Duration,
+    /// When each of the queue's servers is free again; at least one.
+    free_at: Vec<Duration>,
     first_arrival: Option<Duration>,
 }
 
 impl Schedule {
     /// The schedule of a law before the first request.
     pub fn new(law: &Law) -> Self {
+        let servers = match law.discipline {
+            Discipline::Servers(servers) => servers.max(1) as usize,
+            Discipline::Fifo | Discipline::Parallel => 1,
+        };
         Self {
             discipline: law.discipline,
             stall: law.stall,
             times: ServiceTimes::new(&law.service),
-            free_at: Duration::ZERO,
+            free_at: vec![Duration::ZERO; servers],
             first_arrival: None,
         }
     }
@@ -39,12 +43,13 @@ impl Schedule {
     pub fn due(&mut self, arrival: Duration) -> Duration {
         let service = self.times.next();
         let first = *self.first_arrival.get_or_insert(arrival);
-        let begin = match self.discipline {
-            Discipline::Fifo => arrival.max(self.free_at),
-            Discipline::Parallel => arrival,
+        let due = match (self.discipline, self.free_at.iter_mut().min()) {
+            (Discipline::Parallel, _) | (_, None) => arrival + service,
+            (Discipline::Fifo | Discipline::Servers(_), Some(free_at)) => {
+                *free_at = arrival.max(*free_at) + service;
+                *free_at
+            }
         };
-        let due = begin + service;
-        self.free_at = self.free_at.max(due);
         match self.stall {
             Some(stall) => first + stall.release(due.saturating_sub(first)),
             None => due,
@@ -107,6 +112,8 @@ mod tests {
         assert_eq!(dues(&law, &[100, 100, 105, 200]), [110, 111, 116, 210].map(ms));
         let law = Law::new(Discipline::Parallel, table);
         assert_eq!(dues(&law, &[100, 100, 105, 200]), [110, 101, 110, 210].map(ms));
+        let law = Law::new(Discipline::Servers(2), ServiceLaw::Fixed(ms(10)));
+        assert_eq!(dues(&law, &[100, 100, 105, 109, 200]), [110, 110, 120, 120, 210].map(ms));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pulse_report::number;
 use pulse_stats::Scalability;
 use pulse_suite::{
     CapacityEnd, CapacityError, CapacityEvent, CapacityMode, CapacityOptions, CapacityPoint, CapacityResult,
-    StepLoad, StepOutcome, capacity_in_words, run_capacity,
+    StepLoad, StepOutcome, capacity_in_words, run_capacity, unjudgeable,
 };
 
 use crate::arguments::CapacityArguments;
@@ -39,6 +39,9 @@ pub(crate) fn run(arguments: &CapacityArguments) -> Result<Exit, Problem> {
         graceful_stop: DEFAULT_GRACEFUL_STOP,
     };
     let plan = plan_of(first)?;
+    if let Some(reason) = unjudgeable(&plan) {
+        return Err(Problem::usage(reason));
+    }
     let reports = ReportFiles::prepare(&arguments.out)?;
     let stream = reports.human_stream();
     // Users need descriptors; where they do not suffice, a step says so.
@@ -86,7 +89,11 @@ fn exit(end: Option<CapacityEnd>) -> Exit {
         None => Exit::Interrupted,
         Some(CapacityEnd::Found { .. } | CapacityEnd::Unconfirmed { met: Some(_), .. }) => Exit::Success,
         Some(CapacityEnd::Generator { .. }) => Exit::Invalid,
-        Some(CapacityEnd::Nothing { .. } | CapacityEnd::Unconfirmed { met: None, .. }) => Exit::TargetFailed,
+        Some(
+            CapacityEnd::Nothing { .. }
+            | CapacityEnd::Unmeasured { .. }
+            | CapacityEnd::Unconfirmed { met: None, .. },
+        ) => Exit::TargetFailed,
     }
 }
 
@@ -122,6 +129,7 @@ fn word(outcome: StepOutcome) -> &'static str {
         StepOutcome::Misses => "missed",
         StepOutcome::Undecided => "open",
         StepOutcome::Invalid => "invalid",
+        StepOutcome::NoData => "no data",
     }
 }
 
@@ -245,6 +253,7 @@ mod tests {
             throughput,
             quantiles: [p50_ms * 1_000_000; 3],
             errors: 0.0,
+            expected: None,
             in_flight: 1.0,
             deciding: None,
         };
@@ -256,11 +265,12 @@ mod tests {
 
     #[test]
     fn ends_have_their_exit_codes() {
-        use CapacityEnd::{Found, Generator, Nothing, Unconfirmed};
+        use CapacityEnd::{Found, Generator, Nothing, Unconfirmed, Unmeasured};
         for (end, expected) in [
             (None, Exit::Interrupted),
             (Some(Found { load: 5.0, missed: None, confirmed: false }), Exit::Success),
             (Some(Nothing { load: 1.0 }), Exit::TargetFailed),
+            (Some(Unmeasured { load: 1.0 }), Exit::TargetFailed),
             (Some(Generator { load: 9.0, met: Some(5.0) }), Exit::Invalid),
             (Some(Unconfirmed { met: None, missed: 5.0 }), Exit::TargetFailed),
             (Some(Unconfirmed { met: Some(4.0), missed: 5.0 }), Exit::Success),
