@@ -12,6 +12,7 @@
 //! build on besides starting it: the modules are private, the exit codes of `docs/reference.md` are the interface.
 
 mod arguments;
+mod attach;
 mod commands;
 mod comparison;
 mod comparison_report;
@@ -21,6 +22,7 @@ mod interrupt;
 mod origin;
 mod problem;
 mod report_files;
+mod self_tests;
 mod source;
 mod suite_files;
 mod suite_progress;
@@ -65,6 +67,7 @@ fn run(arguments: Arguments) -> Exit {
         Command::Load(load) => commands::load::run(&load),
         Command::Test(test) => commands::test::run(&test),
         Command::Capacity(capacity) => commands::capacity::run(&capacity),
+        Command::Monitor(monitor) => commands::monitor::run(&monitor),
         Command::Validate(validate) => commands::validate::run(&validate),
         Command::Compare(compare) => commands::compare::run(&compare),
         Command::History(history) => commands::history::run(&history),

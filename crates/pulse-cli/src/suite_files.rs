@@ -23,15 +23,41 @@ const MAX_DEPTH: usize = 32;
 /// Most files with mistakes that are shown at once.
 const MAX_PROBLEMS: usize = 10;
 
+/// The files of a project, each once and in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FoundFiles {
+    /// Those that should be suites.
+    pub(crate) suites: Vec<PathBuf>,
+    /// Those in folders that hold scenarios and no cases.
+    pub(crate) scenarios: Vec<PathBuf>,
+    /// The first folder without suites that was named.
+    without_suites: Option<PathBuf>,
+}
+
 /// Reads the suites in these files and folders; without any, those of the project in the current folder.
 ///
 /// Every file is read before the first mistake is reported, so that all of them are seen at once.
 pub(crate) fn read_suites(paths: &[PathBuf], overrides: &Overrides) -> Result<Vec<Suite>, Problem> {
-    let files = find(paths)?;
+    let found = FoundFiles::of(paths)?;
+    if let Some(folder) = &found.without_suites {
+        let folder = folder.display();
+        return Err(Problem::usage(format!("there are no suite files (*.toml) in {folder}")));
+    }
+    if found.suites.is_empty() {
+        return Err(Problem::usage(
+            "there are no suites here: neither pulse.toml nor a file perf/**/*.toml; name a file or a folder, or write \
+             one as docs/suite-files.md shows",
+        ));
+    }
+    read_suite_files(&found.suites, overrides)
+}
+
+/// Reads these suite files.
+pub(crate) fn read_suite_files(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Suite>, Problem> {
     let base = base_service()?;
     let mut suites: Vec<(&PathBuf, Suite)> = Vec::new();
     let mut problems = Vec::new();
-    for file in &files {
+    for file in files {
         match read_suite(file, overrides, base.as_ref()) {
             Ok(suite) => suites.push((file, suite)),
             Err(problem) => problems.push(problem),
@@ -57,77 +83,77 @@ pub(crate) fn read_suites(paths: &[PathBuf], overrides: &Overrides) -> Result<Ve
     Ok(suites.into_iter().map(|(_, suite)| suite).collect())
 }
 
-/// The suite files that are meant, each once.
-fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
-    let mut found = Vec::new();
-    if paths.is_empty() {
-        project(Path::new(""), &mut found)?;
-        if found.is_empty() {
-            return Err(Problem::usage(
-                "there are no suites here: neither pulse.toml nor a file perf/**/*.toml; name a file or a folder, or \
-                 write one as docs/suite-files.md shows",
-            ));
+impl FoundFiles {
+    /// The files that are meant: those that are named, those in the folders that are named, and without any those of the
+    /// project in the current folder.
+    pub(crate) fn of(paths: &[PathBuf]) -> Result<Self, Problem> {
+        let mut found = Self::default();
+        if paths.is_empty() {
+            found.project(Path::new(""))?;
         }
-    }
-    for path in paths {
-        if !path.is_dir() {
-            found.push(path.clone());
-            continue;
-        }
-        let before = found.len();
-        if path.join(PROJECT_FILE).is_file() || path.join(SUITE_FOLDER).is_dir() {
-            project(path, &mut found)?;
-        } else {
-            walk(path, 0, &mut found)?;
-        }
-        if found.len() == before {
-            return Err(Problem::usage(format!("there are no suite files (*.toml) in {}", path.display())));
-        }
-    }
-    let mut seen = Vec::new();
-    found.retain(|path| {
-        let place = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let is_new = !seen.contains(&place);
-        seen.push(place);
-        is_new
-    });
-    Ok(found)
-}
-
-/// `pulse.toml` and `perf/**/*.toml` of a folder.
-fn project(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let own = folder.join(PROJECT_FILE);
-    if own.is_file() {
-        found.push(own);
-    }
-    let suites = folder.join(SUITE_FOLDER);
-    if suites.is_dir() { walk(&suites, 0, found) } else { Ok(()) }
-}
-
-/// The suite files of a folder and those below it, sorted. Links to folders are not followed, so that there are no
-/// circles.
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let failed = |error| Problem::usage(format!("the folder {} cannot be read: {error}", folder.display()));
-    let mut entries =
-        fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if !is_hidden && depth < MAX_DEPTH {
-                walk(&path, depth + 1, found)?;
+        for path in paths {
+            if !path.is_dir() {
+                found.suites.push(path.clone());
+                continue;
             }
-        } else if !is_hidden && path.extension().is_some_and(|end| end == "toml") && !is_scenario(&path) {
-            if found.len() == MAX_FILES {
-                return Err(Problem::usage(format!(
-                    "there are more than {MAX_FILES} suite files; name fewer folders"
-                )));
+            let before = found.suites.len();
+            if path.join(PROJECT_FILE).is_file() || path.join(SUITE_FOLDER).is_dir() {
+                found.project(path)?;
+            } else {
+                found.walk(path, 0)?;
             }
-            found.push(path);
+            if found.suites.len() == before {
+                found.without_suites.get_or_insert_with(|| path.clone());
+            }
         }
+        let mut seen = Vec::new();
+        for files in [&mut found.suites, &mut found.scenarios] {
+            files.retain(|path| {
+                let place = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                let is_new = !seen.contains(&place);
+                seen.push(place);
+                is_new
+            });
+        }
+        Ok(found)
     }
-    Ok(())
+
+    /// `pulse.toml` and `perf/**/*.toml` of a folder.
+    fn project(&mut self, folder: &Path) -> Result<(), Problem> {
+        let own = folder.join(PROJECT_FILE);
+        if own.is_file() {
+            self.suites.push(own);
+        }
+        let suites = folder.join(SUITE_FOLDER);
+        if suites.is_dir() { self.walk(&suites, 0) } else { Ok(()) }
+    }
+
+    /// The files of a folder and those below it, sorted. Links to folders are not followed, so that there are no circles.
+    fn walk(&mut self, folder: &Path, depth: usize) -> Result<(), Problem> {
+        let failed =
+            |error| Problem::usage(format!("the folder {} cannot be read: {error}", folder.display()));
+        let mut entries =
+            fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if !is_hidden && depth < MAX_DEPTH {
+                    self.walk(&path, depth + 1)?;
+                }
+            } else if !is_hidden && path.extension().is_some_and(|end| end == "toml") {
+                if self.suites.len() + self.scenarios.len() == MAX_FILES {
+                    return Err(Problem::usage(format!(
+                        "there are more than {MAX_FILES} suite files; name fewer folders"
+                    )));
+                }
+                let files = if is_scenario(&path) { &mut self.scenarios } else { &mut self.suites };
+                files.push(path);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a file holds scenarios and no cases: such files lie beside the suites that name them. Whatever else is in a
@@ -225,13 +251,14 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
+        let relative = |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().display().to_string();
         let names = |paths: &[PathBuf]| -> Vec<String> {
-            let found = find(paths).unwrap();
-            let relative = |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().display().to_string();
-            found.iter().map(relative).collect()
+            FoundFiles::of(paths).unwrap().suites.iter().map(relative).collect()
         };
         let all = ["a/both.toml", "a/z.toml", "b.toml", "broken.toml"];
         assert_eq!(names(&[folder.path().to_owned()]), all);
+        let found = FoundFiles::of(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(found.scenarios.iter().map(relative).collect::<Vec<_>>(), ["a/scenario.toml"]);
         let twice = [folder.path().join("b.toml"), folder.path().join("b.toml")];
         assert_eq!(names(&twice), ["b.toml"], "a file that is named twice runs once");
         fs::create_dir_all(folder.path().join("perf")).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use support::{demo, run_in};
 
 /// All checks in their order; what the calibration finds depends on the machine, that it is there does not.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "file_descriptors",
     "local_ports",
     "cpu_governor",
@@ -25,8 +25,26 @@ const NAMES: [&str; 18] = [
     "highest_rate",
     "tool_executor",
     "load",
+    "statistics",
     "ci_workflow",
 ];
+
+/// Attempts at a run on a machine that is busy with other tests.
+const ATTEMPTS: usize = 5;
+const GOOD: &str = "[[test]]\nname = \"a\"\nrequest = \"GET /health\"\ntargets = [\"errors = 0\"]\n";
+const SCENARIO: &str = "[[scenario]]\nname = \"a\"\n[[scenario.step]]\nrequest = \"GET /\"\n";
+const BROKEN: &str = "[[scenario]]\nname = \"a\"\n[[scenario.step]]\nreqest = \"GET /\"\n";
+
+/// A folder with these files.
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
 
 fn check<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
     let mut checks = report["checks"].as_array().expect("a list").iter();
@@ -35,11 +53,9 @@ fn check<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value
 
 #[test]
 fn all_checks_are_there() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("perf")).unwrap();
-    let suite = "[service]\nurl = \"http://127.0.0.1:1\"\n[[test]]\nname = \"rows\"\ndatabase = \"sqlite:app.db\"\n\
-                 statements = [\"SELECT 1\"]\ntargets = [\"avg < 1s\"]\n";
-    fs::write(folder.path().join("perf/app.toml"), suite).unwrap();
+    let suite = "[service]\nurl = \"http://127.0.0.1:1\"\nready = \"/nope\"\n[[test]]\nname = \"rows\"\n\
+                 database = \"sqlite:app.db\"\nstatements = [\"SELECT 1\"]\ntargets = [\"avg < 1s\"]\n";
+    let folder = project(&[("perf/app.toml", suite)]);
     let demo = demo();
     let outcome = run_in(folder.path(), &["validate", "--json", "--url", &demo.url()]);
     let report = outcome.json();
@@ -52,12 +68,14 @@ fn all_checks_are_there() {
     assert_eq!(names, NAMES, "{report}");
     assert_eq!((&report["format"], &report["version"]), (&"pulse-validate".into(), &1.into()));
     for (name, state) in [
-        ("target", "ok"),
+        // It is there, but does not say that it is ready.
+        ("target", "failed"),
         ("files", "ok"),
         // There is no such file.
         ("databases", "failed"),
         ("tool_executor", "ok"),
         ("load", "ok"),
+        ("statistics", "ok"),
         ("ci_workflow", "skipped"),
     ] {
         assert_eq!(check(&report, name)["state"], state, "{name}: {report}");
@@ -66,16 +84,48 @@ fn all_checks_are_there() {
     outcome.expect(1);
 }
 
+/// The checks that depend on nothing but the machine and on what else runs there.
+fn is_about_the_machine(name: &str) -> bool {
+    let parts = ["target", "files", "databases", "tool_executor", "load", "statistics", "ci_workflow"];
+    !parts.contains(&name)
+}
+
+#[test]
+fn a_set_up_without_mistakes_passes() {
+    let folder = project(&[("perf/a.toml", GOOD), ("perf/flow.toml", SCENARIO)]);
+    fs::create_dir_all(folder.path().join(".github/workflows")).unwrap();
+    fs::write(folder.path().join(".github/workflows/ci.yml"), "run: pulse test").unwrap();
+    let demo = demo();
+    for attempt in 1.. {
+        let outcome = run_in(folder.path(), &["validate", "--json", "--url", &demo.url()]);
+        let report = outcome.json();
+        let checks = report["checks"].as_array().unwrap();
+        let failed: Vec<&str> = checks
+            .iter()
+            .filter(|check| check["state"] == "failed")
+            .map(|check| check["name"].as_str().unwrap())
+            .collect();
+        assert!(failed.iter().all(|name| is_about_the_machine(name)), "{report:#}");
+        assert_eq!(report["passed"], failed.is_empty());
+        let outcome = outcome.expect(if failed.is_empty() { 0 } else { 1 });
+        // Only the machine's own checks may need another attempt: they are what says that it is too busy.
+        if outcome.code == Some(0) {
+            break;
+        }
+        assert!(attempt < ATTEMPTS, "{report:#}");
+    }
+}
+
 #[test]
 fn a_broken_scenario_is_shown_with_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "[[scenario]]\nname = \"a\"\n[[scenario.step]]\nreqest = \"GET /\"\n";
-    fs::write(folder.path().join("broken.toml"), text).unwrap();
+    let folder = project(&[("broken.toml", BROKEN)]);
     let outcome = run_in(folder.path(), &["validate", "broken.toml"]).expect(1);
     let line = outcome.stdout.lines().position(|line| line.starts_with("✘ files")).unwrap();
     let rest: Vec<&str> = outcome.stdout.lines().skip(line).collect();
     assert!(rest.join("\n").contains("broken.toml:4:1"), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("do not trust numbers"), "{}", outcome.stdout);
+    let last = outcome.stdout.lines().last().unwrap();
+    let verdict = regex::Regex::new(r"failed: do not trust numbers .* \(19 checks in \d+\.\ds\)$").unwrap();
+    assert!(verdict.is_match(last), "{last}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_engine::{Job, RunError, StopHandle, cores, host_info, run};
+use pulse_engine::{INTERVAL, Job, RunError, StopHandle, cores, host_info, run};
 use pulse_model::{Histogram, Nanos, RunInfo, Series, Summary, busiest_worker, metric};
 use pulse_plan::{LoadOptions, Overrides, Plan, PlanError, Segment, ServiceOptions, UrlRequest};
 use statrs::distribution::{ContinuousCDF as _, Normal};
@@ -161,7 +161,13 @@ pub fn measure_url(
         host: host_info(),
         ..RunInfo::default()
     };
-    let job = Job { plan: Arc::new(plan), workers: info.workers, segment: Segment::WHOLE, info };
+    let job = Job {
+        plan: Arc::new(plan),
+        workers: info.workers,
+        segment: Segment::WHOLE,
+        interval: INTERVAL,
+        info,
+    };
     Ok(run(&job, stop, &mut |_| {})?)
 }
 

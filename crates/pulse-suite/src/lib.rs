@@ -28,6 +28,7 @@
 //! report, and does not decide about exit codes.
 
 mod ab;
+mod attempts;
 mod baseline;
 mod blocks;
 mod calibration;
