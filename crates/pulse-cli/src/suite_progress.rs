@@ -1,6 +1,6 @@
 //! What people see while a suite runs: the line of each case as it ends, and at a terminal the running one.
 
-use pulse_model::{EventKind, Histogram, RunEvent, Series, metric};
+use pulse_model::{EventKind, Histogram, Nanos, RunEvent, Series, metric};
 use pulse_report::{Detail, SuiteText, number};
 use pulse_suite::SuiteEvent;
 
@@ -11,6 +11,9 @@ const CLEAR: &str = "\r\u{1b}[K";
 
 /// Columns of a terminal that does not tell how many it has.
 const NARROW: usize = 79;
+
+/// Time between two lines about a running case where there is no terminal.
+const PACE: Nanos = Nanos::from_secs(10);
 
 /// Prints the progress of a suite.
 #[derive(Debug)]
@@ -27,6 +30,23 @@ pub(crate) struct SuiteProgress {
 struct Running {
     title: String,
     times: Histogram,
+    /// When the next line is due.
+    next_line: Nanos,
+}
+
+impl Running {
+    fn new(title: String) -> Self {
+        Self { title, times: Histogram::default(), next_line: PACE }
+    }
+
+    /// Whether it is time for a line again.
+    fn is_line_due(&mut self, at: Nanos) -> bool {
+        let is_due = at >= self.next_line;
+        if is_due {
+            self.next_line = Nanos(at.0 - at.0 % PACE.0 + PACE.0);
+        }
+        is_due
+    }
 }
 
 impl SuiteProgress {
@@ -52,7 +72,7 @@ impl SuiteProgress {
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
                 let title = format!("[{at}/{total}] {}{again}", number::printable(&info.id));
                 self.status(&title);
-                self.running = Some(Running { title, times: Histogram::default() });
+                self.running = Some(Running::new(title));
             }
             SuiteEvent::CaseProgress(event) => self.progress(event),
             SuiteEvent::CaseFinished { summary, .. } => {
@@ -78,7 +98,12 @@ impl SuiteProgress {
             number::millis(p95),
             event.at.as_secs_f64()
         );
+        let is_line_due = running.is_line_due(event.at);
         self.status(&line);
+        // A case that takes long must not look like one that hangs.
+        if is_line_due && !self.has_status && !self.is_quiet {
+            note(&line);
+        }
     }
 
     /// Replaces the status line.
@@ -104,5 +129,20 @@ impl SuiteProgress {
         if let Err(error) = self.stream.write(text) {
             note(&format!("warning: the progress cannot be shown: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_case_tells_about_itself_every_ten_seconds() {
+        let mut running = Running::new("[1/1] long".to_owned());
+        let due = (1..=35).filter(|&second| running.is_line_due(Nanos::from_secs(second)));
+        assert_eq!(due.collect::<Vec<_>>(), [10, 20, 30]);
+        let mut running = Running::new("[1/1] long".to_owned());
+        let due = [4, 14, 19, 21].into_iter().filter(|&second| running.is_line_due(Nanos::from_secs(second)));
+        assert_eq!(due.collect::<Vec<_>>(), [14, 21], "events that come late shift nothing");
     }
 }

@@ -101,7 +101,8 @@ fn list(suites: &[Suite], chosen: &[(usize, &Case)], is_verbose: bool) -> Result
     }
     let all: usize = suites.iter().map(|suite| suite.cases.len()).sum();
     let count = if chosen.len() == all { String::new() } else { format!(" of {all}") };
-    let _ = write!(text, "\n{}{count} cases\n", chosen.len());
+    let cases = if all == 1 { "case" } else { "cases" };
+    let _ = write!(text, "\n{}{count} {cases}\n", chosen.len());
     print(Stream::Out, &text)?;
     Ok(Exit::Success)
 }
@@ -249,21 +250,15 @@ fn judge_changes(
 /// Keeps the run in the history, and as a baseline. A history that cannot be written is not worth a red build, unless
 /// a baseline was asked for.
 fn keep(record: &RunRecord, arguments: &TestArguments) -> Result<(), Problem> {
-    if record.summary.ending == Ending::Interrupted {
-        if arguments.save_baseline.is_some() {
-            let mut problem = Problem::usage("an interrupted run is no baseline; it was not saved");
-            problem.exit = Exit::Interrupted;
-            return Err(problem);
-        }
-        return Ok(());
-    }
-    let wanted = arguments.save_baseline.as_deref();
+    let is_whole = record.summary.ending == Ending::Finished;
+    // What was measured until then is kept, too; but nothing is to be compared with it.
+    let wanted = arguments.save_baseline.as_deref().filter(|_| is_whole);
     if let Some(file) = wanted.filter(|name| is_file(name)) {
         write_baseline(Path::new(file), record).map_err(Problem::usage)?;
     }
     let name = wanted.filter(|name| !is_file(name));
     if arguments.no_history && name.is_none() {
-        return Ok(());
+        return refuse_part(is_whole, arguments);
     }
     let kept = open(&arguments.history).and_then(|mut history| match name {
         Some(name) => save_baseline(&mut history, name, record),
@@ -273,10 +268,20 @@ fn keep(record: &RunRecord, arguments: &TestArguments) -> Result<(), Problem> {
         Err(error) if name.is_some() => Err(Problem::usage(error)),
         Err(error) => {
             note(&format!("warning: {error}; --no-history keeps nothing"));
-            Ok(())
+            refuse_part(is_whole, arguments)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => refuse_part(is_whole, arguments),
     }
+}
+
+/// Part of a run is no baseline.
+fn refuse_part(is_whole: bool, arguments: &TestArguments) -> Result<(), Problem> {
+    if is_whole || arguments.save_baseline.is_none() {
+        return Ok(());
+    }
+    let mut problem = Problem::usage("an interrupted run is no baseline; it was not saved as one");
+    problem.exit = Exit::Interrupted;
+    Err(problem)
 }
 
 /// Whether a baseline is meant to be a file: the rule of [`save_baseline`].
@@ -313,8 +318,9 @@ fn remark(summary: &Summary, arguments: &TestArguments) {
     let undecided =
         summary.children.iter().filter(|case| case.verdict == Some(Verdict::Inconclusive)).count();
     if undecided > 0 && arguments.inconclusive == WhenInconclusive::Warn {
+        let cases = if undecided == 1 { "case is" } else { "cases are" };
         note(&format!(
-            "warning: {undecided} cases are inconclusive, which does not fail the run; --inconclusive fail does"
+            "warning: {undecided} {cases} inconclusive, which does not fail the run; --inconclusive fail does"
         ));
     }
 }
