@@ -96,7 +96,7 @@ fn slow_queries(summary: &Summary) -> Option<Finding> {
         message: format!(
             "{slow} of {all} database statements took longer than the service's limit of slow ones"
         ),
-        help: Some("The service's monitor lists them with their text.".to_owned()),
+        help: None,
     })
 }
 

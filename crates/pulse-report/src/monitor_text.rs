@@ -207,6 +207,9 @@ pub(crate) fn watch(page: &mut Page, figures: &Figures<'_>) {
         "  Watched by",
         format!("{pulse}, {} {}", printable(&summary.run.host.os), printable(&summary.run.host.arch)),
     );
+    if figures.requests() == 0 {
+        return;
+    }
     page.wrapped(
         4,
         &format!(

@@ -59,6 +59,12 @@ fn results(page: &mut Page, figures: &Figures<'_>) {
     page.line(if is_monitor(&figures.summary.run.kind) { "MONITOR RESULTS" } else { "LOAD TEST RESULTS" });
     page.line(&rule);
     page.row("Total Requests", total);
+    if is_monitor(&figures.summary.run.kind) && total == 0 {
+        // A process says nothing about requests, and a service without any has no times.
+        page.row("Duration", number::seconds(figures.summary.judged().as_secs_f64()));
+        page.line(&rule);
+        return;
+    }
     for (label, part) in [("Successful", figures.successful()), ("Failed", figures.failed)] {
         page.row(label, format!("{part} ({})", number::percent(part, total)));
     }
@@ -314,6 +320,13 @@ Avg per user: 600 requests
     #[test]
     fn empty() {
         insta::assert_snapshot!(canonical::rendered(&Text::default(), &canonical::empty()));
+    }
+
+    #[test]
+    fn a_watch_without_requests_has_no_times() {
+        let mut process = canonical_monitor::full();
+        process.totals.series.retain(|series, _| series.metric.starts_with("process_"));
+        insta::assert_snapshot!(canonical::rendered(&Text::default(), &process));
     }
 
     #[test]

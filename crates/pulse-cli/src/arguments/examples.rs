@@ -30,6 +30,14 @@ Examples:
   pulse capacity http://127.0.0.1:8000/api/v1/trades --users --max 500
   pulse capacity scenario.toml --start 100 --max 5000 --step-duration 30s --out json=capacity.json";
 
+/// What `pulse monitor --help` ends with.
+pub(crate) const MONITOR: &str = "\
+Examples:
+  pulse monitor http://127.0.0.1:8000
+  pulse monitor https://api.example.com/internal/metrics --bearer TOKEN --for 5m --target 'p95 < 200ms'
+  pulse monitor 4711 --record process.pulse     # a process and its children
+  pulse monitor shm:orders --window 5m --serve  # workers that were started with PULSE_GROUP=orders";
+
 /// What `pulse validate --help` ends with.
 pub(crate) const VALIDATE: &str = "\
 Examples:
@@ -67,7 +75,7 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 50] = [
+const RIGHT: [(&str, &str); 56] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
     ("--baseline", "main"),
@@ -78,8 +86,11 @@ const RIGHT: [(&str, &str); 50] = [
     ("--db", "demo.sqlite"),
     ("--duration", "90s"),
     ("--error-rate", "0.1%"),
+    ("--every", "1s"),
     ("--expect-status", "200,204"),
+    ("--for", "5m"),
     ("--graceful-stop", "5s"),
+    ("--group", "orders"),
     ("--header", "'Accept: application/json'"),
     ("--history", ".pulse/history.db"),
     ("--inconclusive", "fail"),
@@ -106,17 +117,20 @@ const RIGHT: [(&str, &str); 50] = [
     ("--rounds", "30"),
     ("--save-baseline", "main"),
     ("--seed", "7"),
+    ("--serve", "127.0.0.1:9900"),
     ("--start", "10"),
     ("--step-duration", "10s"),
     ("--stages", "30s:50,2m:50,30s:0"),
     ("--stall", "1s/10s"),
     ("--target", "'p99 < 150ms'"),
     ("--timeout", "10s"),
+    ("--token", "a-long-secret"),
     ("--trades", "10000"),
     ("--url", "http://127.0.0.1:8000"),
     ("--user", "NAME:PASSWORD"),
     ("--users", "100"),
     ("--warmup", "10s"),
+    ("--window", "5m"),
     ("--workers", "2"),
 ];
 
@@ -156,7 +170,7 @@ mod tests {
             let value =
                 RIGHT.iter().find(|(name, _)| *name == flag).map(|(_, value)| value.trim_matches('\''));
             let value = value.unwrap_or_else(|| panic!("{flag} has no example"));
-            let commands: [&[&str]; 7] = [
+            let commands: [&[&str]; 9] = [
                 &["pulse", "load"],
                 &["pulse", "demo"],
                 &["pulse", "demo", "serve"],
@@ -164,6 +178,8 @@ mod tests {
                 &["pulse", "test", "--ab", "./old", "./new"],
                 &["pulse", "compare", "main", "feature"],
                 &["pulse", "capacity", "http://127.0.0.1:8000"],
+                &["pulse", "monitor", "http://127.0.0.1:8000"],
+                &["pulse", "monitor", "http://127.0.0.1:8000", "--serve"],
             ];
             let values: Vec<&str> = value.split("' '").collect();
             let accepted = commands

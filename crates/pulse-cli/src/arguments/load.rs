@@ -4,19 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
-use pulse_plan::{
-    ArrivalLaw, Authorization, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
-};
+use pulse_plan::{ArrivalLaw, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest};
 
-use super::WhenInconclusive;
+use super::{AccessFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 use crate::source::{Source, read_file_of};
 
 /// The largest body that `-d @FILE` sends.
 const MAX_BODY_BYTES: usize = 64 << 20;
-/// The largest file of certificates.
-const MAX_CERTIFICATE_BYTES: usize = 16 << 20;
 
 /// Arguments of `pulse load`.
 #[derive(Args, Clone, Debug, Default)]
@@ -97,9 +93,6 @@ pub(crate) struct RequestFlags {
     /// HTTP method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<String>,
-    /// Header field `Name: value`; repeatable.
-    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = header)]
-    headers: Vec<(String, String)>,
     /// Body, or @FILE.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
@@ -109,24 +102,11 @@ pub(crate) struct RequestFlags {
     /// Limit for one request, from its send to its last byte [default: 30s].
     #[arg(long, value_name = "D")]
     timeout: Option<Nanos>,
-    /// Limit for establishing a connection [default: 5s].
-    #[arg(long, value_name = "D")]
-    connect_timeout: Option<Nanos>,
-    /// Accept any certificate.
-    #[arg(short = 'k', long)]
-    insecure: bool,
-    /// Certificates to trust besides the system's (PEM).
-    #[arg(long, value_name = "FILE")]
-    cacert: Option<PathBuf>,
-    /// Basic authentication.
-    #[arg(long, value_name = "NAME:PASSWORD", conflicts_with = "bearer")]
-    user: Option<String>,
-    /// Bearer token.
-    #[arg(long, value_name = "TOKEN")]
-    bearer: Option<String>,
     /// Statuses that count as success: 200,204 or 2xx [default: any below 400].
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<StatusSet>,
+    #[command(flatten)]
+    access: AccessFlags,
 }
 
 /// What is judged and what is kept.
@@ -148,11 +128,6 @@ pub(crate) struct ResultFlags {
     /// No progress while it runs.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a header field is written `Name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 impl LoadArguments {
@@ -192,7 +167,8 @@ impl LoadArguments {
         let request = &self.request;
         let url =
             self.service.clone().filter(|service| service.contains("://")).or_else(|| request.url.clone());
-        let mut headers = request.headers.clone();
+        let access = request.access.options()?;
+        let mut headers = access.headers.clone();
         let content_type = match (&request.json, &request.data) {
             (Some(_), _) => Some("application/json"),
             (None, Some(_)) => Some("application/x-www-form-urlencoded"),
@@ -202,25 +178,12 @@ impl LoadArguments {
         if let Some(content_type) = content_type.filter(|_| !typed) {
             headers.push(("Content-Type".to_owned(), content_type.to_owned()));
         }
-        if request.user.as_ref().is_some_and(|user| !user.contains(':')) {
-            // The value is not repeated: it may be a password.
-            return Err(Problem::usage("--user is written NAME:PASSWORD; the colon is missing"));
-        }
-        let certificate =
-            request.cacert.as_deref().map(|path| read_file_of("--cacert", path, MAX_CERTIFICATE_BYTES));
         let service = ServiceOptions {
             url,
             headers,
-            authorization: request
-                .user
-                .clone()
-                .map(Authorization::Basic)
-                .or_else(|| request.bearer.clone().map(Authorization::Bearer)),
             timeout: request.timeout,
-            connect_timeout: request.connect_timeout,
-            insecure: request.insecure.then_some(true),
-            ca_certificate: certificate.transpose()?,
             expect: request.expect_status.clone(),
+            ..access
         };
         Ok(Overrides { service, load: self.load.options(), targets: self.result.targets.clone() })
     }

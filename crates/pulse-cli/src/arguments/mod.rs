@@ -1,23 +1,27 @@
 //! The command line, as plain data. What it means is decided in [`crate::commands`].
 
+mod access;
 mod capacity;
 mod compare;
 mod demo;
 mod examples;
 mod history;
 mod load;
+mod monitor;
 mod report;
 mod test;
 mod validate;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use access::AccessFlags;
 pub(crate) use capacity::CapacityArguments;
 pub(crate) use compare::CompareArguments;
 pub(crate) use demo::{DemoAction, DemoArguments, ServeArguments};
 pub(crate) use examples::with_example;
 pub(crate) use history::HistoryArguments;
 pub(crate) use load::LoadArguments;
+pub(crate) use monitor::{MonitorArguments, MonitorSource};
 pub(crate) use report::ReportArguments;
 pub(crate) use test::TestArguments;
 pub(crate) use validate::ValidateArguments;
@@ -42,6 +46,9 @@ pub(crate) enum Command {
     /// Find the highest rate, or number of users, that still meets the targets.
     #[command(after_help = examples::CAPACITY, allow_negative_numbers = true)]
     Capacity(Box<CapacityArguments>),
+    /// Watch a running service, a process, or processes that share a monitor, and judge them against targets.
+    #[command(after_help = examples::MONITOR)]
+    Monitor(Box<MonitorArguments>),
     /// Check whether this machine and this set-up can give true numbers.
     #[command(after_help = examples::VALIDATE)]
     Validate(ValidateArguments),

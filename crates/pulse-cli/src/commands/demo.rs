@@ -74,6 +74,7 @@ fn serve(arguments: &ServeArguments) -> Result<Exit, Problem> {
         database: arguments.db.clone(),
         trades: arguments.trades,
         character: arguments.character.character(),
+        group: arguments.group.clone().or_else(group_of_environment),
         ..DemoConfig::default()
     };
     let server = DemoServer::start(config).map_err(Problem::usage)?;
@@ -93,6 +94,11 @@ fn serve(arguments: &ServeArguments) -> Result<Exit, Problem> {
     }
     server.stop().map_err(Problem::internal)?;
     Ok(Exit::Success)
+}
+
+/// The name with which services are told to share their figures.
+fn group_of_environment() -> Option<String> {
+    std::env::var("PULSE_GROUP").ok().filter(|group| !group.trim().is_empty())
 }
 
 fn say(stream: Stream, text: &str) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod load;
+pub(crate) mod monitor;
 pub(crate) mod report;
 pub(crate) mod test;
 pub(crate) mod validate;

@@ -1,0 +1,148 @@
+//! `pulse monitor`: watches something that runs.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use pulse_engine::{StopHandle, host_info};
+use pulse_live::{Feed, Hub, Server, ServerConfig, ServerError};
+use pulse_model::{Ending, RunInfo, Summary};
+use pulse_plan::ServiceOptions;
+use pulse_report::header;
+
+use crate::arguments::{MonitorArguments, MonitorSource};
+use crate::attach::{HttpSource, ProcessSource, SharedSource, Source, Watch, WatchPlan, lock};
+use crate::commands::load::{Wishes, add_outputs, check_output, show, write_human};
+use crate::exit::Exit;
+use crate::interrupt::stop_on_signal;
+use crate::problem::Problem;
+use crate::report_files::ReportFiles;
+use crate::terminal::Stream;
+
+/// What people read after Ctrl-C.
+const STOPPING: &str = "Stopping: the summary follows. Ctrl-C again to quit.";
+/// Bytes of a token that is made up.
+const TOKEN_BYTES: usize = 16;
+
+pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
+    arguments.check()?;
+    let mut source = open(arguments)?;
+    if !source.has_requests()
+        && let Some(target) = arguments.targets.first()
+    {
+        return Err(Problem::usage(format!(
+            "`{target}` cannot be judged: a process says nothing about its requests; watch its URL or its group instead"
+        )));
+    }
+    let first = source.read().map_err(|error| error.problem())?;
+    let reports = ReportFiles::prepare(&arguments.out)?;
+    let stream = reports.human_stream();
+    let mut hub = Hub::new();
+    let wishes = Wishes {
+        workers: None,
+        out: &arguments.out,
+        record: arguments.record.as_deref(),
+        inconclusive: arguments.inconclusive,
+        quiet: arguments.quiet,
+    };
+    add_outputs(&mut hub, stream, wishes, Some(arguments.window))?;
+    let info = info(arguments, &source);
+    let plan = WatchPlan { info: info.clone(), every: arguments.every, window: arguments.window };
+    let watch = Watch::new(plan);
+    let server = arguments.serve.map(|_| serve(arguments, &watch)).transpose()?;
+    let stop = StopHandle::default();
+    let live = stream.is_terminal() && !arguments.quiet;
+    stop_on_signal(&stop, (!live).then_some(STOPPING))
+        .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
+    write_human(stream, &header(&info))?;
+    if let Some((_, greeting)) = &server {
+        write_human(stream, greeting)?;
+    }
+    let summary = watch.run(&mut source, first, &stop, &mut |event| {
+        hub.send(event);
+    });
+    drop(server);
+    finish(&summary, hub, reports, stream, wishes)
+}
+
+fn finish(
+    summary: &Summary,
+    hub: Hub,
+    reports: ReportFiles,
+    stream: Stream,
+    wishes: Wishes<'_>,
+) -> Result<Exit, Problem> {
+    let outputs: Vec<_> = hub.close().iter().map(|output| check_output(output, wishes.record)).collect();
+    let mut exit = Exit::of(summary, wishes.inconclusive);
+    let shown = show(summary, stream, false);
+    let written = reports.write(summary);
+    for problem in outputs.into_iter().chain([shown, written]).filter_map(Result::err) {
+        problem.print();
+        exit = problem.exit;
+    }
+    Ok(exit)
+}
+
+fn open(arguments: &MonitorArguments) -> Result<Source, Problem> {
+    match arguments.what()? {
+        MonitorSource::Url(url) => {
+            let options = ServiceOptions { url: Some(url), ..arguments.access.options()? };
+            Ok(Source::Http(Box::new(HttpSource::new(&options, arguments.timeout)?)))
+        }
+        MonitorSource::Process(pid) => Ok(Source::Process(Box::new(ProcessSource::open(pid)?))),
+        MonitorSource::Group(group) => Ok(Source::Shared(Box::new(SharedSource::open(&group)?))),
+    }
+}
+
+fn info(arguments: &MonitorArguments, source: &Source) -> RunInfo {
+    RunInfo {
+        kind: "monitor".to_owned(),
+        name: source.name(),
+        service: source.name(),
+        duration: arguments.length,
+        targets: arguments.targets.clone(),
+        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_info(),
+        ..RunInfo::default()
+    }
+}
+
+/// Serves what the watch finds; returns the server with what people should know of it.
+fn serve(arguments: &MonitorArguments, watch: &Watch) -> Result<(Server, String), Problem> {
+    let Some(address) = arguments.serve else {
+        return Err(Problem::internal("there is no address to serve at"));
+    };
+    let made_up = arguments.token.is_none() && !address.ip().is_loopback();
+    let token = if made_up { Some(random_token()?) } else { arguments.token.clone() };
+    let (totals, summary) = (watch.so_far(), watch.so_far());
+    let feed = Feed {
+        totals: Arc::new(move || lock(&totals).totals().clone()),
+        summary: Arc::new(move || {
+            // As if it were stopped now.
+            let collector = lock(&summary).clone();
+            collector.finish(Ending::Interrupted)
+        }),
+    };
+    let config = ServerConfig { address, token: token.clone() };
+    let server = Server::start(&config, feed).map_err(|error| match error {
+        ServerError::Thread(_) => Problem::internal(error),
+        _ => Problem::usage(format!("--serve: {error}")),
+    })?;
+    let url = server.url();
+    let greeting = match token.filter(|_| made_up) {
+        Some(token) => format!("Serving {url}/metrics and {url}/api/summary, with ?token={token}\n"),
+        None => format!("Serving {url}/metrics and {url}/api/summary\n"),
+    };
+    Ok((server, greeting))
+}
+
+/// A token that nobody can guess.
+fn random_token() -> Result<String, Problem> {
+    let mut bytes = [0; TOKEN_BYTES];
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|error| {
+        Problem::internal(format!("no token can be made up here ({error}); give one with --token"))
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
