@@ -31,6 +31,7 @@ targets = ["errors = 0"]
 name = "command"
 command = "true"
 rounds = 4
+max_duration = "2s"
 targets = ["errors = 0"]
 "#;
 
