@@ -274,7 +274,6 @@ mod tests {
         assert!(after.voluntary_switches >= before.voluntary_switches + 50, "{before:?} {after:?}");
         // From outside, thread by thread.
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        use std::io::{Read as _, Write as _};
         for _ in 0..20 {
             child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
             child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
