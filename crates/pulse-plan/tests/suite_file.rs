@@ -366,6 +366,41 @@ fn mistakes_around_scenario_files_name_the_file() {
     assert!(suite.to_string().ends_with("(run it with pulse test perf/a.toml)"), "{suite}");
 }
 
+/// What no measurement could ever judge is known before anything is measured.
+#[test]
+fn targets_about_what_a_case_does_not_have() {
+    let request = "request = \"GET /health\"";
+    let socket = "websocket = \"/ws\"";
+    for (case, target, message) in [
+        (request, "checks = 100%", "no request of the case has a check (add for example checks ="),
+        (request, "p95{endpoint=nope} < 1s", "the case has no endpoint `nope` (it has GET /health)"),
+        (
+            request,
+            "p95{endpoint=\"GET /heath\"} < 1s",
+            "has no endpoint `GET /heath` (did you mean `GET /health`?)",
+        ),
+        (request, "p95{scenario=other} < 1s", "the case has no scenario `other` (it has requests)"),
+        (request, "p95{group=a} < 1s", "the case has no group `a` (leave group out: the case has none)"),
+        (socket, "p95{endpoint=pong} < 1s", "the case has no endpoint `pong` (it has connect, message)"),
+        (request, "p95{endpoint=\"GET /health\"} < 1s", ""),
+        (request, "p95{scenario=requests, outcome=ok} < 1s", ""),
+        (request, "p95{status=200} < 1s", ""),
+        (socket, "p95{endpoint=message} < 1s", ""),
+        ("request = \"GET /\"\nchecks = [{ status = 200 }]", "checks = 100%", ""),
+        ("compare_users = [2, 9]\nrequest = \"GET /\"", "p95{endpoint=nope} < 1s", "has no endpoint `nope`"),
+    ] {
+        let degrades = if case.starts_with("compare") { ", 'degradation < 2'" } else { "" };
+        let text = format!(
+            "[service]\nurl = \"http://h\"\n[[test]]\nname = \"a\"\n{case}\ntargets = ['{target}'{degrades}]"
+        );
+        let found = parse(&text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(found.is_empty(), message.is_empty(), "{target}: {found}");
+        assert!(found.contains(message), "{target}: {found}");
+        let line = text.lines().position(|line| line.starts_with("targets")).unwrap() + 1;
+        assert!(found.is_empty() || found.starts_with(&format!("suite.toml:{line}:12: ")), "{found}");
+    }
+}
+
 /// Broken suites and what is said about them; the snapshot holds the answers. `@` stands for a case with a request and
 /// a target, open for more of its keys.
 const BROKEN: &[(&str, &str)] = &[

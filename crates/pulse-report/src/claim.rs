@@ -41,7 +41,10 @@ impl Claim {
         let claim = Self::of(&result.target);
         let Self { subject, comparison, limit } = &claim;
         let (value, Some(measured)) = (wording::value(result), result.measured) else {
-            return format!("{}: nothing was measured", claim.text());
+            // What there is instead, without what to do about it: that stands with the target.
+            let reason = wording::reason(result).unwrap_or_default();
+            let reason = reason.split("; ").next().unwrap_or_default();
+            return format!("{}: {reason}", claim.text());
         };
         let joint = match result.verdict {
             Verdict::Pass => " ",
@@ -100,5 +103,13 @@ mod tests {
         assert_eq!(judged(Verdict::Fail, measured), "p95 12.30ms, not < 50ms (n = 200)");
         assert_eq!(judged(Verdict::Inconclusive, measured), "p95 12.30ms, not surely < 50ms (n = 200)");
         assert_eq!(judged(Verdict::NoData, None), "p95 < 50ms: nothing was measured");
+        let reason =
+            Some("3 readings of the process's memory are no trend; let the case take longer".to_owned());
+        let target = "memory_growth < 5MB".parse().unwrap();
+        let unknown = TargetResult { target, verdict: Verdict::NoData, measured: None, reason };
+        assert_eq!(
+            Claim::judged(&unknown),
+            "memory_growth < 5MB: 3 readings of the process's memory are no trend"
+        );
     }
 }

@@ -31,7 +31,8 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// How often each case is run, each time with a result of its own; 0 is taken as 1, the most is [`MAX_REPEAT`].
     pub repeat: u32,
-    /// How often a case that is not met is tried again, at most [`MAX_RETRIES`]. The last attempt counts.
+    /// How often a case that is not met, or whose measurement is invalid, is tried again, at most [`MAX_RETRIES`]. The last
+    /// valid attempt counts.
     pub retries: u32,
     /// What an inconclusive case counts as, for `fail_fast` and `retries`.
     pub inconclusive: WhenInconclusive,

@@ -8,9 +8,10 @@ use pulse_model::{
 };
 use pulse_plan::{Case, CaseKind, Suite};
 
+use crate::attempts::Attempts;
 use crate::case_run::{CaseOutcome, Surroundings, run_case, unmeasured};
 use crate::process::find_process;
-use crate::run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions};
+use crate::run_options::{MAX_REPEAT, RunOptions};
 use crate::selection::SelectionError;
 use crate::service::{ServiceStartError, StartedService};
 use crate::suite_event::SuiteEvent;
@@ -161,25 +162,14 @@ impl Runner<'_> {
             };
             return CaseOutcome { summary, intervals: Vec::new() };
         }
-        let attempts = 1 + self.options.retries.min(MAX_RETRIES);
-        let mut attempt = 1;
-        loop {
+        let mut attempts = Attempts::new(self.options);
+        while attempts.go_on() && !(attempts.next() > 1 && self.stop.is_stopped()) {
             let (number, info) = (self.children.len() + 1, Box::new(case.info.clone()));
+            let attempt = attempts.next();
             (self.events)(SuiteEvent::CaseStarted { number, total: self.total, info, attempt });
-            let mut outcome = self.attempt(suite, case, started);
-            let summary = &mut outcome.summary;
-            let info = summary.case.get_or_insert_with(|| case.info.clone());
-            info.attempts = attempt;
-            let is_red = self.options.is_red(summary.verdict);
-            if is_red && attempt < attempts && !self.stop.is_stopped() {
-                attempt += 1;
-                continue;
-            }
-            if attempt > 1 && !is_red {
-                summary.findings.push(flaky(&case.info, attempt));
-            }
-            return outcome;
+            attempts.add(self.attempt(suite, case, started));
         }
+        attempts.finish(&case.info).expect("there is at least one attempt")
     }
 
     fn attempt(&mut self, suite: &Suite, case: &Case, started: &mut Option<StartedService>) -> CaseOutcome {
@@ -238,19 +228,6 @@ fn repeated(case: &Case, round: usize, repeat: usize) -> Case {
     case.info.id = format!("{}#{round}", case.info.id);
     case.info.name = format!("{} [{round}/{repeat}]", case.info.name);
     case
-}
-
-fn flaky(info: &CaseInfo, attempts: u32) -> Finding {
-    Finding {
-        code: "flaky".to_owned(),
-        severity: Severity::Warning,
-        subject: info.id.clone(),
-        message: format!("the case was met only at attempt {attempts}"),
-        help: Some(
-            "A case that is met now and then says little: raise its samples, quieten the machine, or move the limit."
-                .to_owned(),
-        ),
-    }
 }
 
 fn service_ended(suite: &Suite, status: &str, output: &str) -> Finding {

@@ -12,7 +12,7 @@ use crate::file::suite::amount::Amount;
 use crate::file::suite::case::{CaseEntry, WebSocketEntry, Work};
 use crate::file::suite::requests::{RequestsEntry, Source};
 use crate::file::suite::service::{DEFAULT_READY_TIMEOUT, ServiceEntry};
-use crate::file::suite::{SuiteEntries, beside};
+use crate::file::suite::{SuiteEntries, beside, hopeless};
 use crate::{
     Case, CaseKind, CaseLimits, Feed, LoadModel, LoadOptions, Overrides, Plan, PlanError, ProcessSelector,
     ScenarioFile, Service, Slot, Suite, SuiteService, Variable,
@@ -103,6 +103,7 @@ impl Maker<'_> {
                 Err(other) => return Err(other),
             },
         };
+        hopeless::check(self.notes, &entry.targets, &kind);
         let info = CaseInfo { kind: self.kind(entry, derived).to_owned(), ..entry.info.clone() };
         Ok(Some(Case { info, targets, kind, limits, warmup }))
     }

@@ -8,6 +8,7 @@ mod build;
 mod case;
 mod command;
 mod database;
+mod hopeless;
 mod judge;
 mod requests;
 mod service;
