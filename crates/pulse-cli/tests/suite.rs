@@ -360,44 +360,6 @@ fn habits_of_test_runners() {
 }
 
 #[test]
-fn every_format_is_written() {
-    let server = demo();
-    let folder = project(RED_THEN_GREEN);
-    let step_summary = folder.path().join("summary.md");
-    fs::write(&step_summary, "before\n").unwrap();
-    let url = server.url();
-    let formats = ["junit", "json", "md", "csv", "pytest-benchmark", "bencher", "bigger-is-better", "text"];
-    let outs: Vec<String> = formats.iter().map(|format| format!("{format}={format}.out")).collect();
-    let flags: Vec<&str> = outs.iter().flat_map(|out| ["--out", out]).collect();
-    let mut command = pulse(&[&["test", "--url", &url, "--out", "github"], &flags[..]].concat());
-    command.current_dir(folder.path()).env("GITHUB_STEP_SUMMARY", &step_summary);
-    let outcome = Running::start(&mut command).finish();
-    assert!(matches!(outcome.code, Some(98 | 99)), "{outcome:?}");
-    let read = |name: &str| fs::read_to_string(folder.path().join(format!("{name}.out"))).unwrap();
-    let annotation = outcome.stdout.lines().find(|line| line.starts_with("::error file=")).unwrap();
-    assert!(annotation.starts_with("::error file=perf/suite.toml,line=7,title=missing"), "{annotation}");
-    assert!(outcome.stdout.contains("\nFAIL  missing  "), "people read the same stream: {}", outcome.stdout);
-    let summary = fs::read_to_string(&step_summary).unwrap();
-    assert!(summary.starts_with("before\n### "), "{summary}");
-    let junit = read("junit");
-    assert!(junit.starts_with("<?xml") && junit.trim_end().ends_with("</testsuites>"), "{junit}");
-    assert!(junit.contains("failures=\"1\""), "{junit}");
-    let pytest: Value = serde_json::from_str(&read("pytest-benchmark")).unwrap();
-    assert_eq!(pytest["benchmarks"].as_array().unwrap().len(), 2);
-    assert_eq!(pytest["benchmarks"][1]["stats"]["rounds"], 5);
-    assert_ne!(pytest["machine_info"]["node"], "");
-    for format in ["json", "bencher", "bigger-is-better"] {
-        serde_json::from_str::<Value>(&read(format)).unwrap();
-    }
-    assert!(read("text").contains("1 passed, 1 failed"), "{}", read("text"));
-    assert!(read("md").starts_with("### "));
-    assert!(read("csv").lines().count() >= 3, "{}", read("csv"));
-    let machine = test_in(folder.path(), &["--url", &url, "--out", "json=-", "--out", "github"]);
-    machine.json();
-    assert!(machine.stderr.contains("::error file="), "{}", machine.stderr);
-}
-
-#[test]
 fn a_service_that_is_not_there() {
     let folder = project(RED_THEN_GREEN);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -457,12 +419,17 @@ fn an_interrupted_run_reports_what_it_has() {
         std::thread::yield_now();
     }
     running.signal("INT");
-    let outcome = running.finish().expect(130).says(&["Stopping", "not saved"]);
+    let outcome = running.finish().expect(130).says(&["Stopping", "not saved as one"]);
     assert!(outcome.stdout.contains("1 skipped"), "{}", outcome.stdout);
     let report = read_json(&folder.path().join("report.json"));
     let ids: Vec<&str> = cases(&report).iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, ["missing", "there", "long", "never"]);
-    assert!(!folder.path().join(".pulse/history.db").exists());
+    // What was measured is kept, and told from whole runs; it is no baseline.
+    let history = run_in(folder.path(), &["history"]).expect(0).stdout;
+    assert!(history.contains("interrupted"), "{history}");
+    test_in(folder.path(), &["missing", "--baseline", "main"]).expect(2).says(&["there is no baseline `main`"]);
+    let ids = |flags: &[&str]| run_in(folder.path(), flags);
+    ids(&["history", "--changes"]).says(&[]);
 }
 
 #[test]

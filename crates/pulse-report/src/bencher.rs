@@ -19,6 +19,10 @@ use crate::suite::Suite;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bencher;
 
+/// Characters that Bencher allows in the name of a benchmark, and of a measure.
+const LONGEST_NAME: usize = 1024;
+const LONGEST_SLUG: usize = 64;
+
 #[derive(Serialize)]
 struct Metric {
     value: f64,
@@ -34,7 +38,7 @@ impl Reporter for Bencher {
         for case in Suite::of(summary).cases {
             let measures = Measure::all(&case);
             if !measures.is_empty() {
-                let metrics = benchmarks.entry(case.id()).or_default();
+                let metrics = benchmarks.entry(bounded(case.id(), LONGEST_NAME)).or_default();
                 measures.iter().for_each(|measure| {
                     metrics.insert(slug(&measure.name), metric(measure));
                 });
@@ -55,14 +59,27 @@ fn metric(measure: &Measure) -> Metric {
     }
 }
 
-/// The name as Bencher names measures: small letters, digits and dashes.
+/// The name as Bencher names measures: small letters, digits and dashes, not too many of them.
 fn slug(name: &str) -> String {
     if name == "avg" {
         return "latency".to_owned();
     }
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
+    bounded(words.collect::<Vec<_>>().join("-"), LONGEST_SLUG)
+}
+
+/// The name, or as much of its beginning as Bencher takes with a number of its own at the end, so that two long names stay
+/// two.
+fn bounded(name: String, longest: usize) -> String {
+    if name.chars().count() <= longest {
+        return name;
+    }
+    // FNV-1a (G. Fowler, L. C. Noll, P. Vo): the same name has the same number in every run.
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let beginning: String = name.chars().take(longest - 9).collect();
+    format!("{}-{hash:08x}", beginning.trim_end_matches('-'))
 }
 
 #[cfg(test)]
@@ -84,25 +101,22 @@ mod tests {
         }
     }
 
-    /// The shape that the adapter `json` reads.
-    const SCHEMA: &str = r#"{
-        "type": "object",
-        "additionalProperties": {
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": { "pattern": "^[\\p{L}\\p{N}]+(-[\\p{L}\\p{N}]+)*$" },
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["value"],
-                "properties": {
-                    "value": { "type": "number" },
-                    "lower_value": { "type": "number" },
-                    "upper_value": { "type": "number" }
-                }
-            }
-        }
-    }"#;
+    #[test]
+    fn long_names_are_cut_and_stay_apart() {
+        let name = |end: &str| format!("p95{{endpoint=\"GET /api/v1/{}{end}\"}}", "reports/".repeat(20));
+        let [one, other] = ["a", "b"].map(|end| slug(&name(end)));
+        assert_ne!(one, other);
+        assert_eq!(one, slug(&name("a")), "the same in every run");
+        assert!(
+            one.starts_with("p95-endpoint-get-api-v1-reports-") && one.chars().count() <= LONGEST_SLUG,
+            "{one}"
+        );
+        let mut case = canonical_suite::passing("api", &"long ".repeat(400));
+        case.targets[0].target = (name("a") + " < 1s").parse().unwrap();
+        assert_conforms(SCHEMA, &canonical::rendered(&Bencher, &canonical_suite::of(vec![case])));
+    }
+
+    const SCHEMA: &str = include_str!("../../../schemas/bencher.schema.json");
 
     #[test]
     fn documents_have_the_shape_that_the_reader_wants() {

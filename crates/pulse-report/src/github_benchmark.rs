@@ -79,22 +79,7 @@ mod tests {
     const BOTH: [GithubBenchmark; 2] =
         [GithubBenchmark { better: Better::Bigger }, GithubBenchmark { better: Better::Smaller }];
 
-    /// The shape that the action checks when it reads a custom file.
-    const SCHEMA: &str = r#"{
-        "type": "array",
-        "items": {
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["name", "unit", "value"],
-            "properties": {
-                "name": { "type": "string", "minLength": 1 },
-                "unit": { "type": "string" },
-                "value": { "type": "number" },
-                "range": { "type": "string" },
-                "extra": { "type": "string" }
-            }
-        }
-    }"#;
+    const SCHEMA: &str = include_str!("../../../schemas/github-benchmark.schema.json");
 
     #[test]
     fn documents_have_the_shape_that_the_action_wants() {
