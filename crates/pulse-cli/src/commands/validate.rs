@@ -51,9 +51,10 @@ pub(crate) fn run(arguments: &ValidateArguments) -> Result<Exit, Problem> {
         }
     });
     let checks = checks(arguments, &stop);
-    let passed = checks.iter().all(|check| check.state != CheckState::Failed);
+    let exit = exit(&checks);
     let seconds = (begin.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let text = if arguments.as_json {
+        let passed = exit == Exit::Success;
         let document = Document { format: FORMAT, version: VERSION, passed, seconds, checks: &checks };
         let json = serde_json::to_string_pretty(&document);
         json.map_err(|error| Problem::internal(format!("the checks cannot be written: {error}")))? + "\n"
@@ -63,7 +64,13 @@ pub(crate) fn run(arguments: &ValidateArguments) -> Result<Exit, Problem> {
     Stream::Out
         .write(&text)
         .map_err(|error| Problem::usage(format!("the checks cannot be printed: {error}")))?;
-    Ok(if passed { Exit::Success } else { Exit::Internal })
+    Ok(exit)
+}
+
+/// What the checks mean for the shell: warnings do not matter, failures do.
+fn exit(checks: &[Check]) -> Exit {
+    let has_failed = checks.iter().any(|check| check.state == CheckState::Failed);
+    if has_failed { Exit::Internal } else { Exit::Success }
 }
 
 /// All checks in the order in which people think. Files are looked at first: their mistakes are cheap to find.
@@ -234,12 +241,13 @@ mod tests {
 
     #[test]
     fn lists_end_with_a_verdict() {
-        for (check, verdict) in [
-            (Check::ok("a_check", "1"), "can give true numbers"),
-            (Check::skipped("a_check", "1"), "can give true numbers"),
-            (Check::warning("a_check", "1\n2", "do"), "1 warning."),
-            (Check::failed("a_check", "1", "do"), "1 check failed"),
+        for (check, verdict, code) in [
+            (Check::ok("a_check", "1"), "can give true numbers", Exit::Success),
+            (Check::skipped("a_check", "1"), "can give true numbers", Exit::Success),
+            (Check::warning("a_check", "1\n2", "do"), "1 warning.", Exit::Success),
+            (Check::failed("a_check", "1", "do"), "1 check failed", Exit::Internal),
         ] {
+            assert_eq!(exit(std::slice::from_ref(&check)), code);
             let text = drawn(std::slice::from_ref(&check), 1.25);
             assert!(text.trim_end().ends_with("(1 check in 1.2s)"), "{text}");
             assert!(text.contains(verdict) && text.contains("a check  1"), "{text}");
