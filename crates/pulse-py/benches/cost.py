@@ -50,9 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=41)
-    parser.add_argument("--calls", type=int, default=20_000, help="calls per round and candidate")
-    parser.add_argument("--requests", type=int, default=2_000, help="requests per round and candidate")
+    parser.add_argument("--rounds", type=int, default=151)
+    parser.add_argument("--calls", type=int, default=4_000, help="calls per round and candidate")
+    parser.add_argument("--requests", type=int, default=400, help="requests per round and candidate")
     arguments = parser.parse_args()
     gc.collect()
     gc.freeze()
