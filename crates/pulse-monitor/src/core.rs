@@ -1,39 +1,35 @@
 //! One monitor's storage as its handles see it: numbers of names, writers of threads, and the cold paths behind both.
 
+mod looking;
+mod naming;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pulse_model::{Nanos, Schema};
+use pulse_model::Schema;
 
-use crate::backing::{Backing, occupant};
+use crate::backing::Backing;
 use crate::cell::PAGE_BUCKETS;
 use crate::clock;
 use crate::dropped::Dropped;
 use crate::entry::{Entry, Space};
 use crate::hot;
-use crate::layout::{Kind, OVERFLOW_ROOM};
-#[cfg(feature = "trend")]
-use crate::leak::{LeakTrend, MemoryWatch};
 use crate::name_table::NameTable;
-use crate::names;
-use crate::reading::{self, Reader};
 use crate::region::Region;
 use crate::registry::{Registry, lock_all};
-use crate::resources::{Look, ResourceProbe};
 use crate::ticker;
-use crate::totals::Totals;
 use crate::warning;
-use crate::window::{MEMORY_BYTES, Window};
-use crate::worker::Worker;
 use crate::writer::{self, Wanted, Writer};
 
-/// Longest series text of an entry that stands for all others, with room to spare.
-const OVERFLOW_TEXT_BYTES: usize = 128;
+use looking::Windows;
+pub(crate) use looking::workers;
 
 /// Keys of monitors; never the same twice in a process.
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
-pub(crate) fn next_key() -> u64 {
+fn next_key() -> u64 {
     NEXT_KEY.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -59,46 +55,15 @@ pub(crate) struct Core {
     forked_at: AtomicU64,
 }
 
-/// The occupants of slots.
-pub(crate) fn workers(region: &Region, live: &[usize]) -> Vec<Worker> {
-    let worker = |&slot: &usize| Some(Worker { number: slot as u32, pid: occupant(region.slot(slot)?).pid });
-    live.iter().filter_map(worker).collect()
-}
-
-/// What this process knows of the past.
-struct Windows {
-    /// The key of the monitor, as of the latest reading.
-    key: u64,
-    reader: Reader,
-    window: Window,
-    probe: ResourceProbe,
-    #[cfg(feature = "trend")]
-    memory: MemoryWatch,
-}
-
-impl Windows {
-    fn new(key: u64, region: &Region, backing: &Backing, now: Nanos) -> Self {
-        let mut reader = Reader::default();
-        let totals = reader.read(region, &backing.live_slots(region), now);
-        Self {
-            key,
-            reader,
-            window: Window::new(now, &totals, MEMORY_BYTES),
-            probe: ResourceProbe::default(),
-            #[cfg(feature = "trend")]
-            memory: MemoryWatch::default(),
-        }
-    }
-}
-
 impl Core {
+    /// A core, to be made within [`crate::fork::watched`].
     pub(crate) fn new(region: Region, backing: Backing, error_status: u16) -> Arc<Self> {
         let key = next_key();
         let names = NameTable::new(region.geometry().series() * 2);
         let now = clock::now();
         region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
         let windows = Windows::new(key, &region, &backing, now);
-        let core = Arc::new(Self {
+        Arc::new(Self {
             key: AtomicU64::new(key),
             region,
             registry: Mutex::new(Registry::new(backing, key)),
@@ -111,9 +76,7 @@ impl Core {
             error_status,
             has_untold: AtomicBool::new(false),
             forked_at: AtomicU64::new(0),
-        });
-        crate::fork::watch(&core);
-        core
+        })
     }
 
     // The hot path.
@@ -179,113 +142,11 @@ impl Core {
         self.tell();
     }
 
-    /// The entry of a name, whatever it looks like.
-    #[inline]
-    pub(crate) fn entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
-        match self.names.find(space, names::cut(name), method) {
-            Some(entry) => entry,
-            None => self.other_entry(space, name, method),
-        }
-    }
-
-    /// The entry of a name that is new, unclean, or beyond the cap.
-    fn other_entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
-        if self.is_full() && !space.is_uncapped() && names::is_plain(names::cut(name)) {
-            return self.overflow(space);
-        }
-        self.add_entry(space, name, method)
-    }
-
     // The cold paths.
 
     #[cold]
     pub(crate) fn count_dropped(&self, reason: Dropped) {
         self.region.header().dropped[reason as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn overflow(&self, space: Space) -> &Arc<Entry> {
-        &self.overflow[space as usize]
-    }
-
-    /// Whether a name that is not known here is known nowhere and finds no room.
-    fn is_full(&self) -> bool {
-        let known = self.synced.load(Ordering::Relaxed);
-        known == self.region.series_len() && self.has_no_room(known)
-    }
-
-    fn has_no_room(&self, series: usize) -> bool {
-        let cap = self.region.geometry().max_series;
-        series >= cap + Dropped::ALL.len() || self.names.len() >= cap + self.region.geometry().series()
-    }
-
-    #[cold]
-    fn add_entry(&self, space: Space, name: &str, method: &str) -> &Arc<Entry> {
-        let (name, method) =
-            (space.clean(name), if method.is_empty() { method.into() } else { names::tag_value(method) });
-        if let Some(entry) = self.names.find(space, &name, &method) {
-            return entry;
-        }
-        if self.is_full() && !space.is_uncapped() {
-            return self.overflow(space);
-        }
-        self.local(|registry| {
-            self.sync(registry);
-            let is_known = self.names.find(space, &name, &method).is_some();
-            if !is_known && (space.is_uncapped() || !self.has_no_room(registry.synced)) {
-                self.names.insert(Entry::new(space, &name, &method));
-            }
-        });
-        self.names.find(space, &name, &method).unwrap_or_else(|| self.overflow(space))
-    }
-
-    /// The number of a series that this process has not used yet.
-    #[cold]
-    fn resolve(&self, entry: &Entry, place: usize) -> Result<u16, Dropped> {
-        let number = self.locked(|registry| {
-            self.sync(registry);
-            let number = self.intern(registry, entry, place);
-            match number {
-                Err(Dropped::Series) if !entry.is_overflow && entry.space.kind() != Kind::Gauge => {
-                    self.intern(registry, self.overflow(entry.space), place)
-                }
-                known => known,
-            }
-        })?;
-        entry.resolve(place, number);
-        Ok(number)
-    }
-
-    fn intern(&self, registry: &mut Registry, entry: &Entry, place: usize) -> Result<u16, Dropped> {
-        let text = entry.series(place, self.error_status).to_string();
-        let kind = entry.space.kind();
-        // A level of many means nothing.
-        if entry.is_overflow && kind == Kind::Gauge {
-            return Err(Dropped::Series);
-        }
-        if let Some(&(number, known)) = registry.numbers.get(&*text) {
-            return if known == kind { Ok(number) } else { Err(Dropped::Invalid) };
-        }
-        let is_uncapped = entry.is_overflow || entry.space.is_uncapped();
-        let room = if is_uncapped { 0 } else { OVERFLOW_ROOM * OVERFLOW_TEXT_BYTES };
-        if !is_uncapped && self.has_no_room(registry.synced) || !self.region.has_text_room(text.len() + room)
-        {
-            return Err(Dropped::Series);
-        }
-        let place = if matches!(kind, Kind::Gauge | Kind::Tally) { self.region.next_place()? } else { 0 };
-        let number = self.region.add_series(kind, place, &text, &mut registry.backing)?;
-        self.sync(registry);
-        Ok(number)
-    }
-
-    fn sync(&self, registry: &mut Registry) {
-        registry.sync(&self.region, |series, kind| {
-            if let Some(entry) = Entry::of(series, kind)
-                && self.names.find(entry.space, &entry.name, &entry.method).is_none()
-            {
-                self.names.insert(entry);
-            }
-        });
-        self.synced.store(registry.synced, Ordering::Relaxed);
     }
 
     /// A writer for the calling thread: a shard that another thread left, or a new one.
@@ -374,101 +235,6 @@ impl Core {
     fn new_slot(&self) -> Result<usize, Dropped> {
         ticker::ensure_running();
         self.locked(|registry| self.claim_slot(registry))
-    }
-
-    // Reading.
-
-    /// Everything recorded up to now, by all workers.
-    pub(crate) fn totals(&self) -> Totals {
-        self.read(|_, _, totals| totals.clone())
-    }
-
-    /// Reads everything and brings the window up to date with it; then `look` gets the window, the moment and the totals.
-    pub(crate) fn read<R>(&self, look: impl FnOnce(&mut Window, Nanos, &Totals) -> R) -> R {
-        let result = {
-            let _all = reading::lock_all();
-            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-            let (now, totals) = self.advance(&mut windows);
-            look(&mut windows.window, now, &totals)
-        };
-        self.tell();
-        result
-    }
-
-    fn advance(&self, windows: &mut Windows) -> (Nanos, Totals) {
-        if windows.key != self.key() {
-            windows.key = self.key();
-            if self.region_is_private() {
-                let forked_at = Nanos(self.forked_at.load(Ordering::Relaxed));
-                windows.reader = Reader::default();
-                windows.window = Window::new(forked_at, &Totals::default(), MEMORY_BYTES);
-            }
-        }
-        let now = clock::now();
-        if let Some(look) = windows.probe.look(now) {
-            self.record_look(&look);
-        }
-        let live = self.local(|registry| {
-            self.sync(registry);
-            registry.backing.live_slots(&self.region)
-        });
-        self.region.header().epoch.fetch_max(clock::epoch(now), Ordering::Relaxed);
-        let totals = windows.reader.read(&self.region, &live, now);
-        windows.window.advance(now, &totals);
-        #[cfg(feature = "trend")]
-        windows.memory.look(now, &totals);
-        (now, totals)
-    }
-
-    fn record_look(&self, look: &Look) {
-        for (series, gain) in look.gains {
-            self.tally(self.entry(Space::ProcessTally, series, ""), gain);
-        }
-        for (series, level) in look.levels {
-            if let Some(level) = level {
-                self.level(self.entry(Space::ProcessLevel, series, ""), 0, level);
-            }
-        }
-    }
-
-    fn region_is_private(&self) -> bool {
-        self.local(|registry| registry.backing.is_private())
-    }
-
-    /// The trend of memory so far.
-    #[cfg(feature = "trend")]
-    pub(crate) fn leak_trend(&self) -> Option<LeakTrend> {
-        let _all = reading::lock_all();
-        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.memory.trend()
-    }
-
-    /// The processes that record.
-    pub(crate) fn workers(&self) -> Vec<Worker> {
-        let live = self.local(|registry| registry.backing.live_slots(&self.region));
-        workers(&self.region, &live)
-    }
-
-    /// Whether it is for this process to do a task that one of the group does for all: the first that asks has it, until it
-    /// ends or lets it go.
-    #[cfg(feature = "push")]
-    pub(crate) fn take_task(&self, task: u64) -> bool {
-        self.local(|registry| registry.backing.take_task(task))
-    }
-
-    #[cfg(feature = "push")]
-    pub(crate) fn leave_task(&self, task: u64) {
-        self.local(|registry| registry.backing.leave_task(task));
-    }
-
-    /// What the ticker does once a second.
-    pub(crate) fn tick(&self) {
-        self.is_memory_short.store(false, Ordering::Relaxed);
-        self.local(|registry| {
-            let warning = registry.backing.mend();
-            warning.into_iter().for_each(|warning| self.warn(registry, warning));
-        });
-        self.read(|_, _, _| {});
     }
 
     /// What happens in a forked child at once, with all locks held; the rest follows when the child first records or reads.

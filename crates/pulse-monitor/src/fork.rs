@@ -26,8 +26,9 @@ thread_local! {
     static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
-/// Sees to it that a monitor survives forks.
-pub(crate) fn watch(core: &Arc<Core>) {
+/// Makes a monitor that survives forks. None happens while it is made, so that no child has descriptors of which it knows
+/// nothing.
+pub(crate) fn watched(make: impl FnOnce() -> Arc<Core>) -> Arc<Core> {
     static REGISTER: Once = Once::new();
     REGISTER.call_once(|| {
         // SAFETY: the three functions live as long as the program, take nothing and do not unwind. It fails only for want of
@@ -38,7 +39,9 @@ pub(crate) fn watch(core: &Arc<Core>) {
     });
     let mut cores = CORES.lock().unwrap_or_else(PoisonError::into_inner);
     cores.retain(|core| core.strong_count() > 0);
-    cores.push(Arc::downgrade(core));
+    let core = make();
+    cores.push(Arc::downgrade(&core));
+    core
 }
 
 /// The monitors that there are. When there are none, `last` runs before another can come.

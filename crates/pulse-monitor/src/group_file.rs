@@ -233,3 +233,103 @@ fn remove_unless_used(path: &Path) {
         let _ = fs::remove_file(path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::group::{file_prefix, supervisor};
+
+    #[test]
+    fn what_is_no_region_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|word| word.to_ne_bytes()).collect() };
+        for (name, bytes, reason) in [
+            ("short", b"hello".to_vec(), "not a file of this program"),
+            ("foreign", vec![7; 5000], "not a file of this program"),
+            ("newer", words(&[MAGIC, LAYOUT + 1, 100, 10, 1, 0]), "newer version"),
+            ("odd numbers", words(&[MAGIC, LAYOUT, u64::MAX, 10, 1, 0]), "not a file of this program"),
+            ("cut off", words(&[MAGIC, LAYOUT, 100, 10, 1, 0]), "not a file of this program"),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, &bytes).unwrap();
+            let refused = open(&path, 1, 100).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{name}: {refused}");
+            assert!(open_read_only(&path).is_err(), "{name}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        }
+        let path = folder.path().join("open to all");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(open(&path, 1, 100), Err(Refused::NotOurs)));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
+        assert!(matches!(open(&link, 1, 100), Err(Refused::Io(_))));
+        assert!(matches!(open(folder.path(), 1, 100), Err(Refused::Io(_))));
+        assert!(matches!(open(&folder.path().join("no/such/folder"), 1, 100), Err(Refused::Io(_))));
+    }
+
+    #[test]
+    fn what_was_never_finished_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("region");
+        for unfinished in [vec![], vec![0; 100_000]] {
+            fs::write(&path, unfinished).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            let opened = open(&path, 1, 100).unwrap();
+            assert_eq!(opened.region.geometry().max_series, 100);
+            assert!(open_read_only(&path).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_older_layout_is_replaced_unless_somebody_uses_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("region");
+        drop(open(&path, 1, 100).unwrap());
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&(LAYOUT - 1).to_ne_bytes(), 8).unwrap();
+        let (user, _) = LockFile::open(&path, OpenOptions::new().read(true).write(true)).unwrap();
+        assert!(be_present(&user).unwrap());
+        assert!(matches!(open(&path, 1, 100), Err(Refused::Older(_))));
+        drop(user);
+        open(&path, 1, 100).unwrap();
+    }
+
+    #[test]
+    fn the_first_to_come_decides_the_size_and_another_start_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("region");
+        let first = open(&path, 1, 100).unwrap();
+        let joined = open(&path, 2, 5000).unwrap();
+        assert_eq!(joined.region.geometry().max_series, 100);
+        drop(first);
+        drop(joined);
+        assert_eq!(open(&path, 1, 5000).unwrap().region.geometry().max_series, 100);
+        assert_eq!(open(&path, 2, 5000).unwrap().region.geometry().max_series, 5000);
+    }
+
+    #[test]
+    fn files_of_supervisors_that_are_gone_are_removed_unless_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let this = Occupant::this();
+        let name = |pid: u32, started: u64| format!("{}supervisor-{pid}-{started}", file_prefix());
+        assert_eq!(supervisor(&name(1, 2)), Some((1, 2)));
+        let [alive, dead, used, reborn] =
+            [(this.pid, this.started), (u32::MAX, 5), (u32::MAX, 6), (this.pid, this.started + 1)]
+                .map(|(pid, started)| folder.path().join(name(pid, started)));
+        let mut opened = [&alive, &dead, &used, &reborn].map(|path| Some(open(path, 1, 100).unwrap()));
+        for unused in [0, 1, 3] {
+            opened[unused] = None;
+        }
+        let named = folder.path().join(format!("{}api", file_prefix()));
+        drop(open(&named, 1, 100).unwrap());
+        open(&folder.path().join("any"), 1, 100).unwrap();
+        assert_eq!(
+            [&alive, &dead, &used, &reborn, &named].map(|path| path.exists()),
+            [true, false, true, false, true]
+        );
+    }
+}

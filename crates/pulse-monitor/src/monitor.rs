@@ -13,6 +13,7 @@ use crate::custom::{Cache, Counter, Pool, Timer};
 use crate::dropped::Dropped;
 use crate::endpoint::{Endpoint, nanos};
 use crate::entry::{Space, status_place};
+use crate::fork;
 use crate::group;
 use crate::group_file;
 use crate::layout::{CHUNKS, Geometry, SERIES_RANGE};
@@ -40,8 +41,12 @@ impl Monitor {
     /// [`warnings`](Self::warnings) says why.
     pub fn new(config: Config) -> Self {
         let max_series = config.max_series.clamp(*SERIES_RANGE.start(), *SERIES_RANGE.end());
-        let (region, backing, warnings) = storage(&config.group, max_series);
-        let core = Core::new(region, backing, config.error_status);
+        let mut warnings = Vec::new();
+        let core = fork::watched(|| {
+            let (region, backing, said) = storage(&config.group, max_series);
+            warnings = said;
+            Core::new(region, backing, config.error_status)
+        });
         core.local(|registry| warnings.into_iter().for_each(|warning| core.warn(registry, warning)));
         core.tell();
         let entry = core.entry(Space::Cache, "", "").clone();

@@ -23,7 +23,8 @@ pub(crate) struct NameTable {
 impl NameTable {
     /// A table of at most `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
-        let places = (limit * 2).next_power_of_two();
+        // At most five sixths full.
+        let places = (limit * 6 / 5).next_power_of_two();
         Self {
             places: (0..places).map(|_| OnceLock::new()).collect(),
             hasher: RandomState::default(),

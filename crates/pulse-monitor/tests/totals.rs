@@ -94,6 +94,9 @@ fn expected(acts: &[Act]) -> BTreeMap<Series, Aggregate> {
             Act::Query(kind, nanos) => {
                 let series = Series::new("db_query_time").with("kind", &format!("k{kind}"));
                 snapshot.add(series, Aggregate::Trend(histogram([nanos])));
+                if Duration::from_nanos(nanos) >= Config::default().slow_query {
+                    snapshot.count(Series::new("slow_queries"), 1);
+                }
             }
             Act::Cache(hit) => {
                 let rate = Rate { hits: hit.into(), total: 1 };
