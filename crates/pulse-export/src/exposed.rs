@@ -69,11 +69,11 @@ impl Exposed {
     /// use pulse_model::Series;
     ///
     /// let text = "# TYPE http_request_duration_seconds histogram
-    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"0.1\"} 90
-    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"0.5\"} 100
-    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"+Inf\"} 100
-    /// http_request_duration_seconds_sum{path=\"/a\"} 8.5
-    /// http_request_duration_seconds_count{path=\"/a\"} 100
+    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"0.1\"} 900
+    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"0.5\"} 1000
+    /// http_request_duration_seconds_bucket{path=\"/a\",le=\"+Inf\"} 1000
+    /// http_request_duration_seconds_sum{path=\"/a\"} 85
+    /// http_request_duration_seconds_count{path=\"/a\"} 1000
     /// ";
     /// let exposed = Exposed::read("text/plain; version=0.0.4", text.as_bytes())?;
     /// let selector: Series = "response_time{endpoint=\"/a\"}".parse()?;

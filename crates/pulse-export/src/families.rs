@@ -277,6 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_list_every_family() {
+        let document = include_str!("../../../docs/metrics.md");
+        for definition in TABLE {
+            let suffix = if definition.instrument == Instrument::Counter { "_total" } else { "" };
+            let kind = match definition.instrument {
+                Instrument::Counter => "counter",
+                Instrument::UpDownCounter | Instrument::Gauge => "gauge",
+                Instrument::Histogram => "histogram",
+            };
+            let (metric, name, otel) = (definition.metric, definition.prometheus_name(), definition.name);
+            let row = format!("| `{metric}` | `{name}{suffix}` | `{otel}` | {kind} | ");
+            let row = document
+                .lines()
+                .find(|line| line.starts_with(&row))
+                .unwrap_or_else(|| panic!("no row {row}"));
+            for attribute in definition.attributes {
+                let label = format!("`{}`", attribute.name.replace('.', "_"));
+                assert!(row.contains(&label), "{metric}: {label}");
+            }
+        }
+    }
+
+    #[test]
     fn every_metric_is_listed_once() {
         for definition in TABLE {
             let lines = TABLE.iter().filter(|other| other.metric == definition.metric).count();

@@ -25,8 +25,8 @@ pub(crate) fn spread(
     let (whole, rest) = (count / PLACES, count % PLACES);
     let (first, last) = within(schema, lower, upper);
     (0..PLACES).filter_map(move |place| {
-        // The place's number in the sequence: its bits in reverse.
-        let turn = place.reverse_bits() >> (u64::BITS - PLACES_LOG2);
+        // The place's number in the sequence: its bits in reverse, but the middle comes first and the edge last.
+        let turn = (place.reverse_bits() >> (u64::BITS - PLACES_LOG2)).wrapping_sub(1) % PLACES;
         let count = whole + u64::from(turn < rest);
         let middle =
             u128::from(upper.saturating_sub(lower)) * u128::from(2 * place + 1) / u128::from(2 * PLACES);
@@ -71,9 +71,12 @@ mod tests {
     #[test]
     fn the_first_values_are_far_apart() {
         let index = |value| Schema::MONITOR.index(value);
-        assert_eq!(buckets(0, 1 << 20, 1), BTreeMap::from([(index((1 << 20) / 128), 1)]));
-        let two = buckets(0, 1 << 20, 2);
-        assert_eq!(two, BTreeMap::from([(index((1 << 20) / 128), 1), (index((1 << 20) * 65 / 128), 1)]));
+        let place = |place: u64| index((1 << 20) * (2 * place + 1) / 128);
+        for (count, places) in [(1, &[32][..]), (2, &[32, 16]), (3, &[32, 16, 48]), (5, &[32, 16, 48, 8, 40])]
+        {
+            let expected = places.iter().map(|&at| (place(at), 1)).collect();
+            assert_eq!(buckets(0, 1 << 20, count), expected, "{count}");
+        }
     }
 
     proptest! {

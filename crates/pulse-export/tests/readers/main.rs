@@ -1,5 +1,5 @@
 //! Every format read by the program it was made for: Prometheus scrapes and receives, Python's Prometheus client parses, and
-//! a collector stub built from the official OTLP messages decodes.
+//! a collector stub built from the official OTLP messages decodes. The demo API, which is watched by the monitor, is scraped as it stands.
 //!
 //! Where a reader is missing a test says that it was skipped; with `CI=true` a missing reader is a failure. `./test` installs
 //! what is needed.
@@ -12,6 +12,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod data;
+mod demo;
 mod http;
 mod otlp;
 mod prometheus;

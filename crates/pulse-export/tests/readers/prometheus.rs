@@ -10,16 +10,22 @@ use crate::prometheus_server::Prometheus;
 use crate::service::Service;
 use crate::tools::wait_for;
 
-const NATIVE: &str = "--enable-feature=native-histograms";
-const QUANTILES: [f64; 6] = [0.1, 0.5, 0.9, 0.95, 0.99, 0.999];
+pub(crate) const NATIVE: &str = "--enable-feature=native-histograms";
+pub(crate) const QUANTILES: [f64; 6] = [0.1, 0.5, 0.9, 0.95, 0.99, 0.999];
 
 /// γ: how far apart the bounds of a bucket are.
-fn gamma(schema: Schema) -> f64 {
+pub(crate) fn gamma(schema: Schema) -> f64 {
     2_f64.powf(0.5_f64.powi(i32::from(schema.get())))
 }
 
 /// Fails unless the quantile, in seconds, is within one bucket of ours.
-fn assert_within_one_bucket(route: &str, q: f64, seconds: f64, histogram: &Histogram, factor: f64) {
+pub(crate) fn assert_within_one_bucket(
+    route: &str,
+    q: f64,
+    seconds: f64,
+    histogram: &Histogram,
+    factor: f64,
+) {
     let Some(ours) = histogram.quantile(q) else {
         assert!(seconds.is_nan(), "{route} p{q}: {seconds} of nothing");
         return;
