@@ -25,18 +25,19 @@ def pulse(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Complete
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "codes"),
     [
-        (["--version"], 0),
-        (["load", "--users", "many"], 2),
+        (["--version"], {0}),
+        (["load", "--users", "many"], {2}),
         # Nobody listens there: a port that needs privileges.
-        (["load", "http://127.0.0.1:1/", "--duration", "1s"], 3),
-        (["demo", "--duration", "1s", "--error-rate", "100%"], 99),
+        (["load", "http://127.0.0.1:1/", "--duration", "1s"], {3}),
+        # Missed targets; on a machine that is too busy for any measurement, an invalid one.
+        (["demo", "--duration", "1s", "--error-rate", "100%"], {98, 99}),
     ],
 )
-def test_exit_codes(arguments: list[str], code: int) -> None:
+def test_exit_codes(arguments: list[str], codes: set[int]) -> None:
     done = pulse(*arguments)
-    assert done.returncode == code, done.stderr
+    assert done.returncode in codes, done.stderr
 
 
 def test_all_of_a_report_arrives_in_a_pipe() -> None:
