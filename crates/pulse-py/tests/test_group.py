@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -27,15 +28,15 @@ def test_a_program_that_nobody_forked_is_the_root_of_its_family() -> None:
     assert done.stdout.strip() == "True"
 
 
-def of_a_child(connection: object) -> None:
-    connection.send(_group.own_group())  # type: ignore[attr-defined]
+def of_a_child(connection: Any) -> None:
+    connection.send(_group.own_group())
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_children_have_the_root_of_their_parent(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PULSE_GROUP", raising=False)
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     ours, theirs = context.Pipe()
     process = context.Process(target=of_a_child, args=(theirs,))
     process.start()
