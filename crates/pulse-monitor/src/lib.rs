@@ -1,4 +1,45 @@
-//! Records what a service does, at a cost nobody notices.
+//! Records what a service does, at a cost nobody notices: requests, database queries, caches, pools, and whatever it counts
+//! itself. Any number of threads and processes record into one memory, and any of them reads what all have recorded.
+//!
+//! **Main types**
+//! - [`Monitor`]: where everything is recorded and asked for; [`get_monitor`] is the one of the process;
+//! - [`Endpoint`], [`Cache`], [`Pool`], [`Counter`], [`Timer`]: handles, found by name once, then used by all threads;
+//! - [`Group`]: which processes count together; [`Worker`]: one of them;
+//! - [`MonitorSummary`]: the figures of a span; [`SlowQuery`]: a statement that took long;
+//! - [`SharedReader`]: a look at a group from outside.
+//!
+//! ```
+//! use std::time::Duration;
+//! use pulse_monitor::{Config, Monitor};
+//!
+//! let monitor = Monitor::new(Config::default());
+//! let execute = monitor.endpoint_with_method("POST", "/api/v1/execute");
+//! execute.record(Duration::from_millis(50), 200);
+//! execute.timer().finish(503);
+//! monitor.record_db_statement("SELECT * FROM orders WHERE id = 7", Duration::from_millis(80));
+//!
+//! let summary = monitor.summary();
+//! assert_eq!((summary.requests.total, summary.requests.error_count), (2, 1));
+//! assert_eq!(monitor.slow_queries()[0].query, "SELECT * FROM orders WHERE id = ?");
+//! ```
+//!
+//! **Cost.** A handle finds the calling thread's own cell of a series and adds to it: no lock, no locked instruction, no
+//! allocation, no clock. Memory grows with the number of series, threads at a time and processes at a time, not with what is
+//! recorded, nor with threads and processes that have ended.
+//!
+//! **Limits.** [`Config::max_series`] series are kept apart; what comes later is recorded under the endpoint `_other` with
+//! the tag `overflow="true"`, by status, so that totals stay whole. What cannot be recorded at all is counted in
+//! `monitor_dropped`, by `reason`: a value that cannot be true (`invalid`), no memory (`memory`), no place for another thread or
+//! process (`threads`), no room for another series (`series`), another process that holds the common lock and does not go on
+//! (`busy`). Nothing here panics or blocks on what a service, a file or another process does; what the host should know is
+//! said once ([`Monitor::warnings`], [`set_warning_hook`]).
+//!
+//! **Processes.** With [`Group::Named`] and the others, the memory is a file in `/dev/shm` (or `$XDG_RUNTIME_DIR`, or the folder
+//! of temporary files). A process that is killed leaves its counts there and its place to the next; a child of a fork gets a
+//! place of its own when it first records. Where no file can be had, the process counts alone and says so.
+//!
+//! What it does *not* do: it makes no requests and no plans, it judges nothing (see `pulse-stats`), and it starts one thread,
+//! which looks at the monitors once a second. Recording from a signal handler is not supported.
 
 mod backing;
 mod cell;
