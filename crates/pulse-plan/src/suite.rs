@@ -24,6 +24,8 @@ pub struct SuiteService {
     /// Command line that starts the service, for the shell; `None` when it runs already, or when a flag gives another
     /// URL.
     pub start: Option<String>,
+    /// Whether a service that is ready already is taken as it is, and none started.
+    pub reuse: bool,
     /// Path, after that of the URL, that is asked before the first case until it answers with a status from 200 to 399;
     /// `None`: until the port accepts connections.
     pub ready: Option<String>,
@@ -41,6 +43,7 @@ impl SuiteService {
         Self {
             url: plan.url.clone(),
             start: None,
+            reuse: false,
             ready: None,
             ready_timeout: Nanos::from_secs(30),
             process: ProcessSelector::default(),

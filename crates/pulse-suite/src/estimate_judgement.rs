@@ -58,10 +58,28 @@ pub(crate) fn judge_measured_at(
         }
         _ => {
             let fact = Measured { value, lo: value, hi: value, samples };
-            let reason = Some(format!("{samples} samples are too few to judge a ratio"));
+            let needed = needed(*statistic).max(needed(*by));
+            let reason = if samples < needed {
+                format!("{samples} samples are too few to judge this ratio; at least {needed} are needed")
+            } else {
+                format!(
+                    "{samples} samples that come in clusters tell too little about the tail; more of them, over a longer \
+                     time, would decide"
+                )
+            };
+            let reason = Some(reason);
             let verdict = Verdict::Inconclusive;
             TargetResult { target: target.clone(), verdict, measured: Some(fact), reason }
         }
+    }
+}
+
+/// Samples that one side of a ratio needs: ten beyond a quantile.
+fn needed(statistic: Statistic) -> u64 {
+    match statistic {
+        Statistic::Quantile(q) => (10.0 / (1.0 - q).min(q)).round() as u64,
+        Statistic::Mean => 20,
+        Statistic::Min | Statistic::Max | Statistic::Stddev => 1,
     }
 }
 

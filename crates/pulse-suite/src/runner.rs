@@ -6,11 +6,12 @@ use pulse_engine::{StopHandle, host_info};
 use pulse_model::{
     CaseInfo, Ending, Finding, Nanos, RunInfo, Severity, Summary, Validity, ValidityReason, Verdict,
 };
-use pulse_plan::{Case, CaseKind, Suite};
+use pulse_plan::{Case, CaseKind, ProcessSelector, Suite};
 
 use crate::attempts::Attempts;
 use crate::case_run::{CaseOutcome, Surroundings, run_case, unmeasured};
 use crate::process::find_process;
+use crate::readiness::Question;
 use crate::run_options::{MAX_REPEAT, RunOptions};
 use crate::selection::SelectionError;
 use crate::service::{ServiceStartError, StartedService};
@@ -69,8 +70,16 @@ pub fn run_suite(
     let repeat = options.repeat.clamp(1, MAX_REPEAT) as usize;
     let total = chosen.len() * repeat;
     events(SuiteEvent::Started { total });
-    let mut runner =
-        Runner { options, stop, events, total, children: Vec::new(), skip: None, begin: Instant::now() };
+    let mut runner = Runner {
+        options,
+        stop,
+        events,
+        total,
+        children: Vec::new(),
+        skip: None,
+        begin: Instant::now(),
+        reuses: false,
+    };
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     for (number, suite) in suites.iter().enumerate() {
         let cases: Vec<&Case> =
@@ -127,6 +136,8 @@ struct Runner<'a> {
     /// Why the cases that are left are not run.
     skip: Option<&'static str>,
     begin: Instant,
+    /// Whether the service of the suite runs without having been started here.
+    reuses: bool,
 }
 
 impl Runner<'_> {
@@ -135,6 +146,7 @@ impl Runner<'_> {
         (self.events)(SuiteEvent::SuiteStarted { name, service });
         // Dropped, and with that stopped, when the suite is over.
         let mut started: Option<StartedService> = None;
+        self.reuses = false;
         for case in cases {
             for round in 1..=repeat {
                 let case = if repeat > 1 { repeated(case, round, repeat) } else { (*case).clone() };
@@ -180,7 +192,10 @@ impl Runner<'_> {
         }
         let process = if uses_service {
             let pid = started.as_ref().map(StartedService::pid);
-            find_process(&suite.service.process, &suite.service.url, pid).map_err(|error| error.to_string())
+            let own = &suite.service.process;
+            let selector =
+                if self.reuses && *own == ProcessSelector::Started { &ProcessSelector::Port } else { own };
+            find_process(selector, &suite.service.url, pid).map_err(|error| error.to_string())
         } else {
             Err("the case does not use the service".to_owned())
         };
@@ -212,6 +227,11 @@ impl Runner<'_> {
     ) -> Result<(), ServiceStartError> {
         let Some(command) = &suite.service.start else { return Ok(()) };
         if started.as_mut().is_some_and(|service| service.ended().is_none()) {
+            return Ok(());
+        }
+        self.reuses =
+            started.is_none() && suite.service.reuse && Question::whether_ready(&suite.service).ask().is_ok();
+        if self.reuses {
             return Ok(());
         }
         (self.events)(SuiteEvent::ServiceStarting { command: command.clone() });

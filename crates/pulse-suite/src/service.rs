@@ -19,6 +19,8 @@ use crate::invocation::{Invocation, InvocationError};
 use crate::output_tail::OutputTail;
 use crate::readiness::Question;
 
+/// Names the running program in the service's environment, so that a suite can start something with the same one.
+const PROGRAM: &str = "PULSE";
 /// Time between two questions whether the service is ready.
 const POLL: Duration = Duration::from_millis(50);
 /// How long a service may take to end after SIGTERM before it gets SIGKILL.
@@ -96,8 +98,11 @@ impl StartedService {
 
     fn spawn(command: &str) -> Result<Self, ServiceStartError> {
         let fail = |source| ServiceStartError::Spawn { command: command.to_owned(), source };
-        let mut child = Invocation::parse(command)?
-            .command()
+        let mut starter = Invocation::parse(command)?.command();
+        if let Ok(program) = std::env::current_exe() {
+            starter.env(PROGRAM, program);
+        }
+        let mut child = starter
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

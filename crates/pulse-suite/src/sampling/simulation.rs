@@ -17,7 +17,7 @@ use crate::estimate_judgement::judge_measured;
 /// Length of the pieces that a case is made of.
 const PIECE: Nanos = Nanos::from_millis(100);
 /// Runs of each simulation when nobody says.
-const RUNS: u64 = 60;
+const RUNS: u64 = 40;
 
 fn runs() -> u64 {
     std::env::var("PULSE_SIMULATED_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS)

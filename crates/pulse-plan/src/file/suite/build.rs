@@ -69,6 +69,7 @@ fn service(entry: &ServiceEntry, plan: Service, elsewhere: bool) -> SuiteService
         ready: entry.ready.clone(),
         ready_timeout: entry.ready_timeout.unwrap_or(DEFAULT_READY_TIMEOUT),
         process: entry.process.clone().filter(|_| !elsewhere).unwrap_or(default),
+        reuse: entry.reuse && start.is_some(),
         start,
         plan,
     }

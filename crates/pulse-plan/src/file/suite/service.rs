@@ -20,6 +20,8 @@ const MAX_COMMAND_BYTES: usize = 64 << 10;
 pub(crate) struct ServiceEntry {
     pub(crate) table: ServiceTable,
     pub(crate) start: Option<String>,
+    /// Whether one that runs already is taken instead.
+    pub(crate) reuse: bool,
     pub(crate) ready: Option<String>,
     pub(crate) ready_timeout: Option<Nanos>,
     /// `pid` or `pid_file`.
@@ -37,11 +39,19 @@ pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, names: &Names<'_>) 
     let scope = Scope { names: &alone, extracted: Vec::new(), later: Vec::new(), per_iteration: true };
     let keys = service::read_keys(builder, &table, &scope);
     let start = table.get("start").and_then(|field| read_command(&field, "\"uvicorn server:app\""));
+    let reuse = table.get("reuse").is_some_and(|field| {
+        let reuse = field.boolean("true") == Some(true);
+        if reuse && table.get("start").is_none() {
+            field
+                .error("`reuse` is about a service that the suite starts", "add start, or leave `reuse` out");
+        }
+        reuse
+    });
     let ready = table.get("ready").and_then(|field| read_ready(&field));
     let ready_timeout = table.get("ready_timeout").and_then(|field| field.time_span("\"30s\""));
     let process = read_process(&table, &Scope::fixed(&alone));
     table.finish();
-    Some(ServiceEntry { table: keys, start, ready, ready_timeout, process })
+    Some(ServiceEntry { table: keys, start, reuse, ready, ready_timeout, process })
 }
 
 /// A command line as it is handed to the shell; `$` in it is the shell's.
