@@ -3,12 +3,15 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pulse_demo::{DemoConfig, DemoServer, TOOLS, execute_tool};
 use pulse_engine::StopHandle;
+use pulse_export::Exposed;
 use pulse_model::{
     Aggregate, Effect, Histogram, Interval, Nanos, Series, Snapshot, Summary, Verdict, metric, tag,
 };
+use pulse_monitor::{Config, Monitor};
 use pulse_plan::{LoadOptions, ServiceOptions};
 use pulse_stats::judge_over;
 use pulse_suite::{Check, CompareOptions, RunData, compare, measure_url};
@@ -18,7 +21,7 @@ pub(crate) type SelfTest = fn(stop: &StopHandle) -> Check;
 
 /// All of them, in the order in which they are shown. A new one belongs here, into docs/validate.md and into the list in
 /// tests/validate.rs; all of them together should take no more than two or three seconds.
-pub(crate) const SELF_TESTS: [SelfTest; 4] = [tool_executor, load, statistics, ci_workflow];
+pub(crate) const SELF_TESTS: [SelfTest; 5] = [tool_executor, load, statistics, monitor, ci_workflow];
 
 /// What to do about a part that does not do what it must.
 const BUG: &str = "this is a bug of Pulse; please report it";
@@ -26,6 +29,8 @@ const BUG: &str = "this is a bug of Pulse; please report it";
 const WORKFLOWS: &str = ".github/workflows";
 /// Arrivals per second of the load's self-test, which lasts a second.
 const RATE: f64 = 100.0;
+/// Requests that the monitor's self-test records, the n-th of n milliseconds.
+const RECORDS: u64 = 1_000;
 
 /// The mock tools give the same answer twice.
 fn tool_executor(_stop: &StopHandle) -> Check {
@@ -116,6 +121,45 @@ fn made_up(percent: u64, turn: u64) -> RunData {
     RunData::new(Summary { totals, ..Summary::default() }, &intervals)
 }
 
+/// What is recorded comes back from the window, and from every format that Pulse reads.
+fn monitor(_stop: &StopHandle) -> Check {
+    let name = "monitor";
+    let monitor = Monitor::new(Config::default());
+    let route = Series::new(metric::RESPONSE_TIME).with(tag::ENDPOINT, "/self-test");
+    let endpoint = monitor.endpoint("/self-test");
+    for millis in 1..=RECORDS {
+        endpoint.record(Duration::from_millis(millis), if millis > RECORDS - 10 { 500 } else { 200 });
+    }
+    let recorded = monitor.totals().trend(&route);
+    let window = monitor.window(Duration::from_mins(1)).trend(&route);
+    let read = |accept: &str| {
+        let answer = monitor.render(accept, "");
+        Exposed::read(&answer.content_type, &answer.body)
+            .map(|read| read.totals.trend(&route))
+            .unwrap_or_default()
+    };
+    let (json, text) = (read("application/json"), read("text/plain"));
+    let p95 = recorded.quantile(0.95).map_or(0, |quantile| quantile.estimate);
+    let is_close = |value: u64| value.abs_diff(950_000_000) < 12_000_000;
+    let wrong: Vec<&str> = [
+        (recorded.count() == RECORDS && is_close(p95), "what was recorded is not what was counted"),
+        (window.count() == RECORDS, "the window does not hold what was just recorded"),
+        (monitor.summary().requests.error_count == 10, "the summary does not count the failed ones"),
+        (json == recorded, "JSON does not come back as it was"),
+        (text.count() == RECORDS && text.sum() == recorded.sum(), "Prometheus text loses something"),
+    ]
+    .into_iter()
+    .filter_map(|(is_right, complaint)| (!is_right).then_some(complaint))
+    .collect();
+    match wrong[..] {
+        [] => Check::ok(
+            name,
+            format!("{RECORDS} records come back from the window, from JSON and from Prometheus text"),
+        ),
+        _ => Check::failed(name, wrong.join(", "), BUG),
+    }
+}
+
 /// A workflow that runs Pulse; a hint, since not everybody uses GitHub.
 fn ci_workflow(_stop: &StopHandle) -> Check {
     workflow_in(Path::new(WORKFLOWS))
@@ -152,7 +196,7 @@ mod tests {
     #[test]
     fn the_parts_do_what_they_must() {
         let stop = StopHandle::default();
-        for test in [tool_executor, load, statistics] {
+        for test in [tool_executor, load, statistics, monitor] {
             let check = test(&stop);
             assert_eq!(check.state, CheckState::Ok, "{check:?}");
         }

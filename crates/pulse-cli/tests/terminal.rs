@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{OK, Running, answering, calm, steady};
+use support::{OK, Running, answering, calm, demo, steady};
 
 /// The command at a terminal, or nothing where there is no `script`.
 fn at_a_terminal(arguments: &str) -> Option<Command> {
@@ -67,4 +67,23 @@ fn a_suite_shows_the_running_case_and_then_its_line() {
         );
         assert!(outcome.stdout.contains("1 passed in "), "{outcome:?}");
     }
+}
+
+#[test]
+fn a_watch_shows_the_service_and_then_the_summary() {
+    let server = demo();
+    let Some(mut command) =
+        at_a_terminal(&format!("monitor --for 3s --target 'errors < 1%' {}", server.url()))
+    else {
+        return;
+    };
+    let outcome = Running::start(&mut command).finish().expect(0);
+    let (live, report) = outcome.stdout.split_once("MONITOR RESULTS").expect("there is a report");
+    for text in
+        ["Watching http://", "watching", "of 0:03", "GET /metrics", "targets", "1, none missed now", "rss"]
+    {
+        assert!(live.contains(text), "{text} in {live}");
+    }
+    assert!(report.contains("\u{1b}[32mPASS\u{1b}[0m"), "verdicts have color: {report}");
+    assert!(!report.contains("of 0:03"), "nothing of the view is below the report: {report}");
 }

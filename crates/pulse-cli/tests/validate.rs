@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{demo, run_in};
 
 /// All checks in their order; what the calibration finds depends on the machine, that it is there does not.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "file_descriptors",
     "local_ports",
     "cpu_governor",
@@ -30,6 +30,7 @@ const NAMES: [&str; 19] = [
     "tool_executor",
     "load",
     "statistics",
+    "monitor",
     "ci_workflow",
 ];
 
@@ -88,6 +89,7 @@ fn all_checks_are_there() {
         ("tool_executor", "ok"),
         ("load", "ok"),
         ("statistics", "ok"),
+        ("monitor", "ok"),
         ("ci_workflow", "skipped"),
     ] {
         assert_eq!(check(&report, name)["state"], state, "{name}: {report}");
@@ -98,7 +100,8 @@ fn all_checks_are_there() {
 
 /// The checks that depend on nothing but the machine and on what else runs there.
 fn is_about_the_machine(name: &str) -> bool {
-    let parts = ["target", "files", "databases", "tool_executor", "load", "statistics", "ci_workflow"];
+    let parts =
+        ["target", "files", "databases", "tool_executor", "load", "statistics", "monitor", "ci_workflow"];
     !parts.contains(&name)
 }
 

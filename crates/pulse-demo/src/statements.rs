@@ -20,7 +20,7 @@ pub(crate) fn record(connection: &mut Connection, monitor: &Monitor) -> rusqlite
     let note = move |event: TraceEvent<'_>| match event {
         // A comment is the text of a trigger, which ends with its statement.
         TraceEvent::Stmt(_, text) if began.len() < DEPTH && !text.starts_with("--") => {
-            began.push(Instant::now())
+            began.push(Instant::now());
         }
         TraceEvent::Profile(statement, _) => {
             if let Some(began) = began.pop() {

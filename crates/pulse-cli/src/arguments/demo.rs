@@ -52,7 +52,7 @@ pub(crate) struct ServeArguments {
     /// Trades in a new database.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) trades: u64,
-    /// Share the monitor's figures under this name, for `pulse monitor shm:NAME` [default: PULSE_GROUP, else with nobody].
+    /// Share the monitor's figures under this name, for `pulse monitor shm:NAME` [default: `PULSE_GROUP`, else with nobody].
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Option<String>,
     #[command(flatten)]

@@ -97,10 +97,10 @@ impl Watch {
             wait(begin + Duration::from(planned.map_or(due, |end| due.min(end))), stop);
             let result = source.read();
             let at = Nanos::from(begin.elapsed());
-            let step = watcher.take(at, result);
-            let ended = step.ended.is_some();
+            let seen = watcher.take(at, result);
+            let ended = seen.ended.is_some();
             self.bounds = Bounds::new(&watcher.reading().bounds);
-            self.take(at, step, events);
+            self.take(at, seen, events);
             let complete = planned.is_some_and(|end| at >= end);
             if ended || complete {
                 break (Ending::Finished, at);
@@ -238,11 +238,11 @@ mod tests {
 
     #[test]
     fn a_breach_is_told_when_it_begins_and_when_it_ends() {
+        use Verdict::{Fail, Inconclusive, NoData, Pass};
         let target: Target = "p95 < 200ms".parse().unwrap();
         let result = |verdict| TargetResult { target: target.clone(), verdict, measured: None, reason: None };
         let mut breach = Breach { target: target.clone(), since: None, times: 0, length: Nanos::ZERO };
         let mut told = Vec::new();
-        use Verdict::{Fail, Inconclusive, NoData, Pass};
         for (second, verdict) in
             [Pass, Fail, Fail, Inconclusive, Pass, Pass, NoData, Fail, NoData].into_iter().enumerate()
         {

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
         hub.send(event);
     });
     drop(server);
-    finish(&summary, hub, reports, stream, wishes)
+    Ok(finish(&summary, hub, reports, stream, wishes))
 }
 
 fn finish(
@@ -71,7 +71,7 @@ fn finish(
     reports: ReportFiles,
     stream: Stream,
     wishes: Wishes<'_>,
-) -> Result<Exit, Problem> {
+) -> Exit {
     let outputs: Vec<_> = hub.close().iter().map(|output| check_output(output, wishes.record)).collect();
     let mut exit = Exit::of(summary, wishes.inconclusive);
     let shown = show(summary, stream, false);
@@ -80,7 +80,7 @@ fn finish(
         problem.print();
         exit = problem.exit;
     }
-    Ok(exit)
+    exit
 }
 
 fn open(arguments: &MonitorArguments) -> Result<Source, Problem> {
@@ -144,5 +144,5 @@ fn random_token() -> Result<String, Problem> {
     read.map_err(|error| {
         Problem::internal(format!("no token can be made up here ({error}); give one with --token"))
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

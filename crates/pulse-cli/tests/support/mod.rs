@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -59,6 +59,15 @@ pub(crate) struct Running {
     child: Child,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
+    /// What it has said so far, on both streams.
+    said: Arc<Said>,
+}
+
+/// What a program says while it runs.
+#[derive(Default)]
+struct Said {
+    text: Mutex<String>,
+    more: Condvar,
 }
 
 impl Running {
@@ -70,9 +79,28 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let stdout = collected(child.stdout.take().expect("it is piped"));
-        let stderr = collected(child.stderr.take().expect("it is piped"));
-        Self { child, stdout, stderr }
+        let said = Arc::new(Said::default());
+        let stdout = collected(child.stdout.take().expect("it is piped"), Arc::clone(&said));
+        let stderr = collected(child.stderr.take().expect("it is piped"), Arc::clone(&said));
+        Self { child, stdout, stderr, said }
+    }
+
+    /// Starts a command and waits until it has said this.
+    #[track_caller]
+    pub(crate) fn start_until(command: &mut Command, marker: &str) -> Self {
+        let running = Self::start(command);
+        let text = running.said.text.lock().expect("no reader panics");
+        let is_missing = |text: &mut String| !text.contains(marker);
+        let (text, waited) =
+            running.said.more.wait_timeout_while(text, PATIENCE, is_missing).expect("no reader panics");
+        assert!(!waited.timed_out(), "{marker:?} was not said in\n{text}");
+        drop(text);
+        running
+    }
+
+    /// What it has said so far, on both streams.
+    pub(crate) fn so_far(&self) -> String {
+        self.said.text.lock().expect("no reader panics").clone()
     }
 
     /// The number of the process.
@@ -110,10 +138,19 @@ impl Running {
     }
 }
 
-fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+fn collected(mut pipe: impl Read + Send + 'static, said: Arc<Said>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        let mut piece = [0; 4096];
+        loop {
+            let length = pipe.read(&mut piece).expect("a pipe can be read");
+            if length == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&piece[..length]);
+            said.text.lock().expect("no reader panics").push_str(&String::from_utf8_lossy(&piece[..length]));
+            said.more.notify_all();
+        }
         String::from_utf8(bytes).expect("the program writes UTF-8")
     })
 }
