@@ -47,7 +47,7 @@ impl Precision {
     }
 
     /// The standard error of one side.
-    fn error(&self) -> f64 {
+    fn error(self) -> f64 {
         let both = self.min_effect.max(0.0).ln_1p() / FOUND;
         let between = CompareOptions::default().run_spread * std::f64::consts::SQRT_2;
         // What differs between runs cannot be sampled away; where it leaves no room, half of the error is all that helps.
