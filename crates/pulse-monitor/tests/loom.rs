@@ -1,4 +1,4 @@
-//! All interleavings of a cell's writer with readers, the ticker and the next writer, under the rules of the memory model:
+//! Interleavings of a cell's writer with readers, the ticker and the next writer, under the rules of the memory model:
 //! the source of `cell.rs` itself, over the model checker's atomics.
 
 use loom::sync::{Arc, Mutex};
