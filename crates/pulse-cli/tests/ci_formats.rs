@@ -179,7 +179,7 @@ fn act(folder: &Path, inputs: &[(&str, &str)]) -> (Outcome, String, String) {
     let script = folder.join("step.sh");
     fs::write(&script, script_of_the_action()).unwrap();
     let [output, summary] = ["output", "summary"].map(|name| folder.join(name));
-    [&output, &summary].map(|file| fs::write(file, "").unwrap());
+    [&output, &summary].into_iter().for_each(|file| fs::write(file, "").unwrap());
     let mut command = Command::new("bash");
     command
         .args(["--noprofile", "--norc", "-eo", "pipefail"])
