@@ -65,13 +65,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
     Ok(finish(&summary, hub, reports, stream, wishes))
 }
 
-fn finish(
-    summary: &Summary,
-    hub: Hub,
-    reports: ReportFiles,
-    stream: Stream,
-    wishes: Wishes<'_>,
-) -> Exit {
+fn finish(summary: &Summary, hub: Hub, reports: ReportFiles, stream: Stream, wishes: Wishes<'_>) -> Exit {
     let outputs: Vec<_> = hub.close().iter().map(|output| check_output(output, wishes.record)).collect();
     let mut exit = Exit::of(summary, wishes.inconclusive);
     let shown = show(summary, stream, false);
