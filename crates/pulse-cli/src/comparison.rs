@@ -208,6 +208,7 @@ mod tests {
     #[test]
     fn cases_find_their_counterparts() {
         use Pairing::{Ids, Recordings};
+        #[expect(clippy::type_complexity, reason = "a table of cases")]
         let rows: [(&[&str], &[&str], Pairing, &[&str], &[&str], &[&str]); 8] = [
             (&["a", "b"], &["b", "a"], Ids, &["b", "a"], &[], &[]),
             (&["a"], &["b"], Ids, &[], &["a"], &["b"]),

@@ -4,41 +4,12 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
 use serde_json::Value;
 use support::{OK, Outcome, Running, answering, demo, pulse, read_json, requests, run_in};
 use tempfile::TempDir;
-
-/// Attempts at a run on a machine that is busy with other tests.
-const ATTEMPTS: usize = 5;
-
-/// `pulse demo serve` in a process of its own, so that its memory is its own.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(flags: &[&str]) -> Self {
-        let mut command = pulse(&[&["demo", "serve", "--port", "0", "--trades", "200"], flags].concat());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self { child, url: url.to_owned() }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 /// A folder with a suite in `perf/suite.toml`.
 fn project(suite: &str) -> TempDir {
@@ -67,136 +38,6 @@ fn cases(report: &Value) -> Vec<(&str, &Value)> {
 fn red(report: &Value) -> Vec<&str> {
     let is_red = |case: &Value| matches!(case["verdict"].as_str(), Some("fail" | "no_data"));
     cases(report).into_iter().filter(|(_, case)| is_red(case)).map(|(id, _)| id).collect()
-}
-
-fn is_invalid(case: &Value) -> bool {
-    case["validity"]["state"] == "invalid"
-}
-
-#[test]
-fn the_shipped_suite_passes_on_the_demo() {
-    let served = Served::start(&[]);
-    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../perf/demo.toml");
-    let folder = tempfile::tempdir().unwrap();
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let (outcome, report) =
-            tested(folder.path(), &[suite.to_str().unwrap(), "--url", &served.url, "--retries", "1"]);
-        let all = cases(&report);
-        assert!(all.len() >= 16, "{}", outcome.stdout);
-        // What could not be measured among other tests is no failure of the suite; but not everything may be so.
-        let judged: Vec<_> = all.iter().filter(|(_, case)| !is_invalid(case)).collect();
-        let passed = judged.iter().filter(|(_, case)| case["verdict"] == "pass").count();
-        if passed == judged.len() && passed >= 8 {
-            assert!(outcome.stdout.contains(" passed"), "{}", outcome.stdout);
-            break;
-        }
-        assert!(attempt < 3, "{}", outcome.stdout);
-    }
-}
-
-/// One case for each fault that the demo can have.
-const FAULTS: &str = r#"
-[[test]]
-name = "quick"
-group = "demo"
-request = "GET /health"
-samples = 12
-warmup_samples = 2
-targets = ["p50 < 75ms"]
-
-[[test]]
-name = "right"
-group = "demo"
-request = "GET /"
-samples = 6
-warmup_samples = 0
-targets = ["errors = 0"]
-
-[[test]]
-name = "lean"
-group = "demo"
-request = "GET /health"
-rate = 100
-warmup = "300ms"
-duration = "2s"
-max_duration = "4s"
-targets = ["memory_growth < 20MB per 1000 requests"]
-
-[[test]]
-name = "steady"
-group = "demo"
-request = "GET /health"
-rate = 50
-duration = "2s"
-max_duration = "4s"
-targets = ["max < 550ms"]
-"#;
-
-/// Runs the suite against a demo with a fault, which must turn this case red and no other, for this reason.
-#[track_caller]
-fn finds(flags: &[&str], case: &str, reasons: &[&str]) {
-    let folder = project(FAULTS);
-    let served = Served::start(flags);
-    for attempt in 1.. {
-        let (outcome, report) = tested(folder.path(), &["--url", &served.url]);
-        let found = red(&report);
-        let undisturbed = cases(&report).iter().all(|(_, case)| !is_invalid(case));
-        if (found != [case] || !undisturbed) && attempt < ATTEMPTS {
-            continue;
-        }
-        assert_eq!(found, [case], "{}", outcome.stdout);
-        let (_, explained) = outcome.stdout.split_once("FAILURES").unwrap();
-        for reason in reasons {
-            assert!(explained.contains(reason), "{reason:?} in\n{}", outcome.stdout);
-        }
-        assert!(explained.contains("1 failed"), "{}", outcome.stdout);
-        if undisturbed {
-            outcome.expect(99);
-        }
-        return;
-    }
-}
-
-#[test]
-fn without_a_fault_nothing_is_red() {
-    let folder = project(FAULTS);
-    let served = Served::start(&["--latency", "fixed:10ms"]);
-    for attempt in 1.. {
-        let (outcome, report) = tested(folder.path(), &["--url", &served.url]);
-        if red(&report).is_empty() {
-            assert!(matches!(outcome.code, Some(0 | 98)), "{outcome:?}");
-            return;
-        }
-        assert!(attempt < ATTEMPTS, "{}", outcome.stdout);
-    }
-}
-
-#[test]
-fn latency_turns_the_response_time_red() {
-    finds(&["--latency", "fixed:150ms"], "demo::quick", &["p50 < 75ms  measured 15", "perf/suite.toml:8"]);
-}
-
-#[test]
-fn errors_turn_the_share_of_errors_red() {
-    finds(
-        &["--latency", "fixed:10ms", "--error-rate", "95%"],
-        "demo::right",
-        &["errors = 0", "failed requests", "500"],
-    );
-}
-
-#[test]
-fn a_leak_turns_the_growth_of_memory_red() {
-    let reason = "memory_growth < 20MB per 1000 requests";
-    finds(&["--latency", "fixed:10ms", "--leak", "100KB/request"], "demo::lean", &[reason]);
-}
-
-#[test]
-fn a_stall_turns_the_longest_time_red() {
-    let flags = ["--latency", "fixed:10ms", "--stall", "700ms/1500ms"];
-    finds(&flags, "demo::steady", &["max < 550ms"]);
 }
 
 /// Cases that need no service, so that selecting them is all that happens.
@@ -427,7 +268,9 @@ fn an_interrupted_run_reports_what_it_has() {
     // What was measured is kept, and told from whole runs; it is no baseline.
     let history = run_in(folder.path(), &["history"]).expect(0).stdout;
     assert!(history.contains("interrupted"), "{history}");
-    test_in(folder.path(), &["missing", "--baseline", "main"]).expect(2).says(&["there is no baseline `main`"]);
+    test_in(folder.path(), &["missing", "--baseline", "main"])
+        .expect(2)
+        .says(&["there is no baseline `main`"]);
     let ids = |flags: &[&str]| run_in(folder.path(), flags);
     ids(&["history", "--changes"]).says(&[]);
 }

@@ -1,5 +1,6 @@
 //! Do requests that are to come like those of independent callers come like that? The test of Anderson and Darling against the
 //! exponential law of the gaps, whose rate is known, says so of most seeds, and of even arrivals never.
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 use pulse_model::Nanos;
 use pulse_plan::{ArrivalLaw, Arrivals, Profile};

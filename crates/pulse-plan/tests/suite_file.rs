@@ -12,6 +12,21 @@ use pulse_plan::{
 
 const DEMO: &str = include_str!("../../../perf/demo.toml");
 const PAGE: &str = include_str!("../../../docs/suite-files.md");
+/// Every page of the user guide with examples of suites.
+const PAGES: [(&str, &str); 12] = [
+    ("suite-files.md", PAGE),
+    ("test.md", include_str!("../../../docs/test.md")),
+    ("test/response-time.md", include_str!("../../../docs/test/response-time.md")),
+    ("test/distribution.md", include_str!("../../../docs/test/distribution.md")),
+    ("test/concurrency.md", include_str!("../../../docs/test/concurrency.md")),
+    ("test/degradation.md", include_str!("../../../docs/test/degradation.md")),
+    ("test/tool-execution.md", include_str!("../../../docs/test/tool-execution.md")),
+    ("test/commands.md", include_str!("../../../docs/test/commands.md")),
+    ("test/memory.md", include_str!("../../../docs/test/memory.md")),
+    ("test/database.md", include_str!("../../../docs/test/database.md")),
+    ("test/websocket.md", include_str!("../../../docs/test/websocket.md")),
+    ("test/writing-cases.md", include_str!("../../../docs/test/writing-cases.md")),
+];
 
 fn no_environment(_: &str) -> Option<String> {
     None
@@ -80,17 +95,21 @@ fn the_shipped_suite_is_a_suite() {
 #[test]
 fn every_example_of_the_documentation_is_a_suite() {
     let mut kinds = Vec::new();
-    for (i, part) in PAGE.split("```toml\n").skip(1).enumerate() {
-        let text = part.split("```").next().unwrap();
-        let name = if text.contains("[[test]]") { "suite.toml" } else { "pulse.toml" };
-        let file =
-            SuiteFile::parse(name, text, &no_environment).unwrap_or_else(|e| panic!("example {i}: {e}"));
-        let scenario = b"[[scenario]]\n[[scenario.step]]\nrequest = \"GET /\"".to_vec();
-        let files: BTreeMap<_, _> =
-            file.needs().iter().map(|need| (need.clone(), scenario.clone())).collect();
-        let file = file.with_scenarios(&files, &no_environment).unwrap();
-        let suite = file.into_suite(&files, &Overrides::default(), None).unwrap();
-        kinds.extend(suite.cases.into_iter().map(|case| case.info.kind));
+    for (page, content) in PAGES {
+        let before = kinds.len();
+        for (i, part) in content.split("```toml\n").skip(1).enumerate() {
+            let text = part.split("```").next().unwrap();
+            let name = if text.contains("[[test]]") { "suite.toml" } else { "pulse.toml" };
+            let file = SuiteFile::parse(name, text, &no_environment)
+                .unwrap_or_else(|e| panic!("example {i} of {page}: {e}"));
+            let scenario = b"[[scenario]]\n[[scenario.step]]\nrequest = \"GET /\"".to_vec();
+            let files: BTreeMap<_, _> =
+                file.needs().iter().map(|need| (need.clone(), scenario.clone())).collect();
+            let file = file.with_scenarios(&files, &no_environment).unwrap();
+            let suite = file.into_suite(&files, &Overrides::default(), None).unwrap();
+            kinds.extend(suite.cases.into_iter().map(|case| case.info.kind));
+        }
+        assert!(kinds.len() > before, "{page} has no example");
     }
     kinds.sort();
     kinds.dedup();

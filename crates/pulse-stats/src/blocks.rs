@@ -214,7 +214,7 @@ mod tests {
     }
 
     /// Politis and Romano, 1992: the circular block bootstrap's variance is that of the Bartlett window over circular
-    /// autocovariances, n(c₀ + 2 Σ (1 − k/L) cₖ). Both sides for the flow of the Nile, with NumPy; ours has n/(n − L) besides.
+    /// autocovariances, n(c₀ + 2 Σ (1 − k/L) cₖ). Both sides for the flow of the Nile, with `NumPy`; ours has n/(n − L) besides.
     #[test]
     fn variance_of_the_nile() {
         let n = 100.0;

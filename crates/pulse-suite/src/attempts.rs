@@ -32,7 +32,8 @@ impl<'a> Attempts<'a> {
         let is_invalid = is_invalid(&outcome);
         *(if is_invalid { &mut self.invalid } else { &mut self.valid }) += 1;
         let is_cut = outcome.summary.ending == Ending::Interrupted;
-        let is_better = self.kept.as_ref().is_none_or(|kept| !is_cut && (!is_invalid || self::is_invalid(kept)));
+        let is_better =
+            self.kept.as_ref().is_none_or(|kept| !is_cut && (!is_invalid || self::is_invalid(kept)));
         if is_better {
             self.kept = Some(outcome);
         }

@@ -98,11 +98,11 @@ impl StartedService {
 
     fn spawn(command: &str) -> Result<Self, ServiceStartError> {
         let fail = |source| ServiceStartError::Spawn { command: command.to_owned(), source };
-        let mut starter = Invocation::parse(command)?.command();
+        let mut invocation = Invocation::parse(command)?.command();
         if let Ok(program) = std::env::current_exe() {
-            starter.env(PROGRAM, program);
+            invocation.env(PROGRAM, program);
         }
-        let mut child = starter
+        let mut child = invocation
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

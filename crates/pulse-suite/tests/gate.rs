@@ -147,7 +147,7 @@ fn case(service: &Service, case: Case, slowdown: f64, seed: u64) -> RunData {
             counts.map_while(|count| Some(all.get(count)?.0)).collect()
         }
         Case::Load(least) => {
-            (1..).map(|times| f64::from(times) * least).take_while(|at| *at < CASE_SECONDS).collect()
+            (1..u32::MAX).map(|times| f64::from(times) * least).take_while(|at| *at < CASE_SECONDS).collect()
         }
         Case::Short(seconds) => vec![seconds],
     };

@@ -208,6 +208,7 @@ mod tests {
     #[test]
     fn every_file_of_the_project_is_read() {
         use CheckState::{Failed, Ok, Warning};
+        #[expect(clippy::type_complexity, reason = "a table of cases")]
         let cases: [(&[(&str, &str)], CheckState, &str); 7] = [
             (
                 &[("perf/a.toml", GOOD), ("perf/flow.toml", SCENARIO)],

@@ -1,6 +1,7 @@
 //! Every kind of case, against the demo API: a limit that it meets and one that it misses. The services have a known
 //! character, and the limits lie far from it on both sides: whether the verdict is right is what counts, not how fast
 //! this machine is.
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::bench::{run, run_on_demo, suite};
 use crate::websocket::ForgetfulServer;
 
 /// A case, its targets left out, with what it must meet and what it must miss.
+#[expect(clippy::struct_field_names, reason = "a kind of case is called its kind")]
 struct Kind<'a> {
     /// Its name after the run: what the file makes of it.
     kind: &'a str,

@@ -1,4 +1,5 @@
 //! A run that is to be compared goes on until its figures are known, or its budget ends.
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 use std::time::Duration;
 
