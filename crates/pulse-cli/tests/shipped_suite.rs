@@ -12,11 +12,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
-use support::{Outcome, pulse, read_json, run_in};
+use support::{Outcome, pulse, read_json};
 
 /// Runs, while each one says that it was disturbed.
 const ATTEMPTS: usize = 4;
@@ -81,7 +81,7 @@ fn run(arguments: &[&str], is_right: impl Fn(&Value) -> bool) -> (Outcome, Value
     let folder = tempfile::tempdir().unwrap();
     for attempt in 1.. {
         let all = [&["test"], arguments, &["--no-history", "--out", "json=report.json"]].concat();
-        let outcome = run_in(folder.path(), &all);
+        let outcome = patiently(pulse(&all).current_dir(folder.path()));
         assert!(matches!(outcome.code, Some(0 | 98 | 99)), "{outcome:?}");
         let report = read_json(&folder.path().join("report.json"));
         if is_right(&report) || !is_disturbed(&report) || attempt == ATTEMPTS {
@@ -89,6 +89,14 @@ fn run(arguments: &[&str], is_right: impl Fn(&Value) -> bool) -> (Outcome, Value
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// Runs a program to its end without a limit in time: every case of the suite has one of its own, and together they are
+/// more than other programs get.
+fn patiently(command: &mut Command) -> Outcome {
+    let ended = command.stdin(Stdio::null()).output().unwrap();
+    let [stdout, stderr] = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Outcome { code: ended.status.code(), stdout, stderr }
 }
 
 /// In one command, as it stands; only the port is another one, since this machine may use that of the file.
