@@ -101,8 +101,8 @@ fn response_time_for_a_duration() {
     let summary = Kind {
         kind: "response_time",
         case: "request = \"GET /health\"\nduration = \"1500ms\"",
-        green: &["p90 < 5s", "errors = 0"],
-        red: &["p90 < 10ms"],
+        green: &["p50 < 5s", "errors = 0"],
+        red: &["p50 < 10ms"],
     }
     .on_demo(slow("fixed:20ms"));
     let elapsed = Duration::from(summary.children[0].elapsed);
