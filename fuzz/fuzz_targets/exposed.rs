@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use pulse_export::{
-    Escaping, Exposed, ExposedError, OtlpOrigin, RemoteWriteOrigin, from_json, json, open_metrics, otlp, protobuf,
-    remote_write,
+    Escaping, Exposed, ExposedError, OtlpOrigin, RemoteWriteOrigin, from_json, json, open_metrics, otlp,
+    protobuf, remote_write,
 };
 
 fuzz_target!(|data: &[u8]| fuzz_exposed(data));
@@ -14,7 +14,8 @@ pub fn fuzz_exposed(data: &[u8]) {
     let Some((&choice, body)) = data.split_first() else {
         return;
     };
-    let kinds = ["text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0", "application/json"];
+    let kinds =
+        ["text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0", "application/json"];
     let exposed = match Exposed::read(kinds[usize::from(choice) % kinds.len()], body) {
         Ok(exposed) => exposed,
         Err(ExposedError::Text(error)) => {

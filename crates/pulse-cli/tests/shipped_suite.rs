@@ -126,9 +126,15 @@ type Expected<'e> = &'e [(&'e str, &'e [&'e str])];
 /// Runs the suite against a demo with a fault.
 #[track_caller]
 fn turns_red(flags: &[&str], expected: Expected<'_>) {
+    turns_red_or_undecided(flags, expected, expected);
+}
+
+/// The same; what is in `all` beyond `sure` is red or undecided, but never green.
+#[track_caller]
+fn turns_red_or_undecided(flags: &[&str], sure: Expected<'_>, all: Expected<'_>) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let served = Served::start(flags);
-    let expected: BTreeMap<&str, &[&str]> = expected.iter().copied().collect();
+    let expected: BTreeMap<&str, &[&str]> = all.iter().copied().collect();
     let is_right = |report: &Value| {
         let red = red(report);
         let fits = |(id, missed): (&&str, &Vec<&str>)| {
@@ -136,7 +142,10 @@ fn turns_red(flags: &[&str], expected: Expected<'_>) {
                 expected.get(id).is_some_and(|known| missed.iter().all(|target| known.contains(target)));
             known && !missed.is_empty()
         };
-        red.len() == expected.len() && red.iter().all(fits)
+        let is_green = |case: &&Value| expected.contains_key(id(case)) && case["verdict"] == "pass";
+        sure.iter().all(|(id, _)| red.contains_key(id))
+            && red.iter().all(fits)
+            && !cases(report).iter().any(|case| is_green(&case))
     };
     let suite = suite();
     let (outcome, report) = run(&[suite.to_str().unwrap(), "--url", &served.url], is_right);
@@ -228,15 +237,15 @@ fn a_leak_turns_the_growth_of_memory_red() {
 
 /// Who comes at a time of their own waits for the end of a standstill; who asks one after another meets it once, as one
 /// slow answer among hundreds, and messages of a socket are not held up at all. So it is the loads with limits for
-/// percentiles that turn red.
+/// percentiles that turn red. The ratio of two percentiles is missed, too, but three standstills in ten seconds may be too
+/// few to say so for sure: it is not green.
 #[test]
 fn a_stall_turns_the_percentiles_of_loads_red() {
-    turns_red(
-        &["--latency", "fixed:5ms", "--stall", "1s/3s"],
-        &[
-            ("api::health-distribution", &["p95 < 100ms", "p99 < 150ms"]),
-            ("api::tool-answers-are-consistent", &["p99 / p50 < 5"]),
-            ("load::a-hundred-users-on-mixed-endpoints", &["p95 < 200ms"]),
-        ],
-    );
+    let ratio = "api::tool-answers-are-consistent";
+    let red = [
+        ("api::health-distribution", &["p95 < 100ms", "p99 < 150ms"][..]),
+        ("load::a-hundred-users-on-mixed-endpoints", &["p95 < 200ms"]),
+    ];
+    let with_ratio = [&red[..], &[(ratio, &["p99 / p50 < 5"][..])]].concat();
+    turns_red_or_undecided(&["--latency", "fixed:5ms", "--stall", "1s/3s"], &red, &with_ratio);
 }

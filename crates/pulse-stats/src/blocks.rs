@@ -79,7 +79,7 @@ pub fn quantile_interval_over(intervals: &[Histogram], q: f64, confidence: f64) 
 
 /// The lower end of the interval of [`quantile_interval_over`], which exists for far fewer effective samples than the upper
 /// one: about 3.7 / q of them. It tells an obvious miss where an interval would still be out of reach.
-pub(crate) fn quantile_lower_bound_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<f64> {
+pub fn quantile_lower_bound_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<f64> {
     if intervals.len() < MIN_INTERVALS {
         return None;
     }

@@ -61,7 +61,8 @@ pub use autocorrelation::{
 };
 pub use benjamini_hochberg::benjamini_hochberg;
 pub use blocks::{
-    BlockInterval, MIN_INTERVALS, block_length, effective_samples, mean_interval_over, quantile_interval_over,
+    BlockInterval, MIN_INTERVALS, block_length, effective_samples, mean_interval_over,
+    quantile_interval_over, quantile_lower_bound_over,
 };
 pub use bootstrap::Bootstrap;
 pub use e_divisive::{ChangePoint, EDivisive};

@@ -17,7 +17,7 @@ use crate::degradation::degradation;
 use crate::estimate_judgement::{judge_estimate, judge_measured};
 use crate::gathering::Gathering;
 use crate::memory::memory_growth;
-use crate::sampling::{Reached, Sampling, is_decided, is_missed};
+use crate::sampling::{Reached, Sampling, is_decided};
 use crate::warm_up_check::late_warm_up;
 use crate::watch::{Watch, Watched};
 use crate::websocket::{count_failed_connections, lost_messages};
@@ -242,7 +242,7 @@ impl<'a> CaseRun<'a> {
         let blocks = self.gathering.blocks();
         let (results, _) = self.judge(&blocks, &self.watch.so_far());
         let passes = self.sampling.may_pass(reached) && is_decided(&results, &blocks);
-        passes && self.is_precise(&blocks) || is_missed(&results, &blocks)
+        passes && self.is_precise(&blocks) || self.sampling.is_missed(reached, &results, &blocks)
     }
 
     /// Whether a comparison could be made with what there is.

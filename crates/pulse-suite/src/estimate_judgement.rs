@@ -1,7 +1,9 @@
 //! From a target to a verdict where a snapshot alone does not hold the value: estimates that a case works out, and ratios.
 
-use pulse_model::{Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict};
-use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_bounds_over};
+use pulse_model::{
+    Comparison, Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict,
+};
+use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_bounds_over, quantile_lower_bound_over};
 
 /// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
 /// inconclusive between. An estimate without a width is a fact and compared as it is; without one, nothing passes.
@@ -56,6 +58,12 @@ pub(crate) fn judge_measured_at(
             let (lo, hi) = ((above_lo / below_hi).min(value), (above_hi / below_lo).max(value));
             judge_estimate(target, Some(&Measured { value, lo, hi, samples }), "")
         }
+        _ if is_surely_above(target, &trends, [*statistic, *by], each) && !target.holds(value) => {
+            let lo = least_ratio(&trends, *statistic, *by, each).map_or(value, |lo| lo.min(value));
+            let largest = target.trend(totals).max().map_or(value, |max| max as f64);
+            let hi = by.of(&target.trend(totals)).map_or(value, |below| (largest / below).max(value));
+            judge_estimate(target, Some(&Measured { value, lo, hi, samples }), "")
+        }
         _ => {
             let fact = Measured { value, lo: value, hi: value, samples };
             let needed = needed(*statistic).max(needed(*by));
@@ -72,6 +80,25 @@ pub(crate) fn judge_measured_at(
             TargetResult { target: target.clone(), verdict, measured: Some(fact), reason }
         }
     }
+}
+
+/// Whether even the least that a ratio can be misses an upper limit: then it does not matter that the largest is unknown.
+fn is_surely_above(
+    target: &Target,
+    trends: &[Histogram],
+    [above, below]: [Statistic; 2],
+    confidence: f64,
+) -> bool {
+    let upper_limit = matches!(target.comparison, Comparison::Less | Comparison::AtMost);
+    upper_limit && least_ratio(trends, above, below, confidence).is_some_and(|least| !target.holds(least))
+}
+
+/// The lower end of the interval of a ratio whose numerator has no upper end.
+fn least_ratio(trends: &[Histogram], above: Statistic, below: Statistic, confidence: f64) -> Option<f64> {
+    let Statistic::Quantile(q) = above else { return None };
+    let least = quantile_lower_bound_over(trends, q, confidence)?;
+    let (_, most) = bounds(trends, below, confidence)?;
+    (most > 0.0).then(|| least / most)
 }
 
 /// Samples that one side of a ratio needs: ten beyond a quantile.
@@ -127,6 +154,38 @@ mod tests {
         let mut snapshot = Snapshot::default();
         snapshot.add(Series::new(metric::RESPONSE_TIME), Aggregate::Trend(trend));
         snapshot
+    }
+
+    /// Forty intervals of 100 values of 5 ms; three times two of them hold slow ones, each pair slower than the one before,
+    /// so that nothing bounds the largest values.
+    #[test]
+    fn a_ratio_that_is_surely_missed_needs_no_upper_end() {
+        let interval = |i: u64| {
+            let mut trend = Histogram::default();
+            let slow = if i % 13 < 2 { 60 } else { 0 };
+            let value =
+                |k: u64| if k < slow { 300_000_000 + i * 20_000_000 + k * 100_000 } else { 5_000_000 + k };
+            (0..100).for_each(|k| trend.record(value(k)));
+            let mut snapshot = Snapshot::default();
+            snapshot.add(Series::new(metric::RESPONSE_TIME), Aggregate::Trend(trend));
+            snapshot
+        };
+        let intervals: Vec<Snapshot> = (0..40).map(interval).collect();
+        let totals = intervals.iter().fold(Snapshot::default(), |mut totals, next| {
+            totals.merge(next);
+            totals
+        });
+        let trends: Vec<Histogram> =
+            intervals.iter().map(|part| part.trend(&Series::new(metric::RESPONSE_TIME))).collect();
+        assert_eq!(quantile_bounds_over(&trends, 0.99, f64::midpoint(1.0, CONFIDENCE)), None);
+        for (target, expected) in [
+            ("p99 / p50 < 5", Verdict::Fail),
+            ("p99 / p50 < 500", Verdict::Inconclusive),
+            ("p99 / p50 > 5", Verdict::Inconclusive),
+        ] {
+            let result = judge_measured(&target.parse().unwrap(), &totals, &intervals);
+            assert_eq!(result.verdict, expected, "{result:?}");
+        }
     }
 
     #[test]

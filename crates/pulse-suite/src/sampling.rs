@@ -9,8 +9,10 @@
 //! of Each Patient", 1976). By the union bound ten looks add at most 1 % to it.
 //!
 //! No look decides before there are [`MIN_INTERVALS`] blocks: slow answers come in clusters, and only time shows how large
-//! they are. A sure miss ends a case at any look from then on. To pass early takes more: the least number of samples, and
-//! the whole duration that the user asked for. The tests in `simulation` measure what this promises.
+//! they are. From then on a fact that no later sample can undo, such as a failure where none is allowed, ends a case at any
+//! look; and so does any sure miss once the duration is over that the user asked for: a load that met a standstill in its
+//! first second would else be judged by that second. To pass early takes more: the least number of samples, and
+//! that duration. The tests in `simulation` measure what this promises.
 
 use pulse_model::{
     Comparison, Histogram, Measured, Nanos, Snapshot, Subject, Target, TargetResult, Unit, Verdict,
@@ -72,9 +74,24 @@ impl Sampling {
         true
     }
 
+    /// Whether the time is over that was asked for: what is seen by then is what is judged.
+    fn has_lasted(&self, reached: Reached) -> bool {
+        reached.elapsed >= self.limits.min_duration
+    }
+
+    /// Whether a look ends the case with a miss, whatever becomes of its other targets.
+    pub(crate) fn is_missed(&self, reached: Reached, results: &[TargetResult], blocks: &[Snapshot]) -> bool {
+        results.iter().any(|result| {
+            let counts = self.has_lasted(reached) || is_for_good(&result.target);
+            counts && result.verdict == Verdict::Fail && is_settled(result, blocks)
+        })
+    }
+
     /// Whether a look may end the case with a pass.
-    pub(crate) fn may_pass(&self, Reached { samples, elapsed, blocks }: Reached) -> bool {
-        samples >= self.limits.min_samples && elapsed >= self.limits.min_duration && blocks >= MIN_INTERVALS
+    pub(crate) fn may_pass(&self, reached: Reached) -> bool {
+        reached.samples >= self.limits.min_samples
+            && self.has_lasted(reached)
+            && reached.blocks >= MIN_INTERVALS
     }
 
     /// Without a minimum the whole batch is the test: there is one of it, and it is not cut short.
@@ -108,10 +125,12 @@ pub fn is_decided(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
     results.iter().all(|result| is_settled(result, intervals))
 }
 
-/// Whether an early look finds one of these surely missed: then the case is red, whatever becomes of the others.
-pub(crate) fn is_missed(results: &[TargetResult], intervals: &[Snapshot]) -> bool {
-    let missed = |result: &&TargetResult| result.verdict == Verdict::Fail;
-    results.iter().filter(missed).any(|result| is_settled(result, intervals))
+/// Whether no later sample can undo a miss that is settled: a count only grows, and one failure is enough for what must be
+/// without any.
+fn is_for_good(target: &Target) -> bool {
+    let counts =
+        matches!(target.subject, Subject::Errors | Subject::Success | Subject::Dropped | Subject::Checks);
+    counts && (target.unit != Unit::Share || target.comparison == Comparison::Equal)
 }
 
 fn is_settled(result: &TargetResult, intervals: &[Snapshot]) -> bool {
@@ -276,6 +295,25 @@ mod tests {
         assert!(!sampling.may_pass(Reached { blocks: MIN_INTERVALS - 1, ..reached(200, 2_000) }));
         let capped = Sampling::new(CaseLimits { min_duration: Nanos::ZERO, ..LIMITS });
         assert!(capped.is_over(reached(1_000, 10)) && !capped.is_over(reached(999, 10)));
+    }
+
+    #[test]
+    fn before_its_time_only_what_is_for_good_ends_a_case() {
+        let sampling = Sampling::new(LIMITS);
+        for (result, early, later) in [
+            (result("p95 < 10ms", [13e6, 15e6, 17e6], 500), false, true),
+            (result("p95 < 10ms", [4e6, 5e6, 6e6], 500), false, false),
+            (result("errors < 1%", [0.2; 3], 500), false, true),
+            (result("degradation < 2", [3.0, 3.1, 3.3], 500), false, true),
+            (result("errors = 0", [1.0; 3], 500), true, true),
+            (result("success = 100%", [0.9; 3], 500), true, true),
+            (result("checks = 100%", [1.0; 3], 500), false, false),
+        ] {
+            for (millis, expected) in [(900, early), (1_000, later)] {
+                let found = sampling.is_missed(reached(500, millis), std::slice::from_ref(&result), &[]);
+                assert_eq!(found, expected, "{millis} {result:?}");
+            }
+        }
     }
 
     #[test]
