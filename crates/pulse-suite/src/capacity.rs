@@ -6,7 +6,8 @@
 //! steps suffice for any knee between the start and the maximum. A step that missed may say where the knee is to be expected
 //! (what an overloaded service completes per second is about what it can do); that load and its neighbour are tried first,
 //! as long as enough steps are left should the expectation be wrong. A longer step confirms the result; when it does not, the
-//! load is lowered until one does.
+//! load is lowered until one does. A step right at the knee can end either way, so that an answer that stays open is one more
+//! reason to look a little lower, though not for long.
 
 /// The most steps of a search, confirmations included.
 pub const MAX_CAPACITY_STEPS: usize = 12;
@@ -18,6 +19,8 @@ const TOLERANCE: f64 = 1.045;
 const NEIGHBOUR: f64 = 1.04;
 /// A refuted result is lowered by this share of itself twice, and then by twice as much each time that it is refuted again.
 const BACK_OFF: f64 = 0.025;
+/// Confirmations that may stay open before the search ends without one.
+const MOST_OPEN: u32 = 3;
 /// Steps that are kept for confirmations.
 const RESERVED: usize = 1;
 
@@ -107,8 +110,10 @@ pub struct CapacitySearch {
     missed: Option<f64>,
     pending: Option<CapacityStep>,
     retried: bool,
-    /// Confirmations that were missed.
+    /// Confirmations that were missed or stayed open.
     refuted: u32,
+    /// Confirmations that stayed open, below every load that missed: their number, the first and the last.
+    open: Option<(u32, f64, f64)>,
     steps: usize,
     end: Option<CapacityEnd>,
 }
@@ -132,6 +137,7 @@ impl CapacitySearch {
             pending: None,
             retried: false,
             refuted: 0,
+            open: None,
             steps: 0,
             end: None,
         }
@@ -144,10 +150,14 @@ impl CapacitySearch {
         }
         if self.pending.is_none() {
             if self.steps >= MAX_CAPACITY_STEPS {
-                let missed = self.missed.unwrap_or(self.max);
-                self.end = Some(match self.missed {
-                    None => CapacityEnd::Found { load: self.highest(), missed: None, confirmed: false },
-                    Some(_) => CapacityEnd::Unconfirmed { met: self.met.last().copied(), missed },
+                self.end = Some(match (self.open, self.missed) {
+                    (Some((_, load, _)), missed) => CapacityEnd::Found { load, missed, confirmed: false },
+                    (None, None) => {
+                        CapacityEnd::Found { load: self.highest(), missed: None, confirmed: false }
+                    }
+                    (None, Some(missed)) => {
+                        CapacityEnd::Unconfirmed { met: self.met.last().copied(), missed }
+                    }
                 });
                 return None;
             }
@@ -179,10 +189,11 @@ impl CapacitySearch {
         }
         self.retried = false;
         match (outcome, step.confirms) {
-            (StepOutcome::Meets | StepOutcome::Undecided, true) => {
-                let confirmed = outcome == StepOutcome::Meets;
-                self.end = Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed });
+            (StepOutcome::Meets, true) => {
+                self.end =
+                    Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed: true });
             }
+            (StepOutcome::Undecided, true) => self.leave_open(step.load),
             (StepOutcome::Meets, false) => {
                 self.met.push(step.load);
                 self.met.sort_by(f64::total_cmp);
@@ -221,9 +232,20 @@ impl CapacitySearch {
     fn miss(&mut self, step: CapacityStep) {
         self.missed = Some(self.missed.map_or(step.load, |missed| missed.min(step.load)));
         self.met.retain(|&load| load < step.load);
+        self.open = self.open.filter(|&(_, first, _)| first < step.load);
         self.refuted += u32::from(step.confirms);
         if step.load <= self.start && self.met.is_empty() {
             self.end = Some(CapacityEnd::Nothing { load: step.load });
+        }
+    }
+
+    fn leave_open(&mut self, load: f64) {
+        let (number, first) = self.open.map_or((1, load), |(number, first, _)| (number + 1, first));
+        self.open = Some((number, first, load));
+        self.met.retain(|&met| met < load);
+        self.refuted += 1;
+        if number >= MOST_OPEN || load <= self.start {
+            self.end = Some(CapacityEnd::Found { load: first, missed: self.missed, confirmed: false });
         }
     }
 
@@ -262,9 +284,10 @@ impl CapacitySearch {
         (self.steps + 1 + rest + RESERVED <= MAX_CAPACITY_STEPS).then_some(load)
     }
 
-    /// A little below the lowest load that missed.
+    /// A little below the lowest load that was not met for sure.
     fn lowered(&self) -> f64 {
         let missed = self.missed.unwrap_or(self.max);
+        let missed = self.open.map_or(missed, |(_, _, last)| missed.min(last));
         let times = f64::from(1_u32 << self.refuted.saturating_sub(2).min(5));
         let lower = missed / (1.0 + BACK_OFF * times);
         let lower = match self.mode {
@@ -417,6 +440,20 @@ mod tests {
         let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 50.0, 1e6), answer);
         let CapacityEnd::Found { load, confirmed: true, .. } = end else { panic!("{end:?} {steps:?}") };
         assert!((176.0..=190.0).contains(&load), "{load} {steps:?}");
+    }
+
+    #[test]
+    fn an_answer_at_the_knee_that_stays_open_is_sought_a_little_lower() {
+        let answer = |_, step: CapacityStep| match step.load {
+            load if step.confirms && (197.0..=200.0).contains(&load) => StepOutcome::Undecided,
+            load => below(200.0)(0, CapacityStep { load, ..step }),
+        };
+        // The ordinary steps end at the knee itself.
+        let (end, steps) = drive_with(CapacitySearch::new(CapacityMode::Rate, 50.0, 1e5), |number, step| {
+            (answer(number, step), (step.load > 200.0).then_some(199.0))
+        });
+        assert!(is_close(end, 200.0), "{end:?} {steps:?}");
+        assert_eq!(steps.iter().filter(|step| step.confirms).count(), 2, "{steps:?}");
     }
 
     #[test]
