@@ -49,6 +49,7 @@ fn rate_not_reached(summary: &Summary) -> Option<Finding> {
         subject: summary.run.service.clone(),
         message,
         help: Some(help.to_owned()),
+        ..Finding::default()
     })
 }
 
@@ -73,8 +74,7 @@ fn waiting(summary: &Summary) -> Option<Finding> {
             "A caller who comes at the planned time feels the response time; a tool that waits with its next request \
              would report only the service time."
                 .to_owned(),
-        ),
-    })
+        ), ..Finding::default() })
 }
 
 /// Iterations did not end in time.
@@ -88,5 +88,6 @@ fn cut(summary: &Summary) -> Option<Finding> {
             "{cut} iterations were cut off at the end; what they had not finished is in no figure"
         ),
         help: Some("Give them more time with --graceful-stop.".to_owned()),
+        ..Finding::default()
     })
 }

@@ -97,6 +97,7 @@ fn slow_queries(summary: &Summary) -> Option<Finding> {
             "{slow} of {all} database statements took longer than the service's limit of slow ones"
         ),
         help: None,
+        ..Finding::default()
     })
 }
 
@@ -118,8 +119,7 @@ fn overflow(summary: &Summary) -> Option<Finding> {
         ),
         help: Some(
             "Record the route's template instead of the raw path, or raise the monitor's limit of series.".to_owned(),
-        ),
-    })
+        ), ..Finding::default() })
 }
 
 fn times(count: u64) -> String {

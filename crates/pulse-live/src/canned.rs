@@ -41,6 +41,7 @@ pub(crate) fn notice() -> RunEvent {
             subject: "buyers".into(),
             message: "the service does not keep up\u{1b}[2J".into(),
             help: None,
+            ..Finding::default()
         }),
     }
 }
@@ -174,6 +175,7 @@ pub(crate) fn met_again() -> RunEvent {
             message: format!("target met again: {target}"),
             subject: target,
             help: None,
+            ..Finding::default()
         }),
     }
 }

@@ -31,6 +31,7 @@ mod histogram;
 mod nanos;
 mod series;
 mod snapshot;
+mod statement;
 mod summary;
 mod target;
 mod verdict;
@@ -39,11 +40,12 @@ pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
 pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Fix, Severity};
 pub use histogram::{Bucket, Histogram, Quantile, Schema};
 pub use nanos::{DurationError, Nanos};
 pub use series::{Series, SeriesError, Tags, endpoint, metric, tag};
 pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snapshot};
+pub use statement::{statement_kind, without_values};
 pub use summary::{
     Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };

@@ -75,7 +75,6 @@ mod resources;
 mod scrape;
 mod shared_reader;
 mod slow_queries;
-mod statement;
 mod summary;
 mod sync;
 mod ticker;
@@ -97,11 +96,11 @@ pub use monitor::Monitor;
 pub use process::{Activity, ListenerError, Process, Usage, cpu_percent, memory_limit_bytes};
 #[cfg(feature = "export")]
 pub use pulse_export::Rendered;
+pub use pulse_model::statement_kind;
 #[cfg(feature = "push")]
 pub use push::{OtlpPush, PushConfig, PushError, PushStats, RemoteWritePush};
 pub use shared_reader::{SharedReader, SharedReaderError};
 pub use slow_queries::SlowQuery;
-pub use statement::statement_kind;
 pub use summary::{
     CacheSummary, Covered, DatabaseSummary, EndpointSummary, MonitorSummary, PoolSummary, Requests,
     ResourceSummary, ResponseTimes,

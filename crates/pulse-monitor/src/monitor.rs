@@ -20,10 +20,10 @@ use crate::layout::{CHUNKS, Geometry, SERIES_RANGE};
 use crate::mapping::Mapping;
 use crate::region::Region;
 use crate::slow_queries::{SlowQuery, SlowQueryTable};
-use crate::statement::statement_kind;
 use crate::summary::{MonitorSummary, Occasion};
 use crate::window::{MAX_SPAN, Window};
 use crate::worker::Worker;
+use pulse_model::statement_kind;
 
 /// Records what a service does. Cheap to clone; all clones are one monitor.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use pulse_model::{Aggregate, Gauge, Nanos, Series, Snapshot, metric, tag};
 use serde::{Deserialize, Serialize};
 
 use crate::liveness::fingerprint;
-use crate::statement::normalised;
 use crate::sync::{AtomicU64, Ordering::Relaxed};
+use pulse_model::without_values;
 
 /// Forms of statements in the table.
 const ENTRIES: usize = 64;
@@ -83,7 +83,7 @@ impl<'a> SlowQueryTable<'a> {
 
     /// Enters a slow statement. `at` is Unix time.
     pub(crate) fn record(self, statement: &str, duration: Nanos, at: Nanos) {
-        let text = normalised(statement);
+        let text = without_values(statement);
         let fingerprint = fingerprint([&*text]);
         let known = self.entries().find(|entry| entry.count() > 0 && entry.get(FINGERPRINT) == fingerprint);
         let entry = known.unwrap_or_else(|| self.make_room(&text, fingerprint));
@@ -260,7 +260,7 @@ mod tests {
                 prop_assert!(entry.query.chars().all(|c| !c.is_control()));
             }
             table.record(&statement, Nanos(duration), Nanos(duration));
-            let text = normalised(&statement);
+            let text = without_values(&statement);
             prop_assert!(table.list().iter().any(|entry| text.starts_with(entry.query.trim_end_matches('…'))));
         }
     }

@@ -214,6 +214,7 @@ fn findings() -> Vec<Finding> {
             message: "the service could not keep up: 1000.83 iterations/s were planned, 999.17 achieved"
                 .into(),
             help: Some("compare service time with response time; the difference is waiting".into()),
+            ..Finding::default()
         },
         Finding {
             code: "reconnects".into(),
@@ -221,6 +222,7 @@ fn findings() -> Vec<Finding> {
             subject: String::new(),
             message: "the service closed 4 idle connections".into(),
             help: None,
+            ..Finding::default()
         },
     ]
 }

@@ -36,6 +36,7 @@ pub(crate) fn full() -> Summary {
             subject: String::new(),
             message: "`p95 < 200ms` was missed for 12s".into(),
             help: None,
+            ..Finding::default()
         }],
         validity: Validity::from_reasons(vec![ValidityReason {
             code: "restarts".into(),

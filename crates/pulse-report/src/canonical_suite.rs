@@ -211,6 +211,7 @@ fn finding(severity: Severity, message: &str, help: Option<&str>) -> Finding {
         subject: String::new(),
         message: message.into(),
         help: help.map(str::to_owned),
+        ..Finding::default()
     }
 }
 

@@ -75,8 +75,7 @@ fn flaky(info: &CaseInfo, attempts: u32) -> Finding {
         help: Some(
             "A case that is met now and then says little: raise its samples, quieten the machine, or move the limit."
                 .to_owned(),
-        ),
-    }
+        ), ..Finding::default() }
 }
 
 fn measured_again(info: &CaseInfo, invalid: u32) -> Finding {
@@ -87,6 +86,7 @@ fn measured_again(info: &CaseInfo, invalid: u32) -> Finding {
         subject: info.id.clone(),
         message: format!("measured again: the measurement of {attempts} was invalid and does not count"),
         help: None,
+        ..Finding::default()
     }
 }
 

@@ -475,6 +475,7 @@ fn finding(mode: CapacityMode, end: Option<CapacityEnd>) -> Finding {
         subject: String::new(),
         message: capacity_in_words(mode, end),
         help,
+        ..Finding::default()
     }
 }
 

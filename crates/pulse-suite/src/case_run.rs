@@ -91,6 +91,7 @@ pub(crate) fn unmeasured(case: &Case, service: &str, code: &str, reason: &str) -
             subject: case.info.id.clone(),
             message: reason.to_owned(),
             help: Some(help),
+            ..Finding::default()
         }],
         case: Some(case.info.clone()),
         ..Summary::default()
@@ -347,6 +348,7 @@ impl<'a> CaseRun<'a> {
                  until then"
             ),
             help: Some("Look into its log for the reason, then run the case again.".to_owned()),
+            ..Finding::default()
         }
     }
 }

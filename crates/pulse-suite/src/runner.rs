@@ -260,5 +260,6 @@ fn service_ended(suite: &Suite, status: &str, output: &str) -> Finding {
         help: Some(
             "It is started again for the next case; what was measured until its end is reported.".to_owned(),
         ),
+        ..Finding::default()
     }
 }

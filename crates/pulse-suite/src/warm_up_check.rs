@@ -40,8 +40,7 @@ pub(crate) fn late_warm_up(subject: &str, intervals: &[Snapshot]) -> Option<Find
         message: format!(
             "the first {length} of what was judged were still warm-up: medians were {slower} slower than afterwards"
         ),
-        help: Some("Give the case a longer `warmup`, or more `warmup_samples`, so that it judges the settled service.".to_owned()),
-    })
+        help: Some("Give the case a longer `warmup`, or more `warmup_samples`, so that it judges the settled service.".to_owned()), ..Finding::default() })
 }
 
 fn median(times: &Histogram) -> Option<f64> {

@@ -82,6 +82,7 @@ pub(crate) fn notices(first: &Reading) -> Vec<Finding> {
         subject: String::new(),
         message,
         help: (!help.is_empty()).then(|| help.to_owned()),
+        ..Finding::default()
     };
     let mut notices = Vec::new();
     let requests = Series::new(metric::RESPONSE_TIME);

@@ -64,7 +64,14 @@ fn finding(trend: &LeakTrend) -> Finding {
     } else {
         (Severity::Note, None)
     };
-    Finding { code: "memory_trend".to_owned(), severity, subject: String::new(), message, help }
+    Finding {
+        code: "memory_trend".to_owned(),
+        severity,
+        subject: String::new(),
+        message,
+        help,
+        ..Finding::default()
+    }
 }
 
 #[cfg(test)]

@@ -213,7 +213,14 @@ impl Breach {
 }
 
 fn finding(code: &str, severity: Severity, message: String) -> Finding {
-    Finding { code: code.to_owned(), severity, subject: String::new(), message, help: None }
+    Finding {
+        code: code.to_owned(),
+        severity,
+        subject: String::new(),
+        message,
+        help: None,
+        ..Finding::default()
+    }
 }
 
 /// The collector; one that was left by a panic still holds what was collected.

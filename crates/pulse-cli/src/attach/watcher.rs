@@ -114,7 +114,14 @@ fn tells_of_a_restart(series: &Series) -> bool {
 }
 
 fn notice(code: &str, severity: Severity, message: String) -> Finding {
-    Finding { code: code.to_owned(), severity, subject: String::new(), message, help: None }
+    Finding {
+        code: code.to_owned(),
+        severity,
+        subject: String::new(),
+        message,
+        help: None,
+        ..Finding::default()
+    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ fn stopping(at: Nanos) -> RunEvent {
         subject: String::new(),
         message: STOPPING.to_owned(),
         help: None,
+        ..Finding::default()
     };
     RunEvent { at, kind: EventKind::Notice(finding) }
 }

@@ -243,7 +243,14 @@ fn judge_changes(
         let message = format!("not in the baseline, so not compared: {}", compared.only_after.join(", "));
         let help = Some("Save the baseline again to include them: --save-baseline NAME.".to_owned());
         let (code, severity) = ("not_in_baseline".to_owned(), Severity::Note);
-        summary.findings.push(Finding { code, severity, subject: String::new(), message, help });
+        summary.findings.push(Finding {
+            code,
+            severity,
+            subject: String::new(),
+            message,
+            help,
+            ..Finding::default()
+        });
     }
 }
 

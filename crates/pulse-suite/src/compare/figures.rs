@@ -72,6 +72,7 @@ pub(super) fn figures(pair: &Pair<'_>, options: &CompareOptions, findings: &mut 
             subject: first.clone(),
             message: format!("{first}{others} cannot be compared: one of the runs has too few samples of it"),
             help: Some("run longer, or with more load, on both sides".into()),
+            ..Finding::default()
         });
     }
     figures

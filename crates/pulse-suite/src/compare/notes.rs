@@ -49,7 +49,14 @@ pub(super) fn differences(before: &RunData, after: &RunData) -> Vec<Finding> {
 }
 
 fn finding(code: &str, severity: Severity, subject: &str, message: String, help: &str) -> Finding {
-    Finding { code: code.into(), severity, subject: subject.into(), message, help: Some(help.into()) }
+    Finding {
+        code: code.into(),
+        severity,
+        subject: subject.into(),
+        message,
+        help: Some(help.into()),
+        ..Finding::default()
+    }
 }
 
 /// Why a run's figures are unclear however far they are apart.

@@ -130,7 +130,7 @@ const BEFORE_NAMES: [&str; 7] = ["BY", "FROM", "INTO", "JOIN", "SET", "TABLE", "
 /// The kind of a statement, from its first keyword: one of a small fixed set, such as `select`; `other` of what is not known.
 ///
 /// ```
-/// use pulse_monitor::statement_kind;
+/// use pulse_model::statement_kind;
 ///
 /// assert_eq!(statement_kind("/* by id */ SELECT 1"), "select");
 /// assert_eq!(statement_kind("vacuum"), "other");
@@ -151,7 +151,7 @@ pub fn statement_kind(statement: &str) -> &'static str {
 /// Literals and placeholders become `?`, lists of them one `?`, rows of `VALUES` one row; comments go, spaces and keywords are
 /// made alike. What is in double quotes is kept only where every dialect reads it as a name. Where it depends on the dialect
 /// or its settings where a string ends, or where it does not end at all, the text stops with `…`.
-pub(crate) fn normalised(statement: &str) -> String {
+pub fn without_values(statement: &str) -> String {
     let mut tokens = tokens(statement);
     decide_quoted(&mut tokens);
     written(&joined(&tokens))
@@ -365,9 +365,9 @@ mod tests {
     fn statements_of_one_form_read_the_same() {
         for (form, statements) in FORMS {
             for statement in *statements {
-                assert_eq!(normalised(statement), *form, "{statement}");
+                assert_eq!(without_values(statement), *form, "{statement}");
             }
-            assert_eq!(normalised(form), *form);
+            assert_eq!(without_values(form), *form);
         }
     }
 
@@ -382,10 +382,10 @@ mod tests {
             ("SELECT \"secret", "SELECT …"),
             ("SELECT `secret", "SELECT …"),
         ] {
-            assert_eq!(normalised(statement), text, "{statement}");
+            assert_eq!(without_values(statement), text, "{statement}");
         }
         let long = format!("SELECT {} secret", "a, ".repeat(10_000));
-        assert!(normalised(&long).ends_with('…') && !normalised(&long).contains("secret"));
+        assert!(without_values(&long).ends_with('…') && !without_values(&long).contains("secret"));
     }
 
     #[test]
@@ -461,15 +461,15 @@ mod tests {
         #[test]
         fn no_value_is_ever_shown((before, after) in surroundings(), values in vec(literals(), 1..5)) {
             let statement = format!("{before}{}{after}", values.join(" , "));
-            let text = normalised(&statement);
+            let text = without_values(&statement);
             prop_assert!(!text.contains("secret") && !text.contains("42") && !text.contains("5ec2e7"), "{statement}: {text}");
             prop_assert!(!text.contains('…'), "{statement}: {text}");
-            prop_assert_eq!(&normalised(&text), &text);
+            prop_assert_eq!(&without_values(&text), &text);
         }
 
         #[test]
         fn anything_is_harmless(statement in "(\\PC|[ \n'\"`$?:@%#*/(),.;\\\\-]|[0-9a-zA-Z_]){0,200}") {
-            let text = normalised(&statement);
+            let text = without_values(&statement);
             prop_assert!(!text.contains('\'') && text.chars().all(|c| !c.is_control()), "{text}");
             prop_assert!(text.len() <= 2 * statement.len() + 3);
             statement_kind(&statement);
@@ -479,7 +479,7 @@ mod tests {
         fn values_do_not_matter(
             (before, after) in surroundings(), a in "[a-z0-9 ;,()*#-]{0,20}", b in "[a-z0-9 ;,()*#-]{0,20}"
         ) {
-            let with = |value: &str| normalised(&format!("{before}'{value}'{after}"));
+            let with = |value: &str| without_values(&format!("{before}'{value}'{after}"));
             prop_assert_eq!(with(&a), with(&b));
         }
     }

@@ -1,0 +1,89 @@
+//! Why a database cannot be used.
+
+use std::path::PathBuf;
+
+/// Why a database cannot be used. Every text says what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// There is no such file. It is never created.
+    #[error("there is no database file {}: check the path, or name it as pulse db PATH", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder or something else that is no file.
+    #[error("{} is not a file: name the database file itself", path.display())]
+    NotAFile {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Not a database, or an encrypted one: that cannot be told apart.
+    #[error(
+        "{} is not an SQLite database, or it is encrypted (the two cannot be told apart): open an encrypted one with the \
+         program that has its key and export it", path.display()
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Damaged.
+    #[error(
+        "{} is damaged ({message}); nothing was written. Save a copy of the file, then try `sqlite3 {} .recover`",
+        path.display(), path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        message: String,
+    },
+    /// Another connection holds the lock.
+    #[error("{} is locked by another program; nothing was changed. Try again when it has finished, or with a longer --busy-timeout", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It may not be written.
+    #[error("{} cannot be written ({reason}); analysis works, changes do not", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// There is not enough room.
+    #[error("{what} needs {needed_bytes} bytes in {}, and {free_bytes} are free: free some, or choose another folder (TMPDIR)", path.display())]
+    NoSpace {
+        /// What needs it.
+        what: String,
+        /// Where.
+        path: PathBuf,
+        /// How much.
+        needed_bytes: u64,
+        /// How much there is.
+        free_bytes: u64,
+    },
+    /// The user stopped it.
+    #[error("stopped: {done}")]
+    Stopped {
+        /// What is done and what is not.
+        done: String,
+    },
+    /// Files beside the database.
+    #[error("{what}: {source}")]
+    File {
+        /// What was done.
+        what: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite says.
+    #[error("{what}: {source}")]
+    Sql {
+        /// What was done.
+        what: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}

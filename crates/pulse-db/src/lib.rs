@@ -1,0 +1,32 @@
+//! What makes a database slow, and which changes are proven to help.
+//!
+//! **Main types**
+//! - [`Catalog`]: what is in a database; [`Workload`]: what it is asked; plain data without a dialect;
+//! - [`Driver`]: the only seam to a kind of database; [`Sqlite`]: the one there is;
+//! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
+//! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy.
+//!
+//! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
+//! [`Driver::apply`].
+
+pub mod candidate;
+pub mod catalog;
+pub mod change;
+pub mod driver;
+pub mod error;
+pub mod plan;
+pub mod progress;
+pub mod sqlite;
+pub mod trial;
+pub mod workload;
+
+pub use candidate::{Candidate, CandidateReason};
+pub use catalog::Catalog;
+pub use change::{Change, ChangeKind};
+pub use driver::Driver;
+pub use error::DatabaseError;
+pub use plan::{Explained, QueryPlan};
+pub use progress::{Progress, Unwatched};
+pub use sqlite::Sqlite;
+pub use trial::{Trial, TrialResult};
+pub use workload::{Statement, Workload};

@@ -1,0 +1,34 @@
+//! `SQLite`: the driver, in parts. SQLite itself parses every statement; there is no second parser.
+
+mod connection;
+mod quote;
+
+use std::path::{Path, PathBuf};
+
+pub use connection::{open_read_only, open_writable};
+pub use quote::{literal, name, qualified};
+
+use crate::error::DatabaseError;
+
+/// A database file. Nothing is held open between two calls.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+}
+
+impl Sqlite {
+    /// The database at this path, after a look that it is one and can be read.
+    ///
+    /// # Errors
+    /// When there is no such file (it is not created), or it cannot be read as a database.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
+        let path = path.into();
+        open_read_only(&path)?;
+        Ok(Self { path })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
