@@ -24,6 +24,7 @@
 mod boundaries;
 mod case_info;
 mod change;
+mod database;
 mod delta;
 mod event;
 mod finding;
@@ -38,6 +39,10 @@ mod verdict;
 
 pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
+pub use database::{
+    Action, DatabaseReport, DatabaseState, IndexFigures, StatementFigures, StatementTimes, TableFigures,
+    WorkloadFigures,
+};
 pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Fix, Severity};
