@@ -54,5 +54,5 @@ pub use statement::{statement_kind, without_values};
 pub use summary::{
     Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };
-pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit};
+pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit, parse_bytes};
 pub use verdict::{Measured, TargetResult, Validity, ValidityReason, ValidityState, Verdict};

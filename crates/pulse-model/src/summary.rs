@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{metric, tag};
 use crate::{
-    CaseInfo, Change, DatabaseReport, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot, Target,
-    TargetResult, Validity, Verdict,
+    CaseInfo, Change, DatabaseReport, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot,
+    Target, TargetResult, Validity, Verdict,
 };
 
 /// What was asked for: everything known when the job starts.

@@ -57,7 +57,8 @@ fn indexes(page: &mut Page, database: &DatabaseReport) {
 }
 
 fn tables(page: &mut Page, database: &DatabaseReport) {
-    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| NONE.to_owned(), |bytes| number::bytes(bytes as f64));
+    let bytes =
+        |bytes: Option<u64>| bytes.map_or_else(|| NONE.to_owned(), |bytes| number::bytes(bytes as f64));
     let rows = database.tables.iter().map(|table| {
         vec![
             escaped(&table.name),

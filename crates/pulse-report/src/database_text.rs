@@ -42,7 +42,8 @@ pub(crate) fn all(page: &mut Page, summary: &Summary, database: &DatabaseReport)
 /// `3.05MB (780 pages of 4.00KB, 12 of them free)`, before and after where both are known.
 pub(crate) fn size(before: &DatabaseState, after: Option<&DatabaseState>) -> String {
     let one = |state: &DatabaseState| {
-        let wal = state.wal_bytes.map_or_else(String::new, |bytes| format!(", and {} of log", bytes_of(bytes)));
+        let wal =
+            state.wal_bytes.map_or_else(String::new, |bytes| format!(", and {} of log", bytes_of(bytes)));
         format!(
             "{} ({} pages of {}, {} of them free{wal})",
             bytes_of(state.size_bytes),
@@ -241,7 +242,10 @@ fn indexes(page: &mut Page, database: &DatabaseReport) {
         page.line("  none is worth its price");
     }
     for index in rejected.iter().take(REJECTED) {
-        page.wrapped(4, &format!("  - {}: {}", printable(&index.fix.sql.join("; ")), printable(&index.reason)));
+        page.wrapped(
+            4,
+            &format!("  - {}: {}", printable(&index.fix.sql.join("; ")), printable(&index.reason)),
+        );
     }
     more(page, rejected.len(), REJECTED);
 }
