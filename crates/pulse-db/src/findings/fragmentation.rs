@@ -62,7 +62,7 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         shown::bytes(unused - gained),
         shown::bytes(gained)
     ));
-    parts.sort_by(|(_, one), (_, other)| other.unused_bytes.cmp(&one.unused_bytes));
+    parts.sort_by_key(|(_, size)| std::cmp::Reverse(size.unused_bytes));
     for (name, size) in parts.iter().take(SHOWN) {
         let share = shown::share(size.unused_bytes as f64 / size.bytes.max(1) as f64);
         finding.evidence.push(format!(

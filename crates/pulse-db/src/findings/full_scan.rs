@@ -36,7 +36,7 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         let by: Vec<(&Reading<'_>, Vec<String>)> = readings
             .iter()
             .filter(|reading| reading.scanned(input).iter().any(|scanned| scanned.name == table.name))
-            .map(|reading| (reading, conditions(reading, table)))
+            .map(|reading| (reading, conditions(input, reading, table)))
             .filter(|(_, conditions)| !conditions.is_empty())
             .collect();
         if !by.is_empty() {
@@ -47,9 +47,12 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
 }
 
 /// The conditions that an index could answer.
-fn conditions<'a>(reading: &Reading<'a>, table: &'a Table) -> Vec<String> {
-    let answerable =
-        reading.questions(table).flat_map(|question| &question.conditions).filter(|it| is_answerable(it));
+fn conditions<'a>(input: &FindingsInput<'a>, reading: &Reading<'a>, table: &'a Table) -> Vec<String> {
+    let outermost = reading.is_outermost(input, table);
+    let answerable = reading
+        .questions(table)
+        .flat_map(|question| &question.conditions)
+        .filter(|condition| is_answerable(condition) && !(outermost && condition.joins));
     let mut terms: Vec<String> = answerable.map(|condition| shown_term(&condition.term)).collect();
     terms.sort();
     terms.dedup();

@@ -34,6 +34,23 @@ impl<'a> Reading<'a> {
         })
     }
 
+    /// Whether all scans of a table begin a loop of their own: conditions that compare it with tables further inside are of
+    /// no use there.
+    pub(super) fn is_outermost(&self, input: &FindingsInput<'a>, table: &Table) -> bool {
+        let steps = &self.explained.plan.steps;
+        let is_loop = |access: &Access| {
+            matches!(access, Access::Scan { .. } | Access::Search { .. } | Access::AutomaticIndex { .. })
+        };
+        steps.iter().enumerate().all(|(at, step)| match &step.access {
+            Access::Scan { table: name, .. }
+                if self.resolved(input, name).is_some_and(|it| it.name == table.name) =>
+            {
+                !steps[..at].iter().any(|other| other.parent == step.parent && is_loop(&other.access))
+            }
+            _ => true,
+        })
+    }
+
     /// Tables for which an index is built and thrown away, each once.
     pub(super) fn indexed_for_once(&self, input: &FindingsInput<'a>) -> Vec<&'a Table> {
         self.tables(input, |access| match access {

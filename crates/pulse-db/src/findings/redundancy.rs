@@ -75,7 +75,32 @@ pub(super) fn redundant<'a>(input: &FindingsInput<'a>) -> Vec<Redundant<'a>> {
             found.push(Redundant { table, index, keeper, how });
         }
     }
-    found
+    settled(found)
+}
+
+/// Each with what stays in the end, where what stood in for it goes as well; then it goes as the beginning of that, if one step
+/// on the way is one.
+fn settled<'a>(found: Vec<Redundant<'a>>) -> Vec<Redundant<'a>> {
+    let next = |it: &Redundant<'a>| match it.keeper {
+        Keeper::Index(keeper) => found
+            .iter()
+            .position(|other| other.index.name == keeper.name && other.table.name == it.table.name),
+        Keeper::Table => None,
+    };
+    let settle = |it: &Redundant<'a>| {
+        let mut last = next(it);
+        let (mut keeper, mut how) = (it.keeper, it.how);
+        // What goes later never stands on what went before, so that this ends.
+        while let Some(at) = last {
+            keeper = found[at].keeper;
+            how = if found[at].how == Redundancy::Prefix { Redundancy::Prefix } else { how };
+            last = next(&found[at]);
+        }
+        (keeper, how)
+    };
+    let ends: Vec<_> = found.iter().map(settle).collect();
+    let with_ends = found.into_iter().zip(ends);
+    with_ends.map(|(it, (keeper, how))| Redundant { keeper, how, ..it }).collect()
 }
 
 /// Whether a table's indexes are its owner's to change.
@@ -107,7 +132,8 @@ pub(super) fn serves(table: &Table, keeper: &Index, index: &Index) -> Option<Red
         // A full index holds the rows of a partial one, but not in as little room.
         _ => false,
     };
-    if !same_rows || !keeper.parts.iter().all(is_known) {
+    // The planner does not see through a repetition: `ORDER BY a, rowid` is sorted for `r(a, a)`.
+    if !same_rows || !keeper.parts.iter().all(is_known) || repeats(table, keeper) || repeats(table, index) {
         return None;
     }
     let (one, other) = (key(table, &keeper.parts)?, key(table, &index.parts)?);
@@ -123,6 +149,15 @@ pub(super) fn serves(table: &Table, keeper: &Index, index: &Index) -> Option<Red
     let names_tail = index.parts.iter().any(|part| is_of_row(table, &part.term));
     (longer && !names_tail && alike(table, &keeper.parts[..index.parts.len()], &index.parts))
         .then_some(Redundancy::Prefix)
+}
+
+/// Whether an index is sorted by something twice.
+fn repeats(table: &Table, index: &Index) -> bool {
+    let parts = &index.parts;
+    parts
+        .iter()
+        .enumerate()
+        .any(|(at, part)| parts[..at].iter().any(|other| is_same_term(table, &other.term, &part.term)))
 }
 
 /// What an index is sorted by, to the last row: its parts, then what finds the row, without repetitions and without what

@@ -28,7 +28,7 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         let Some((name, value)) = assignment(&statement.sql) else { continue };
         match (name.as_str(), value.as_str()) {
             ("synchronous", "off" | "0") => {
-                found.push(unsafe_writes(statement, "synchronous=OFF", "NORMAL (with WAL) or FULL"))
+                found.push(unsafe_writes(statement, "synchronous=OFF", "NORMAL (with WAL) or FULL"));
             }
             ("journal_mode", "off" | "memory") => {
                 found.push(unsafe_writes(
