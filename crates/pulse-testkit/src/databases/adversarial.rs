@@ -45,7 +45,7 @@ pub const ADVERSARIAL_STATEMENTS: &[&str] = &[
     "WITH RECURSIVE tree (id, depth) AS (SELECT 1, 0 UNION ALL SELECT s.id, depth + 1 FROM sales s JOIN tree t ON s.parent = t.id
      WHERE depth < 5) SELECT max(depth) FROM tree",
     "SELECT id, row_number() OVER (PARTITION BY status ORDER BY priority DESC) FROM jobs WHERE priority < 3",
-    "UPDATE jobs SET status = 'open' WHERE id = 12",
+    "UPDATE jobs SET status = 'done' WHERE id = 12",
     "DELETE FROM sales WHERE id = 3",
     "INSERT INTO notes (title, body, changed_at) VALUES ('new', 'apple pie', '2000-01-01')",
 ];
