@@ -4,18 +4,22 @@
 //! - [`Catalog`]: what is in a database; [`Workload`]: what it is asked; plain data without a dialect;
 //! - [`Driver`]: the only seam to a kind of database; [`Sqlite`]: the one there is;
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
+//! - [`recommend()`]: from these to the few indexes that make a workload cheapest;
 //! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy.
 //!
 //! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
 //! [`Driver::apply`].
 
 pub mod candidate;
+pub mod candidates;
 pub mod catalog;
 pub mod change;
 pub mod driver;
 pub mod error;
 pub mod plan;
 pub mod progress;
+pub mod recommend;
+pub mod selection;
 pub mod sqlite;
 pub mod trial;
 pub mod workload;
@@ -27,6 +31,7 @@ pub use driver::Driver;
 pub use error::DatabaseError;
 pub use plan::{Explained, QueryPlan};
 pub use progress::{Progress, Unwatched};
+pub use recommend::{Recommendation, SelectionOptions, recommend};
 pub use sqlite::Sqlite;
 pub use trial::{Trial, TrialResult};
 pub use workload::{Statement, Workload};

@@ -1,12 +1,28 @@
 //! `SQLite`: the driver, in parts. SQLite itself parses every statement; there is no second parser.
 
+mod asked;
+mod bind;
 mod connection;
-mod quote;
+mod explain;
+mod index_sql;
+mod index_statistics;
+mod limit;
+pub(crate) mod matrix;
+mod plan_cost;
+mod query_plan;
+mod questions;
+pub(crate) mod quote;
+mod sample;
+mod schema_copy;
+mod studied;
+mod tokens;
+pub(crate) mod what_if;
 
 use std::path::{Path, PathBuf};
 
 pub use connection::{open_read_only, open_writable};
 pub use quote::{literal, name, qualified};
+pub use what_if::WhatIfOptions;
 
 use crate::error::DatabaseError;
 
