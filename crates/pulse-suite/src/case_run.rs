@@ -9,12 +9,12 @@ use pulse_model::{
 };
 use pulse_monitor::Process;
 use pulse_plan::{Case, CaseLimits};
-use pulse_stats::{CONFIDENCE, mean_interval};
+use pulse_stats::{CONFIDENCE, judge_estimate, mean_interval};
 
 use crate::compare::Precision;
 use crate::cpu::{cpu_per_request, cpu_share};
 use crate::degradation::degradation;
-use crate::estimate_judgement::{judge_estimate, judge_measured};
+use crate::estimate_judgement::judge_measured;
 use crate::gathering::Gathering;
 use crate::memory::memory_growth;
 use crate::sampling::{Reached, Sampling, is_decided};
