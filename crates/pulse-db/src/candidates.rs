@@ -71,16 +71,20 @@ pub fn merged(catalog: &Catalog, candidates: &[Candidate], limits: CandidateLimi
             continue;
         }
         let others = candidates.iter().filter(|other| {
-            other.table == first.table && other.predicate.is_none() && other.parts.first() == first.parts.first()
+            other.table == first.table
+                && other.predicate.is_none()
+                && other.parts.first() == first.parts.first()
         });
         for other in others {
-            let mut parts = first.parts.clone();
-            parts.extend(other.parts.iter().filter(|part| !first.parts.iter().any(|known| known.term == part.term)).cloned());
+            let parts = joined(&first.parts, &other.parts);
             if parts.len() > limits.covering_parts || parts.len() == first.parts.len() {
                 continue;
             }
             let candidate = Candidate { parts, reason: first.reason, ..first.clone() };
-            if !is_there(table, &candidate) && !known.contains(&key(&candidate)) && seen.insert(key(&candidate)) {
+            if !is_there(table, &candidate)
+                && !known.contains(&key(&candidate))
+                && seen.insert(key(&candidate))
+            {
                 found.push(candidate);
             }
         }
@@ -138,7 +142,9 @@ pub fn is_there(table: &Table, candidate: &Candidate) -> bool {
     let mut indexes = table.indexes.iter();
     is_own_key
         || begins(&own_key(table))
-        || indexes.any(|index| (index.predicate.is_none() || index.predicate == candidate.predicate) && begins(&index.parts))
+        || indexes.any(|index| {
+            (index.predicate.is_none() || index.predicate == candidate.predicate) && begins(&index.parts)
+        })
 }
 
 fn is_same(wanted: &IndexPart, there: &IndexPart, turned: bool) -> bool {
@@ -200,8 +206,8 @@ impl Asked<'_> {
         turned(&local).into_iter().for_each(|head| add(head, CandidateReason::Filter));
         if !joining.is_empty() {
             // The other table's row comes first, or this table's own conditions do: the planner knows which is better.
-            add([local.as_slice(), &joining].concat(), CandidateReason::Join);
-            add([joining.as_slice(), &local].concat(), CandidateReason::Join);
+            add(joined(&local, &joining), CandidateReason::Join);
+            add(joined(&joining, &local), CandidateReason::Join);
             turned(&joining).into_iter().for_each(|head| add(head, CandidateReason::Join));
         }
         add(Vec::new(), CandidateReason::Order);
@@ -209,7 +215,9 @@ impl Asked<'_> {
             self.with_tails(head, *reason, None, found);
         }
         for condition in self.question.conditions.iter().filter(|condition| !condition.joins) {
-            if let Some(few) = predicate(self.question, condition).filter(|few| few.share <= MAX_PARTIAL_SHARE) {
+            if let Some(few) =
+                predicate(self.question, condition).filter(|few| few.share <= MAX_PARTIAL_SHARE)
+            {
                 self.partial(condition, &few.sql, &local, found);
             }
         }
@@ -237,9 +245,16 @@ impl Asked<'_> {
     }
 
     /// A head alone, with each range, with the order, and each of these with all that is read.
-    fn with_tails(&self, head: &[IndexPart], reason: CandidateReason, predicate: Option<&str>, found: &mut Proposals) {
+    fn with_tails(
+        &self,
+        head: &[IndexPart],
+        reason: CandidateReason,
+        predicate: Option<&str>,
+        found: &mut Proposals,
+    ) {
         let mut bases = vec![(head.to_vec(), reason)];
-        for range in self.question.conditions.iter().filter(|condition| condition.operator == Operator::Range) {
+        for range in self.question.conditions.iter().filter(|condition| condition.operator == Operator::Range)
+        {
             let mut parts = head.to_vec();
             self.push(&mut parts, range.term.clone(), false, &range.collation);
             bases.push((parts, if range.joins { CandidateReason::Join } else { CandidateReason::Filter }));
@@ -251,15 +266,19 @@ impl Asked<'_> {
         for (parts, reason) in &bases {
             self.add(parts.clone(), *reason, predicate, self.limits.parts, found);
         }
+        let carried = self.table.columns.iter().filter(|column| self.is_carried_along(&column.name)).count();
+        let own_columns = self.table.columns.len() - carried;
         for (mut parts, _) in bases {
             let before = parts.len();
             for name in &self.question.used {
-                if let Some(column) = self.table.column(name).filter(|column| !self.is_carried_along(&column.name)) {
+                if let Some(column) =
+                    self.table.column(name).filter(|column| !self.is_carried_along(&column.name))
+                {
                     self.push(&mut parts, Term::Column(column.name.clone()), false, &column.collation);
                 }
             }
-            // Everything that a wide table has is the table once more.
-            if parts.len() > before && parts.len() < self.table.columns.len().max(2) {
+            // An index of all columns is the table once more.
+            if parts.len() > before && parts.len() < own_columns {
                 self.add(parts, CandidateReason::Covering, predicate, self.limits.covering_parts, found);
             }
         }
@@ -267,7 +286,8 @@ impl Asked<'_> {
 
     /// Whether every index has this column anyway.
     fn is_carried_along(&self, column: &str) -> bool {
-        let is_number = self.table.row_number.as_deref().is_some_and(|number| number.eq_ignore_ascii_case(column));
+        let is_number =
+            self.table.row_number.as_deref().is_some_and(|number| number.eq_ignore_ascii_case(column));
         let mut key = self.table.primary_key.iter();
         is_number
             || (self.table.kind == TableKind::Clustered && key.any(|name| name.eq_ignore_ascii_case(column)))
@@ -332,8 +352,12 @@ impl Asked<'_> {
             CandidateReason::Filter if has_expression => CandidateReason::Expression,
             other => other,
         };
-        let candidate =
-            Candidate { table: self.table.name.clone(), parts, predicate: predicate.map(str::to_owned), reason };
+        let candidate = Candidate {
+            table: self.table.name.clone(),
+            parts,
+            predicate: predicate.map(str::to_owned),
+            reason,
+        };
         if !is_there(self.table, &candidate) && found.seen.insert(key(&candidate)) {
             found.kept.push(candidate);
         }
@@ -354,8 +378,11 @@ impl Asked<'_> {
         for length in 1..parts.len() {
             let (kept, rest) = parts.split_at(length);
             let key = own_key(self.table);
-            let tail: Vec<_> = key.iter().filter(|part| !kept.iter().any(|known| known.term == part.term)).collect();
-            if rest.len() <= tail.len() && rest.iter().zip(&tail).all(|(part, carried)| is_same(part, carried, false)) {
+            let tail: Vec<_> =
+                key.iter().filter(|part| !kept.iter().any(|known| known.term == part.term)).collect();
+            if rest.len() <= tail.len()
+                && rest.iter().zip(&tail).all(|(part, carried)| is_same(part, carried, false))
+            {
                 parts.truncate(length);
                 return;
             }
@@ -363,11 +390,16 @@ impl Asked<'_> {
     }
 }
 
+/// The parts of one, then those of the other whose terms are new.
+fn joined(first: &[IndexPart], second: &[IndexPart]) -> Vec<IndexPart> {
+    let mut parts = first.to_vec();
+    parts.extend(second.iter().filter(|part| !first.iter().any(|known| known.term == part.term)).cloned());
+    parts
+}
+
 /// The same parts with each of them first once: what begins an index decides which other statements it serves.
 fn turned(parts: &[IndexPart]) -> Vec<Vec<IndexPart>> {
-    (0..parts.len())
-        .map(|first| [&parts[first..], &parts[..first]].concat())
-        .collect()
+    (0..parts.len()).map(|first| [&parts[first..], &parts[..first]].concat()).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ fn table(kind: TableKind) -> Table {
         name: TableName::main("t"),
         kind,
         columns: ["id", "a", "b", "c", "d", "e"].map(column).to_vec(),
-        primary_key: if kind == TableKind::Clustered { vec!["a".to_owned(), "b".to_owned()] } else { vec!["id".to_owned()] },
+        primary_key: if kind == TableKind::Clustered {
+            vec!["a".to_owned(), "b".to_owned()]
+        } else {
+            vec!["id".to_owned()]
+        },
         row_number: (kind == TableKind::Ordinary).then(|| "id".to_owned()),
         ..Table::default()
     }
@@ -77,7 +81,11 @@ fn proposed(table: Table, question: &Question, few: &[(&str, f64)]) -> Vec<Strin
             Term::Column(name) => name.clone(),
             _ => return None,
         };
-        let sql = if condition.operator == Operator::IsNull { format!("{name} IS NULL") } else { format!("{name} = 1") };
+        let sql = if condition.operator == Operator::IsNull {
+            format!("{name} IS NULL")
+        } else {
+            format!("{name} = 1")
+        };
         Some(Predicate { sql, share })
     };
     let found = candidates(&catalog, std::slice::from_ref(question), &predicate, CandidateLimits::default());
@@ -114,7 +122,11 @@ fn each_kind_of_question_has_its_index() {
 
 #[test]
 fn joins_are_thought_of_both_ways() {
-    let found = proposed(table(TableKind::Ordinary), &question(&["a=*", "b="], &[], &["id", "a", "b", "c", "d", "e"]), &[]);
+    let found = proposed(
+        table(TableKind::Ordinary),
+        &question(&["a=*", "b="], &[], &["id", "a", "b", "c", "d", "e"]),
+        &[],
+    );
     for wanted in ["b,a", "a,b", "a", "b"] {
         assert!(found.iter().any(|found| found == wanted), "{wanted} is not among {found:?}");
     }
@@ -133,8 +145,13 @@ fn few_rows_get_an_index_of_their_own() {
 #[test]
 fn what_is_there_is_not_proposed() {
     let mut with_index = table(TableKind::Ordinary);
-    let part = |name: &str, descending| IndexPart { term: term(name), descending, collation: "BINARY".to_owned() };
-    with_index.indexes = vec![Index { name: "i".to_owned(), parts: vec![part("A", true), part("b", true)], ..Index::default() }];
+    let part =
+        |name: &str, descending| IndexPart { term: term(name), descending, collation: "BINARY".to_owned() };
+    with_index.indexes = vec![Index {
+        name: "i".to_owned(),
+        parts: vec![part("A", true), part("b", true)],
+        ..Index::default()
+    }];
     let wide = ["id", "a", "b", "c", "d", "e"];
     let found = proposed(with_index.clone(), &question(&["a=", "b>"], &[], &wide), &[]);
     assert!(!found.contains(&"a".to_owned()) && !found.contains(&"a,b".to_owned()), "{found:?}");
@@ -145,7 +162,8 @@ fn what_is_there_is_not_proposed() {
 
 #[test]
 fn keys_of_clustered_tables_are_not_repeated() {
-    let found = proposed(table(TableKind::Clustered), &question(&["a=", "b>"], &[], &["a", "b", "c", "d", "e"]), &[]);
+    let found =
+        proposed(table(TableKind::Clustered), &question(&["a=", "b>"], &[], &["a", "b", "c", "d", "e"]), &[]);
     assert!(!found.iter().any(|found| found == "a" || found == "a,b"), "{found:?}");
     let found = proposed(table(TableKind::Clustered), &question(&["b="], &["a"], &["a", "b"]), &[]);
     assert_eq!(found, ["b"], "b carries a along");
@@ -163,11 +181,18 @@ fn two_are_merged_when_they_begin_alike() {
     let catalog = Catalog { tables: vec![table(TableKind::Ordinary)], ..Catalog::default() };
     let candidate = |names: &[&str]| Candidate {
         table: TableName::main("t"),
-        parts: names.iter().map(|name| IndexPart { term: term(name), descending: false, collation: "BINARY".to_owned() }).collect(),
+        parts: names
+            .iter()
+            .map(|name| IndexPart { term: term(name), descending: false, collation: "BINARY".to_owned() })
+            .collect(),
         predicate: None,
         reason: CandidateReason::Filter,
     };
-    let found = merged(&catalog, &[candidate(&["a", "b"]), candidate(&["a", "c"]), candidate(&["d"])], CandidateLimits::default());
+    let found = merged(
+        &catalog,
+        &[candidate(&["a", "b"]), candidate(&["a", "c"]), candidate(&["d"])],
+        CandidateLimits::default(),
+    );
     let found: Vec<_> = found.iter().map(words).collect();
     assert_eq!(found, ["a,b,c", "a,c,b"]);
 }

@@ -133,8 +133,10 @@ fn recommend_with(
     let weighed = matrix::weigh(what_if, catalog, workload)?;
     let limits = SelectionLimits { budget_bytes: options.budget_bytes, max_indexes: options.max_indexes };
     let selection = selection::select(&weighed.matrix, limits);
-    let mut choice = Choosing { what_if, weighed: &weighed, options, chosen: selection.chosen, dropped: Vec::new() };
+    let mut choice =
+        Choosing { what_if, weighed: &weighed, options, chosen: selection.chosen, dropped: Vec::new() };
     choice.settle()?;
+    choice.shorten()?;
     let mut recommendation = choice.told(limits)?;
     recommendation.is_proven = selection.is_proven;
     recommendation.unread = what_if.unread().to_vec();
@@ -166,7 +168,8 @@ struct Prices {
 
 impl Choosing<'_> {
     fn prices(&mut self, given: &[usize], knowledge: Knowledge) -> Result<Prices, String> {
-        let candidates: Vec<_> = given.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
+        let candidates: Vec<_> =
+            given.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
         self.what_if.give(&candidates, knowledge)?;
         let mut prices = Prices { statements: Vec::new(), reads: 0.0 };
         for (statement, costs) in self.weighed.statements.iter().zip(&self.weighed.matrix.statements) {
@@ -177,16 +180,30 @@ impl Choosing<'_> {
         Ok(prices)
     }
 
-    /// What the statements cost without one of the chosen. Only those that use it can change.
-    fn prices_without(&mut self, chosen: &[usize], at: usize, with_all: &Prices) -> Result<Prices, String> {
+    /// What the statements cost without one of the chosen, or with another one in its place. Only those that use it can change.
+    fn prices_without(
+        &mut self,
+        chosen: &[usize],
+        at: usize,
+        instead: Option<usize>,
+        with_all: &Prices,
+    ) -> Result<Prices, String> {
         let mut rest = chosen.to_vec();
-        rest.remove(at);
-        let candidates: Vec<_> = rest.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
+        match instead {
+            Some(other) => rest[at] = other,
+            None => {
+                rest.remove(at);
+            }
+        }
+        let candidates: Vec<_> =
+            rest.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
         self.what_if.give(&candidates, Knowledge::Full)?;
         let mut prices = Prices { statements: Vec::new(), reads: 0.0 };
         for (position, known) in with_all.statements.iter().enumerate() {
             let priced = match (known, &self.weighed.statements[position]) {
-                (Some(known), Ok(statement)) if known.used.contains(&at) => self.what_if.price(&statement.studied).ok(),
+                (Some(known), Ok(statement)) if known.used.contains(&at) => {
+                    self.what_if.price(&statement.studied).ok()
+                }
                 _ => known.clone(),
             };
             let weight = self.weighed.matrix.statements[position].weight;
@@ -201,7 +218,8 @@ impl Choosing<'_> {
         while !self.chosen.is_empty() {
             let chosen = self.chosen.clone();
             let with_all = self.prices(&chosen, Knowledge::Full)?;
-            let unused = (0..chosen.len()).find(|at| !with_all.statements.iter().flatten().any(|priced| priced.used.contains(at)));
+            let unused = (0..chosen.len())
+                .find(|at| !with_all.statements.iter().flatten().any(|priced| priced.used.contains(at)));
             let drop = match unused {
                 Some(at) => Some((at, "with the other chosen indexes no plan uses it".to_owned())),
                 None => self.least_worth(&chosen, &with_all)?,
@@ -213,12 +231,54 @@ impl Choosing<'_> {
         Ok(())
     }
 
+    /// Takes the beginning of an index instead of all of it where that is nearly as good: no budget is a reason for
+    /// indexes that hold everything.
+    fn shorten(&mut self) -> Result<(), String> {
+        for at in 0..self.chosen.len() {
+            let chosen = self.chosen.clone();
+            let with_all = self.prices(&chosen, Knowledge::Full)?;
+            let served = self.served(at, &with_all, &with_all);
+            for shorter in self.beginnings(chosen[at]) {
+                let prices = self.prices_without(&chosen, at, Some(shorter), &with_all)?;
+                let (old, new) = (&self.weighed.candidates[chosen[at]], &self.weighed.candidates[shorter]);
+                let dearer = prices.reads + new.write_cost - with_all.reads - old.write_cost;
+                if dearer <= self.options.min_gain.max(0.0) * served {
+                    self.chosen[at] = shorter;
+                    self.dropped
+                        .push((chosen[at], "its beginning alone is nearly as good, and smaller".to_owned()));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Candidates that are the beginning of another one, the shortest first.
+    fn beginnings(&self, position: usize) -> Vec<usize> {
+        let whole = &self.weighed.candidates[position].candidate;
+        let is_beginning = |other: &Candidate| {
+            other.table == whole.table
+                && other.predicate == whole.predicate
+                && other.parts.len() < whole.parts.len()
+                && whole.parts.starts_with(&other.parts)
+        };
+        let candidates = &self.weighed.candidates;
+        let others = (0..candidates.len()).filter(|other| !self.chosen.contains(other));
+        let mut found: Vec<_> = others.filter(|&other| is_beginning(&candidates[other].candidate)).collect();
+        found.sort_by_key(|&other| candidates[other].candidate.parts.len());
+        found
+    }
+
     /// The chosen index that saves least by what it costs, when that is too little.
-    fn least_worth(&mut self, chosen: &[usize], with_all: &Prices) -> Result<Option<(usize, String)>, String> {
+    fn least_worth(
+        &mut self,
+        chosen: &[usize],
+        with_all: &Prices,
+    ) -> Result<Option<(usize, String)>, String> {
         let mut worst: Option<(f64, usize, String)> = None;
         for at in 0..chosen.len() {
             let position = chosen[at];
-            let without = self.prices_without(chosen, at, with_all)?;
+            let without = self.prices_without(chosen, at, None, with_all)?;
             let saved = without.reads - with_all.reads;
             let upkeep = self.weighed.candidates[position].write_cost;
             let served = self.served(at, with_all, &without);
@@ -226,7 +286,11 @@ impl Choosing<'_> {
             let reason = if saved <= upkeep {
                 format!("it saves {saved:.0} and costs {upkeep:.0} to keep")
             } else if share < self.options.min_gain {
-                format!("the statements it serves get {:.1} % cheaper, less than the {:.1} % asked for", share * 100.0, self.options.min_gain * 100.0)
+                format!(
+                    "the statements it serves get {:.1} % cheaper, less than the {:.1} % asked for",
+                    share * 100.0,
+                    self.options.min_gain * 100.0
+                )
             } else {
                 continue;
             };
@@ -252,10 +316,13 @@ impl Choosing<'_> {
         let priced = self.prices(&chosen, Knowledge::Full)?;
         let now = self.prices(&[], Knowledge::AsBuilt)?;
         let then = self.prices(&chosen, Knowledge::AsBuilt)?;
-        let mut told = Recommendation { candidates: self.weighed.candidates.len(), ..Recommendation::default() };
+        let mut told =
+            Recommendation { candidates: self.weighed.candidates.len(), ..Recommendation::default() };
         let weighed = self.weighed;
         for (position, statement) in weighed.statements.iter().enumerate() {
-            let plan = |prices: &Prices| prices.statements[position].as_ref().map(|priced| priced.plan.clone()).unwrap_or_default();
+            let plan = |prices: &Prices| {
+                prices.statements[position].as_ref().map(|priced| priced.plan.clone()).unwrap_or_default()
+            };
             let cost_before = weighed.matrix.statements[position].cost;
             told.statements.push(StatementOutlook {
                 plan_before: plan(&now),
@@ -270,7 +337,7 @@ impl Choosing<'_> {
         told.cost_after = priced.reads + upkeep;
         let mut taken = BTreeSet::new();
         for (at, &position) in chosen.iter().enumerate() {
-            let saved = self.prices_without(&chosen, at, &priced)?.reads - priced.reads;
+            let saved = self.prices_without(&chosen, at, None, &priced)?.reads - priced.reads;
             let recommended = self.recommended(position, saved, &uses(&then, &priced, at), &taken);
             taken.insert(recommended.name.to_ascii_lowercase());
             told.chosen.push(recommended);
@@ -280,7 +347,13 @@ impl Choosing<'_> {
         Ok(told)
     }
 
-    fn recommended(&self, position: usize, saved: f64, statements: &[usize], taken: &BTreeSet<String>) -> Recommended {
+    fn recommended(
+        &self,
+        position: usize,
+        saved: f64,
+        statements: &[usize],
+        taken: &BTreeSet<String>,
+    ) -> Recommended {
         let known = &self.weighed.candidates[position];
         let name = matrix::name_for(self.what_if, &known.candidate, taken);
         Recommended {
@@ -303,8 +376,9 @@ impl Choosing<'_> {
         let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
         let analyzed = if self.what_if.is_never_analyzed(&candidate.table.name) {
             let literal = quote::literal(&candidate.table.name);
-            let forget = ["sqlite_stat1", "sqlite_stat4"]
-                .map(|statistics| format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE"));
+            let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
+                format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
+            });
             undo.extend(forget);
             table
         } else {
@@ -332,7 +406,11 @@ impl Choosing<'_> {
             found.push(Rejected { candidate: known.candidate.clone(), size_bytes: known.size_bytes, reason });
         }
         for (candidate, error) in &self.weighed.refused {
-            found.push(Rejected { candidate: candidate.clone(), size_bytes: 0, reason: format!("SQLite: {error}") });
+            found.push(Rejected {
+                candidate: candidate.clone(),
+                size_bytes: 0,
+                reason: format!("SQLite: {error}"),
+            });
         }
         // Those that some plan uses are of more interest than those that none does.
         found.sort_by_key(|rejected| rejected.reason == "no plan uses it");
@@ -357,6 +435,12 @@ impl Choosing<'_> {
 
 /// Statements whose plans use a chosen index, as it would be built or by all that is known.
 fn uses(then: &Prices, priced: &Prices, at: usize) -> Vec<usize> {
-    let uses = |prices: &Prices, position: usize| prices.statements[position].as_ref().is_some_and(|priced| priced.used.contains(&at));
+    let uses = |prices: &Prices, position: usize| {
+        prices.statements[position].as_ref().is_some_and(|priced| priced.used.contains(&at))
+    };
     (0..then.statements.len()).filter(|&position| uses(then, position) || uses(priced, position)).collect()
 }
+
+#[cfg(test)]
+#[path = "recommend_tests.rs"]
+mod tests;

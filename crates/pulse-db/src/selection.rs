@@ -154,7 +154,8 @@ impl Problem {
             .map(|candidate| CandidateCosts { write_cost: number(candidate.write_cost), ..*candidate })
             .collect();
         let fits = |indexes: &BTreeSet<usize>| {
-            let sizes = indexes.iter().map(|&index| candidates.get(index).map(|candidate| candidate.size_bytes));
+            let mut sizes =
+                indexes.iter().map(|&index| candidates.get(index).map(|candidate| candidate.size_bytes));
             let bytes = sizes.try_fold(0_u64, |sum, size| size.map(|size| sum.saturating_add(size)));
             indexes.len() <= most && bytes.is_some_and(|bytes| bytes <= budget)
         };
@@ -174,7 +175,10 @@ impl Problem {
                 let indexes: BTreeSet<_> = option.indexes.iter().copied().collect();
                 if option.cost.is_finite() && option.cost < cost && !indexes.is_empty() && fits(&indexes) {
                     moves.insert(indexes.iter().copied().collect::<Vec<_>>());
-                    options.push(AccessOption { indexes: indexes.into_iter().collect(), cost: option.cost.max(0.0) });
+                    options.push(AccessOption {
+                        indexes: indexes.into_iter().collect(),
+                        cost: option.cost.max(0.0),
+                    });
                 }
             }
             // The first one that can be had is then the cheapest.
@@ -197,14 +201,20 @@ impl Problem {
     }
 
     fn choice(&self, chosen: BTreeSet<usize>) -> Choice {
-        let bytes = chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
-        let reads: f64 = self.statements.iter().map(|statement| statement.weight * cheapest(statement, |index| chosen.contains(&index))).sum();
+        let bytes =
+            chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
+        let reads: f64 = self
+            .statements
+            .iter()
+            .map(|statement| statement.weight * cheapest(statement, |index| chosen.contains(&index)))
+            .sum();
         let writes: f64 = chosen.iter().map(|&index| self.candidates[index].write_cost).sum();
         Choice { chosen, bytes, cost: reads + writes }
     }
 
     fn fits(&self, chosen: &BTreeSet<usize>) -> bool {
-        let bytes = chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
+        let bytes =
+            chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
         chosen.len() <= self.most && bytes <= self.budget
     }
 
@@ -241,7 +251,8 @@ impl Problem {
                 }
                 let gain = -self.difference(&choice, &after);
                 let new = after.difference(&choice.chosen);
-                let bytes = new.fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
+                let bytes =
+                    new.fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
                 let worth = match taste {
                     Taste::Gain => gain,
                     Taste::GainPerByte => gain / (bytes as f64 + 1.0),
@@ -265,7 +276,9 @@ impl Problem {
                 }
                 *moves -= 1;
                 let difference = self.difference(&choice, &after);
-                if difference < -SAME * choice.cost.max(1.0) && best.as_ref().is_none_or(|(least, _)| difference < *least) {
+                if difference < -SAME * choice.cost.max(1.0)
+                    && best.as_ref().is_none_or(|(least, _)| difference < *least)
+                {
                     best = Some((difference, after));
                 }
             };
@@ -294,11 +307,18 @@ impl Problem {
 
     /// Branch and bound from the best that is known; whether it was finished.
     fn proven(&self, best: Choice) -> (Choice, bool) {
-        let mut order: Vec<_> = (0..self.candidates.len()).filter(|&index| !self.helped[index].is_empty()).collect();
+        let mut order: Vec<_> =
+            (0..self.candidates.len()).filter(|&index| !self.helped[index].is_empty()).collect();
         let gain = |index: usize| -self.difference(&self.none(), &BTreeSet::from([index]));
         let gains: Vec<_> = (0..self.candidates.len()).map(gain).collect();
         order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]).then(a.cmp(&b)));
-        let mut search = Search { problem: self, order, best, nodes: MAX_NODES, possible: vec![false; self.candidates.len()] };
+        let mut search = Search {
+            problem: self,
+            order,
+            best,
+            nodes: MAX_NODES,
+            possible: vec![false; self.candidates.len()],
+        };
         for &index in &search.order {
             search.possible[index] = true;
         }
@@ -325,8 +345,10 @@ impl Search<'_> {
         }
         self.nodes -= 1;
         let statements = self.problem.statements.iter();
-        let bound: f64 =
-            writes + statements.map(|statement| statement.weight * cheapest(statement, |index| self.possible[index])).sum::<f64>();
+        let bound: f64 = writes
+            + statements
+                .map(|statement| statement.weight * cheapest(statement, |index| self.possible[index]))
+                .sum::<f64>();
         if bound >= self.best.cost - SAME * self.best.cost.max(1.0) {
             return true;
         }

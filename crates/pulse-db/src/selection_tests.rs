@@ -16,13 +16,18 @@ fn candidate(size_bytes: u64, write_cost: f64) -> CandidateCosts {
 
 fn brute_force(matrix: &CostMatrix, limits: SelectionLimits) -> f64 {
     let count = matrix.candidates.len();
-    let choices = (0..1_u32 << count).map(|bits| (0..count).filter(|index| bits & (1 << index) != 0).collect::<Vec<_>>());
-    choices.filter(|chosen| fits(matrix, limits, chosen)).map(|chosen| cost_of(matrix, &chosen)).fold(f64::INFINITY, f64::min)
+    let choices = (0..1_u32 << count)
+        .map(|bits| (0..count).filter(|index| bits & (1 << index) != 0).collect::<Vec<_>>());
+    choices
+        .filter(|chosen| fits(matrix, limits, chosen))
+        .map(|chosen| cost_of(matrix, &chosen))
+        .fold(f64::INFINITY, f64::min)
 }
 
 fn fits(matrix: &CostMatrix, limits: SelectionLimits, chosen: &[usize]) -> bool {
     let bytes: u64 = chosen.iter().map(|&index| matrix.candidates[index].size_bytes).sum();
-    limits.budget_bytes.is_none_or(|budget| bytes <= budget) && limits.max_indexes.is_none_or(|most| chosen.len() <= most)
+    limits.budget_bytes.is_none_or(|budget| bytes <= budget)
+        && limits.max_indexes.is_none_or(|most| chosen.len() <= most)
 }
 
 #[test]
@@ -55,7 +60,13 @@ fn known_matrices_have_their_known_answers() {
         candidates: vec![candidate(1, 500.0)],
     };
     let cases = [
-        ("the largest gain first would leave no room for two", &knapsack, limits(Some(10), None), vec![1, 2], 200.0),
+        (
+            "the largest gain first would leave no room for two",
+            &knapsack,
+            limits(Some(10), None),
+            vec![1, 2],
+            200.0,
+        ),
         ("everything fits", &knapsack, limits(None, None), vec![0, 1, 2], 140.0),
         ("one only", &knapsack, limits(None, Some(1)), vec![0], 240.0),
         ("nothing fits", &knapsack, limits(Some(4), None), vec![], 300.0),
@@ -103,7 +114,10 @@ fn nonsense_is_left_out() {
 
 fn matrices(most_candidates: usize) -> impl Strategy<Value = CostMatrix> {
     let candidates = proptest::collection::vec((1_u64..20, 0.0..30.0_f64), 1..=most_candidates);
-    let options = proptest::collection::vec((proptest::collection::vec(0..most_candidates, 1..4), 0.0..100.0_f64), 0..6);
+    let options = proptest::collection::vec(
+        (proptest::collection::vec(0..most_candidates, 1..4), 0.0..100.0_f64),
+        0..6,
+    );
     let statements = proptest::collection::vec((0.0..5.0_f64, 20.0..100.0_f64, options), 1..9);
     (candidates, statements).prop_map(|(candidates, statements)| {
         let count = candidates.len();

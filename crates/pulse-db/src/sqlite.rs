@@ -21,6 +21,7 @@ pub(crate) mod what_if;
 use std::path::{Path, PathBuf};
 
 pub use connection::{open_read_only, open_writable};
+pub use index_sql::{create_index, index_name};
 pub use quote::{literal, name, qualified};
 pub use what_if::WhatIfOptions;
 

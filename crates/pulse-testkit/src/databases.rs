@@ -76,7 +76,8 @@ mod tests {
     fn contents(connection: &Connection) -> Vec<String> {
         let sql = "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' ORDER BY name";
         let mut tables = connection.prepare(sql).unwrap();
-        let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let names: Vec<String> =
+            tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let mut rows = Vec::new();
         for name in names {
             let quoted = name.replace('"', "\"\"");
@@ -106,7 +107,8 @@ mod tests {
         for (name, fill, statements) in DATABASES {
             let connection = made(fill, 7);
             for sql in statements {
-                let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{name}: {sql}: {error}"));
+                let mut statement =
+                    connection.prepare(sql).unwrap_or_else(|error| panic!("{name}: {sql}: {error}"));
                 assert_eq!(statement.parameter_count(), 0, "{sql}");
                 let mut rows = statement.query([]).unwrap();
                 while rows.next().unwrap_or_else(|error| panic!("{name}: {sql}: {error}")).is_some() {}
@@ -125,6 +127,9 @@ mod tests {
 
     #[test]
     fn dates_are_dates() {
-        assert_eq!([date(0), date(27), date(28), date(336)], ["1992-01-01", "1992-01-28", "1992-02-01", "1993-01-01"]);
+        assert_eq!(
+            [date(0), date(27), date(28), date(336)],
+            ["1992-01-01", "1992-01-28", "1992-02-01", "1993-01-01"]
+        );
     }
 }

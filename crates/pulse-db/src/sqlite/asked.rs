@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::ValueRef;
 use rusqlite::vtab::{
-    Context, CreateVTab, Filters, IndexConstraintOp, IndexInfo, Inserts, Module, UpdateVTab, Updates, VTab, VTabConnection,
-    VTabCursor, VTabKind, sqlite3_vtab, sqlite3_vtab_cursor,
+    Context, CreateVTab, Filters, IndexConstraintOp, IndexInfo, Inserts, Module, UpdateVTab, Updates, VTab,
+    VTabConnection, VTabCursor, VTabKind, sqlite3_vtab, sqlite3_vtab_cursor,
 };
 use rusqlite::{Connection, Error, Result};
 
@@ -188,7 +188,9 @@ fn owned(value: ValueRef<'_>) -> Option<Value> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Real(number),
-        ValueRef::Text(text) if text.len() <= MAX_VALUE_BYTES => Value::Text(String::from_utf8(text.to_vec()).ok()?),
+        ValueRef::Text(text) if text.len() <= MAX_VALUE_BYTES => {
+            Value::Text(String::from_utf8(text.to_vec()).ok()?)
+        }
         ValueRef::Blob(bytes) if bytes.len() <= MAX_VALUE_BYTES => Value::Blob(bytes.to_vec()),
         ValueRef::Text(_) | ValueRef::Blob(_) => return None,
     })

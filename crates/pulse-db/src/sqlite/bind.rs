@@ -35,7 +35,11 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &Values) -> rusqlite::
 }
 
 /// The value of the placeholder at a position from 1. A name without a prefix fits a placeholder with any.
-pub(super) fn value_at<'a>(statement: &Statement<'_>, position: usize, values: &'a Values) -> Option<&'a Value> {
+pub(super) fn value_at<'a>(
+    statement: &Statement<'_>,
+    position: usize,
+    values: &'a Values,
+) -> Option<&'a Value> {
     match values {
         Values::Positional(values) => values.get(position.checked_sub(1)?),
         Values::Named(values) => {

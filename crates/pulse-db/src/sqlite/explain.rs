@@ -46,8 +46,10 @@ pub(crate) fn explain(
     let studied: Vec<_> = statements.iter().map(|statement| what_if.study(statement)).collect();
     let given: Vec<_> = given.iter().collect();
     give(what_if, &given, Knowledge::Full)?;
-    let costs: Vec<_> =
-        studied.iter().map(|studied| studied.as_ref().ok().and_then(|studied| what_if.price(studied).ok())).collect();
+    let costs: Vec<_> = studied
+        .iter()
+        .map(|studied| studied.as_ref().ok().and_then(|studied| what_if.price(studied).ok()))
+        .collect();
     give(what_if, &given, Knowledge::AsBuilt)?;
     let mut explained = Vec::with_capacity(statements.len());
     for (studied, priced) in studied.into_iter().zip(costs) {

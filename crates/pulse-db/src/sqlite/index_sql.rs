@@ -9,14 +9,15 @@ use crate::catalog::{IndexPart, TableName, Term};
 /// Bytes of a name that is made up here.
 const MAX_NAME_BYTES: usize = 60;
 
-/// The statement that makes a candidate. The collation is written only where it is not the column's own.
-pub(super) fn create_index(
+/// The statement that makes a candidate. `collation_of` tells a column's own collation; another one is written.
+pub fn create_index(
     candidate: &Candidate,
     name: &str,
     collation_of: impl Fn(&str) -> Option<String>,
 ) -> String {
     let parts: Vec<_> = candidate.parts.iter().map(|part| written(part, &collation_of)).collect();
-    let predicate = candidate.predicate.as_ref().map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
+    let predicate =
+        candidate.predicate.as_ref().map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
     format!(
         "CREATE INDEX {}.{} ON {} ({}){predicate}",
         quote::name(&candidate.table.schema),
@@ -66,8 +67,8 @@ pub(super) fn predicate_of(connection: &Connection, index: &str) -> rusqlite::Re
     Ok(found.flatten().and_then(|sql| super::tokens::after_where(&sql)))
 }
 
-/// A name for a new index that tells what it is on, and that is not taken.
-pub(crate) fn index_name(candidate: &Candidate, is_taken: impl Fn(&str) -> bool) -> String {
+/// A name for a new index: small letters that tell what it is on, and not taken.
+pub fn index_name(candidate: &Candidate, is_taken: impl Fn(&str) -> bool) -> String {
     let mut words = vec!["idx".to_owned(), plain(&candidate.table.name)];
     words.extend(candidate.parts.iter().map(|part| match &part.term {
         Term::Column(text) | Term::Expression(text) => plain(text),
@@ -78,7 +79,9 @@ pub(crate) fn index_name(candidate: &Candidate, is_taken: impl Fn(&str) -> bool)
     }
     words.retain(|word| !word.is_empty());
     let mut name = words.join("_");
-    if let Some((end, _)) = name.char_indices().find(|&(at, character)| at + character.len_utf8() > MAX_NAME_BYTES) {
+    if let Some((end, _)) =
+        name.char_indices().find(|&(at, character)| at + character.len_utf8() > MAX_NAME_BYTES)
+    {
         name.truncate(end);
     }
     let mut unique = name.clone();
@@ -125,7 +128,8 @@ mod tests {
     #[test]
     fn statements_quote_what_they_name() {
         let column = |name: &str| Term::Column(name.to_owned());
-        let plain = candidate("trades", &[(column("symbol"), false, "BINARY"), (column("at"), true, "BINARY")], None);
+        let plain =
+            candidate("trades", &[(column("symbol"), false, "BINARY"), (column("at"), true, "BINARY")], None);
         let usual = |_: &str| Some("BINARY".to_owned());
         assert_eq!(
             create_index(&plain, "i", usual),
@@ -148,7 +152,10 @@ mod tests {
         let column = |name: &str| (Term::Column(name.to_owned()), false, "BINARY");
         let plain = candidate("Trades", &[column("symbol"), column("executed at")], None);
         assert_eq!(index_name(&plain, |_| false), "idx_trades_symbol_executed_at");
-        assert_eq!(index_name(&plain, |name| name == "idx_trades_symbol_executed_at"), "idx_trades_symbol_executed_at_2");
+        assert_eq!(
+            index_name(&plain, |name| name == "idx_trades_symbol_executed_at"),
+            "idx_trades_symbol_executed_at_2"
+        );
         let long = candidate(&"é".repeat(90), &[column("x")], None);
         assert!(index_name(&long, |_| false).len() <= MAX_NAME_BYTES);
     }

@@ -23,7 +23,7 @@ const UNKNOWN_ROW_BYTES: u64 = 24;
 
 /// Lines of `sqlite_stat1` and `sqlite_stat4` for one index, or for a table without indexes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct IndexStatistics {
+pub(crate) struct IndexStatistics {
     /// The table.
     pub table: String,
     /// The index.
@@ -36,7 +36,7 @@ pub(super) struct IndexStatistics {
 
 /// A line of `sqlite_stat4`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct KeySample {
+pub(crate) struct KeySample {
     pub equal: String,
     pub less: String,
     pub distinct_less: String,
@@ -45,7 +45,7 @@ pub(super) struct KeySample {
 
 /// An index that was tried on the sample.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TriedIndex {
+pub(crate) struct TriedIndex {
     /// What `ANALYZE` would find; `None` when the table could not be sampled.
     pub statistics: Option<IndexStatistics>,
     /// How large it would be.
@@ -58,6 +58,13 @@ pub(super) struct Estimator {
     with_samples: bool,
     distinct: RefCell<BTreeMap<String, Distinct>>,
     shares: RefCell<BTreeMap<String, Option<f64>>>,
+}
+
+/// What an index is sorted by, and its condition.
+struct Keys {
+    /// As they are grouped by; `None` for an expression whose text is not known.
+    terms: Vec<Option<String>>,
+    predicate: Option<String>,
 }
 
 /// Keys in the sample: different ones, and those seen once.
@@ -115,8 +122,8 @@ impl Estimator {
         let mut count = schema_copy::prepare(&self.sample.connection, &sql).ok()?;
         super::bind::bind_positional(&mut count, values).ok()?;
         let mut rows = count.raw_query();
-        let found: u64 = rows.next().ok()??.get(0).ok()?;
-        Some(found as f64 / sampled as f64)
+        let found: f64 = rows.next().ok()??.get(0).ok()?;
+        Some(found / sampled as f64)
     }
 
     /// Different values of some terms, nulls counted as one.
@@ -129,7 +136,8 @@ impl Estimator {
     /// Builds a candidate on the sample. The error is SQLite's, for what cannot be indexed.
     pub(super) fn tried(&self, candidate: &Candidate, shape: &Shape) -> rusqlite::Result<TriedIndex> {
         let connection = &self.sample.connection;
-        let collation_of = |column: &str| shape.position(column).map(|at| shape.columns[at].collation.clone());
+        let collation_of =
+            |column: &str| shape.position(column).map(|at| shape.columns[at].collation.clone());
         let sql = index_sql::create_index(candidate, TRIED, collation_of);
         schema_copy::execute(connection, &sql)?;
         let tried = self.analyzed(candidate, shape);
@@ -143,30 +151,44 @@ impl Estimator {
         };
         let connection = &self.sample.connection;
         let terms: Vec<_> = candidate.parts.iter().map(index_sql::compared).collect();
-        let statistics = self.statistics(&shape.name, TRIED, table, &terms, candidate.predicate.as_deref())?;
+        let keys = Keys { terms, predicate: candidate.predicate.clone() };
+        let statistics = self.statistics(&shape.name, TRIED, TRIED, table, &keys)?;
         let bytes: Option<f64> =
-            connection.query_row("SELECT sum(pgsize) FROM dbstat WHERE name = ?1", [TRIED], |row| row.get(0))?;
+            connection
+                .query_row("SELECT sum(pgsize) FROM dbstat WHERE name = ?1", [TRIED], |row| row.get(0))?;
         let size_bytes = (bytes.unwrap_or(0.0) * table.scale()).ceil() as u64;
         Ok(TriedIndex { statistics, size_bytes })
     }
 
     /// What `ANALYZE` would find for a table that never was analyzed; its indexes are made on the sample first.
-    pub(super) fn table_statistics(&self, shape: &Shape, indexes: &[(&str, &str)]) -> rusqlite::Result<Vec<IndexStatistics>> {
+    pub(super) fn table_statistics(
+        &self,
+        shape: &Shape,
+        indexes: &[(&str, &str)],
+    ) -> rusqlite::Result<Vec<IndexStatistics>> {
         let Some(table) = self.sample.table(&shape.name) else { return Ok(Vec::new()) };
         let connection = &self.sample.connection;
         for (_, sql) in indexes {
             // One that cannot be made has no statistics, and the planner its usual guess.
             let _ = schema_copy::execute(connection, sql);
         }
-        let mut names = connection.prepare("SELECT name FROM pragma_index_list(?1) ORDER BY seq DESC")?;
-        let names: Vec<String> = names.query_map([&shape.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut names =
+            connection.prepare("SELECT name, origin FROM pragma_index_list(?1) ORDER BY seq DESC")?;
+        let names = names.query_map([&shape.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let names: Vec<(String, String)> = names.collect::<Result<_, _>>()?;
         let mut found = Vec::new();
-        for name in &names {
-            let terms = index_terms(connection, name, shape)?;
-            let predicate = index_sql::predicate_of(connection, name)?;
-            found.extend(self.statistics(&shape.name, name, table, &terms, predicate.as_deref())?);
+        let mut counts_table = false;
+        for (name, origin) in &names {
+            // The key of a clustered table is known by the table's own name.
+            let known_as = if shape.is_clustered && origin == "pk" { &shape.name } else { name };
+            let keys = Keys {
+                terms: index_terms(connection, name, shape)?,
+                predicate: index_sql::predicate_of(connection, name)?,
+            };
+            counts_table |= keys.predicate.is_none();
+            found.extend(self.statistics(&shape.name, name, known_as, table, &keys)?);
         }
-        if found.is_empty() && table.rows > 0 {
+        if !counts_table && table.rows > 0 {
             let rows = table.rows.to_string();
             found.push(IndexStatistics { table: shape.name.clone(), index: None, rows, samples: Vec::new() });
         }
@@ -180,39 +202,38 @@ impl Estimator {
         &self,
         table_name: &str,
         index: &str,
+        known_as: &str,
         table: TableSample,
-        terms: &[Option<String>],
-        predicate: Option<&str>,
+        keys: &Keys,
     ) -> rusqlite::Result<Option<IndexStatistics>> {
         let connection = &self.sample.connection;
         connection.execute_batch(&format!("ANALYZE main.{}", quote::name(index)))?;
         let sql = "SELECT stat FROM main.sqlite_stat1 WHERE idx = ?1 COLLATE NOCASE";
-        let rows: Option<String> = connection.query_row(sql, [index], |row| row.get(0)).optional()?;
+        let rows: Option<String> = connection.query_row(sql, [known_as], |row| row.get(0)).optional()?;
         let Some(rows) = rows else { return Ok(None) };
-        let samples = if self.with_samples { key_samples(connection, index)? } else { Vec::new() };
+        let samples = if self.with_samples { key_samples(connection, known_as)? } else { Vec::new() };
         let found =
-            IndexStatistics { table: table_name.to_owned(), index: Some(index.to_owned()), rows, samples };
+            IndexStatistics { table: table_name.to_owned(), index: Some(known_as.to_owned()), rows, samples };
         if table.is_whole() {
             return Ok(Some(found));
         }
-        self.scaled(found, table, terms, predicate).map(Some)
+        self.scaled(found, table, keys).map(Some)
     }
 
     fn scaled(
         &self,
         mut found: IndexStatistics,
         table: TableSample,
-        terms: &[Option<String>],
-        predicate: Option<&str>,
+        keys: &Keys,
     ) -> rusqlite::Result<IndexStatistics> {
         let numbers: Vec<f64> = found.rows.split(' ').filter_map(|word| word.parse().ok()).collect();
         let sampled = numbers.first().copied().unwrap_or(0.0);
         let rows = sampled * table.scale();
         let mut levels = Vec::new();
         for length in 1..numbers.len() {
-            let prefix: Option<Vec<_>> = terms.iter().take(length).cloned().collect();
+            let prefix: Option<Vec<_>> = keys.terms.iter().take(length).cloned().collect();
             let seen = match prefix.filter(|prefix| prefix.len() == length) {
-                Some(prefix) => self.count_distinct(&found.table, &prefix, predicate)?,
+                Some(prefix) => self.count_distinct(&found.table, &prefix, keys.predicate.as_deref())?,
                 // An expression whose text is not known: what the sample says is all there is.
                 None => {
                     let keys = sampled / numbers[length].max(1.0);
@@ -231,7 +252,12 @@ impl Estimator {
         Ok(found)
     }
 
-    fn count_distinct(&self, table: &str, terms: &[String], predicate: Option<&str>) -> rusqlite::Result<Distinct> {
+    fn count_distinct(
+        &self,
+        table: &str,
+        terms: &[String],
+        predicate: Option<&str>,
+    ) -> rusqlite::Result<Distinct> {
         let filter = predicate.map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
         let keys = terms.join(", ");
         let sql = format!(
@@ -258,13 +284,16 @@ fn index_terms(connection: &Connection, index: &str, shape: &Shape) -> rusqlite:
         let name: Option<String> = row.get(1)?;
         let collation: String = row.get(2)?;
         let is_column = column >= 0 && name.as_deref().is_some_and(|name| shape.position(name).is_some());
-        Ok(name.filter(|_| is_column).map(|name| format!("{} COLLATE {}", quote::name(&name), quote::name(&collation))))
+        Ok(name
+            .filter(|_| is_column)
+            .map(|name| format!("{} COLLATE {}", quote::name(&name), quote::name(&collation))))
     })?;
     terms.collect()
 }
 
 fn key_samples(connection: &Connection, index: &str) -> rusqlite::Result<Vec<KeySample>> {
-    let sql = "SELECT neq, nlt, ndlt, sample FROM main.sqlite_stat4 WHERE idx = ?1 COLLATE NOCASE ORDER BY rowid";
+    let sql =
+        "SELECT neq, nlt, ndlt, sample FROM main.sqlite_stat4 WHERE idx = ?1 COLLATE NOCASE ORDER BY rowid";
     let mut lines = connection.prepare(sql)?;
     let samples = lines.query_map([index], |row| {
         Ok(KeySample { equal: row.get(0)?, less: row.get(1)?, distinct_less: row.get(2)?, key: row.get(3)? })
@@ -295,15 +324,17 @@ fn scale_sample(sample: &mut KeySample, scale: f64, rows: f64, levels: &[(f64, f
         words.join(" ")
     };
     let level = |position: usize| levels.get(position).copied();
-    let equal = numbers(&sample.equal).into_iter().enumerate().map(|(position, count)| match level(position) {
-        // A key that was seen once says nothing of how many rows it has: it is an ordinary one.
-        Some((_, keys)) if count <= 1.0 => (rows / keys).max(1.0),
-        Some(_) => count * scale,
-        None => count,
-    });
+    let equal =
+        numbers(&sample.equal).into_iter().enumerate().map(|(position, count)| match level(position) {
+            // A key that was seen once says nothing of how many rows it has: it is an ordinary one.
+            Some((_, keys)) if count <= 1.0 => (rows / keys).max(1.0),
+            Some(_) => count * scale,
+            None => count,
+        });
     let equal = text(equal.collect());
     let distinct = numbers(&sample.distinct_less).into_iter().enumerate();
-    let distinct = distinct.map(|(position, count)| level(position).map_or(count * scale, |(seen, keys)| count * keys / seen));
+    let distinct = distinct
+        .map(|(position, count)| level(position).map_or(count * scale, |(seen, keys)| count * keys / seen));
     let distinct_less = text(distinct.collect());
     sample.less = text(numbers(&sample.less).into_iter().map(|count| count * scale).collect());
     sample.equal = equal;
@@ -323,14 +354,21 @@ mod tests {
         let few = Distinct { keys: 10.0, once: 0.0 };
         assert!((duj1(few, 1_000.0, 50_000.0) - 10.0).abs() < 1e-9);
         // 5 000 keys of 200 rows each, 2 % of a million rows: about 4 rows per key in the sample, e⁻⁴·4 of them seen once.
-        let seen = Distinct { keys: 5_000.0 * (1.0 - (-4.0_f64).exp()), once: 5_000.0 * 4.0 * (-4.0_f64).exp() };
+        let seen =
+            Distinct { keys: 5_000.0 * (1.0 - (-4.0_f64).exp()), once: 5_000.0 * 4.0 * (-4.0_f64).exp() };
         let keys = duj1(seen, 20_000.0, 1e6);
         assert!((4_950.0..5_050.0).contains(&keys), "{keys}");
     }
 
     #[test]
     fn rows_per_key_are_rounded_as_sqlite_does() {
-        let cases = [((100.0, 100.0), 1), ((105.0, 100.0), 1), ((120.0, 100.0), 2), ((1_000.0, 7.0), 143), ((0.0, 0.0), 1)];
+        let cases = [
+            ((100.0, 100.0), 1),
+            ((105.0, 100.0), 1),
+            ((120.0, 100.0), 2),
+            ((1_000.0, 7.0), 143),
+            ((0.0, 0.0), 1),
+        ];
         for ((rows, keys), expected) in cases {
             assert_eq!(rows_per_key(rows, keys), expected, "{rows} rows, {keys} keys");
         }

@@ -39,14 +39,23 @@ pub(super) fn limit(connection: &Connection, sql: &str, values: &Values) -> Opti
     outermost(&instructions, &values)
 }
 
-/// Only the outermost statement gives rows out; the counter that goes down right after that is its limit.
+/// Only the outermost statement gives rows out; the counter that goes down right after that is its limit. Where rows are sorted,
+/// the sorter keeps no more than the limit instead; with subqueries beside it nothing tells whose sorter it is.
 fn outermost(program: &[Instruction], values: &[Option<Value>]) -> Option<f64> {
     let given = program.iter().rposition(|instruction| instruction.operation == "ResultRow")?;
-    let after = program.get(given + 1).filter(|instruction| instruction.operation == "DecrJumpZero")?;
-    let limit = number(program, after.p1, values)?;
-    let with_offset =
-        program.iter().find(|instruction| instruction.operation == "OffsetLimit" && instruction.p1 == after.p1);
-    let offset = with_offset.and_then(|instruction| number(program, instruction.p3, values)).unwrap_or(0.0);
+    let counted = program.get(given + 1).filter(|instruction| instruction.operation == "DecrJumpZero");
+    let has_subquery = program
+        .iter()
+        .any(|instruction| matches!(instruction.operation.as_str(), "InitCoroutine" | "BeginSubrtn"));
+    let sorted = || program.iter().find(|instruction| instruction.operation == "IfNotZero" && !has_subquery);
+    let register = counted.or_else(sorted)?.p1;
+    let mut with_offset = program.iter().filter(|instruction| instruction.operation == "OffsetLimit");
+    let (limit, offset) =
+        match with_offset.find(|instruction| instruction.p1 == register || instruction.p2 == register) {
+            Some(both) => (both.p1, number(program, both.p3, values).unwrap_or(0.0)),
+            None => (register, 0.0),
+        };
+    let limit = number(program, limit, values)?;
     (limit >= 0.0).then_some(limit + offset.max(0.0))
 }
 
@@ -84,7 +93,7 @@ mod tests {
             ("SELECT (SELECT a FROM u WHERE u.a = t.b LIMIT 1) FROM t LIMIT 40", Some(40.0)),
             ("SELECT * FROM (SELECT * FROM t ORDER BY a LIMIT 9) ORDER BY b", None),
             ("SELECT * FROM t LIMIT -1", None),
-            ("SELECT nothing", None),
+            ("SELECT no_such_column", None),
             ("DELETE FROM t", None),
         ];
         for (sql, expected) in cases {

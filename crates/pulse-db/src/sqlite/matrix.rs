@@ -77,9 +77,13 @@ pub(crate) fn weigh(what_if: &mut WhatIf, catalog: &Catalog, workload: &Workload
 }
 
 fn costs_before(statements: &[Result<WeighedStatement, String>], weights: &[f64]) -> Vec<StatementCosts> {
-    let cost = |statement: &Result<WeighedStatement, String>| statement.as_ref().map_or(0.0, |known| known.before.cost);
+    let cost = |statement: &Result<WeighedStatement, String>| {
+        statement.as_ref().map_or(0.0, |known| known.before.cost)
+    };
     let costs = statements.iter().zip(weights);
-    costs.map(|(statement, &weight)| StatementCosts { weight, cost: cost(statement), options: Vec::new() }).collect()
+    costs
+        .map(|(statement, &weight)| StatementCosts { weight, cost: cost(statement), options: Vec::new() })
+        .collect()
 }
 
 impl Weighed {
@@ -96,8 +100,8 @@ impl Weighed {
         let mut proposals: Vec<Candidate> = Vec::new();
         for position in order {
             let Ok(statement) = &mut self.statements[position] else { continue };
-            let predicate = |question: &Question, condition: &Condition| predicate(what_if, question, condition);
-            let mut found = candidates::candidates(catalog, &statement.studied.questions, &predicate, limits);
+            let few = |question: &Question, condition: &Condition| predicate(what_if, question, condition);
+            let mut found = candidates::candidates(catalog, &statement.studied.questions, &few, limits);
             found.extend(candidates::foreign_keys(catalog, &statement.studied.effects));
             for candidate in found {
                 let key = (candidate.table.clone(), candidate.parts.clone(), candidate.predicate.clone());
@@ -121,7 +125,12 @@ impl Weighed {
             match what_if.try_candidate(&candidate).map(|tried| tried.size_bytes) {
                 Ok(size_bytes) => {
                     places.push(Some(self.candidates.len()));
-                    self.candidates.push(WeighedCandidate { candidate, size_bytes, write_cost: 0.0, is_used: false });
+                    self.candidates.push(WeighedCandidate {
+                        candidate,
+                        size_bytes,
+                        write_cost: 0.0,
+                        is_used: false,
+                    });
                 }
                 Err(error) => {
                     places.push(None);
@@ -158,7 +167,8 @@ impl Weighed {
                 if given.len() < 2 {
                     continue;
                 }
-                let candidates: Vec<_> = given.iter().map(|&position| &self.candidates[position].candidate).collect();
+                let candidates: Vec<_> =
+                    given.iter().map(|&position| &self.candidates[position].candidate).collect();
                 what_if.give(&candidates, Knowledge::Full)?;
                 let Ok(statement) = &self.statements[at] else { continue };
                 if let Ok(priced) = what_if.price(&statement.studied) {
@@ -170,11 +180,13 @@ impl Weighed {
     }
 
     fn best_of_each_table(&self, at: usize) -> Vec<usize> {
-        self.best_of_each(at, |candidate| (candidate.table.clone(), None))
+        self.best_of_each(at, |candidate| candidate.table.clone())
     }
 
     fn best_of_each_beginning(&self, at: usize) -> Vec<usize> {
-        self.best_of_each(at, |candidate| (candidate.table.clone(), candidate.parts.first().map(|part| part.term.clone())))
+        self.best_of_each(at, |candidate| {
+            (candidate.table.clone(), candidate.parts.first().map(|part| part.term.clone()))
+        })
     }
 
     /// The cheapest own candidate of each group; one that helps nothing alone may help with others, so it stays in.
@@ -197,7 +209,8 @@ impl Weighed {
     }
 
     fn add_option(&mut self, at: usize, given: &[usize], priced: &Priced) {
-        let indexes: BTreeSet<_> = priced.used.iter().filter_map(|&position| given.get(position).copied()).collect();
+        let indexes: BTreeSet<_> =
+            priced.used.iter().filter_map(|&position| given.get(position).copied()).collect();
         for &index in &indexes {
             self.candidates[index].is_used = true;
         }
@@ -223,7 +236,10 @@ impl Weighed {
         }
         let costs = self.candidates.iter();
         self.matrix.candidates = costs
-            .map(|candidate| CandidateCosts { size_bytes: candidate.size_bytes, write_cost: candidate.write_cost })
+            .map(|candidate| CandidateCosts {
+                size_bytes: candidate.size_bytes,
+                write_cost: candidate.write_cost,
+            })
             .collect();
     }
 }
@@ -266,7 +282,8 @@ fn could_serve(candidate: &Candidate, questions: &[Question]) -> bool {
             condition.term == first.term && super::questions::is_indexable(condition.operator)
         });
         let sorts = question.order.first().is_some_and(|order| order.term == first.term);
-        let holds_all = !question.used.is_empty() && question.used.iter().all(|column| holds(candidate, column));
+        let holds_all =
+            !question.used.is_empty() && question.used.iter().all(|column| holds(candidate, column));
         compares || sorts || holds_all
     })
 }
@@ -278,7 +295,9 @@ fn predicate(what_if: &WhatIf, question: &Question, condition: &Condition) -> Op
     let sql = match (condition.operator, &condition.value) {
         (Operator::IsNull, _) => format!("{name} IS NULL"),
         (Operator::IsNotNull, _) => format!("{name} IS NOT NULL"),
-        (Operator::Equal, Some(Value::Text(text))) if !text.contains('\0') => format!("{name} = {}", quote::literal(text)),
+        (Operator::Equal, Some(Value::Text(text))) if !text.contains('\0') => {
+            format!("{name} = {}", quote::literal(text))
+        }
         (Operator::Equal, Some(Value::Integer(number))) => format!("{name} = {number}"),
         _ => return None,
     };
@@ -291,11 +310,14 @@ fn predicate(what_if: &WhatIf, question: &Question, condition: &Condition) -> Op
     // A value that hardly any row has is one of very many: an index for it alone would serve one call.
     let share = studied::share(&what_if.estimator, &question.table.name, condition);
     let values = what_if.estimator.distinct(&question.table.name, std::slice::from_ref(&name))?;
-    let is_skewed = condition.operator != Operator::Equal || (values <= 64.0 && share < 0.5 / values.max(1.0));
+    let is_skewed =
+        condition.operator != Operator::Equal || (values <= 64.0 && share < 0.5 / values.max(1.0));
     is_skewed.then_some(Predicate { sql, share })
 }
 
 /// The name that a chosen candidate gets.
 pub(crate) fn name_for(what_if: &WhatIf, candidate: &Candidate, taken: &BTreeSet<String>) -> String {
-    index_sql::index_name(candidate, |name| what_if.is_taken(name) || taken.contains(&name.to_ascii_lowercase()))
+    index_sql::index_name(candidate, |name| {
+        what_if.is_taken(name) || taken.contains(&name.to_ascii_lowercase())
+    })
 }

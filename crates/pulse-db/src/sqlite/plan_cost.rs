@@ -132,7 +132,8 @@ impl<K: Known> Tree<'_, K> {
         let run = 2_f64.powf(row.run_cost as f64 / 10.0);
         let size = self.known.size(source, index);
         // A subquery's rows are not known but from what reading them costs.
-        let (rows, bytes) = size.unwrap_or((if is_search { UNKNOWN_ROWS } else { (run / 3.0).max(1.0) }, 0.0));
+        let (rows, bytes) =
+            size.unwrap_or((if is_search { UNKNOWN_ROWS } else { (run / 3.0).max(1.0) }, 0.0));
         let terms = query_plan::terms(&row.detail).unwrap_or("");
         let visited = match (is_search, terms.is_empty(), index) {
             (true, true, Some(_)) => 1.0,
@@ -211,7 +212,12 @@ mod tests {
     }
 
     fn cost(lines: &[(i64, i64, i64, &str)], limit: Option<f64>) -> f64 {
-        let row = |&(id, parent, run_cost, detail): &(i64, i64, i64, &str)| PlanRow { id, parent, run_cost, detail: detail.to_owned() };
+        let row = |&(id, parent, run_cost, detail): &(i64, i64, i64, &str)| PlanRow {
+            id,
+            parent,
+            run_cost,
+            detail: detail.to_owned(),
+        };
         let rows: Vec<_> = lines.iter().map(row).collect();
         plan_cost(&rows, &Tables, limit).cost
     }
@@ -223,7 +229,10 @@ mod tests {
         let search = cost(&[(2, 0, 80, "SEARCH large USING INDEX i (a=?)")], None);
         let enough = cost(&[(2, 0, 70, "SEARCH large USING COVERING INDEX i (a=?)")], None);
         let key = cost(&[(2, 0, 45, "SEARCH large USING INTEGER PRIMARY KEY (rowid=?)")], None);
-        assert!(scan > covering && covering > search && search > enough && enough > key, "{scan} {covering} {search} {enough} {key}");
+        assert!(
+            scan > covering && covering > search && search > enough && enough > key,
+            "{scan} {covering} {search} {enough} {key}"
+        );
         let half = cost(&[(2, 0, 211, "SEARCH large USING INDEX i (a=?)")], None);
         assert!(half > scan, "half of the rows by look-ups are dearer than all in order: {half} {scan}");
     }
@@ -231,9 +240,15 @@ mod tests {
     #[test]
     fn an_inner_loop_runs_for_each_outer_row() {
         let outer = cost(&[(2, 0, 216, "SCAN large")], None);
-        let joined = cost(&[(2, 0, 216, "SCAN large"), (4, 0, 45, "SEARCH small USING INTEGER PRIMARY KEY (rowid=?)")], None);
+        let joined = cost(
+            &[(2, 0, 216, "SCAN large"), (4, 0, 45, "SEARCH small USING INTEGER PRIMARY KEY (rowid=?)")],
+            None,
+        );
         assert!(joined > outer + 10_000.0 * SEEK && joined < outer + 1e6, "{joined}");
-        let automatic = cost(&[(2, 0, 216, "SCAN large"), (4, 0, 60, "SEARCH large USING AUTOMATIC COVERING INDEX (a=?)")], None);
+        let automatic = cost(
+            &[(2, 0, 216, "SCAN large"), (4, 0, 60, "SEARCH large USING AUTOMATIC COVERING INDEX (a=?)")],
+            None,
+        );
         assert!(automatic > outer * 3.0, "{automatic}");
     }
 

@@ -72,12 +72,8 @@ pub(crate) fn access(detail: &str) -> Access {
     }
 }
 
-/// Whether a search found its rows by conditions; without any it is the end of an index, for `min` or `max`.
-pub(crate) fn has_terms(detail: &str) -> bool {
-    terms_at(detail).is_some()
-}
-
-/// The text of the conditions of a search, without its parentheses: `a=? AND b>?`.
+/// The text of the conditions of a search, without its parentheses: `a=? AND b>?`. A search without any looks for the end of an
+/// index, for `min` or `max`.
 pub(crate) fn terms(detail: &str) -> Option<&str> {
     let detail = detail.strip_suffix(" LEFT-JOIN").unwrap_or(detail);
     let start = terms_at(detail)?;
@@ -206,13 +202,13 @@ mod tests {
         assert_eq!(terms("SEARCH t USING INDEX odd (name) (a=? AND b>?)"), Some("a=? AND b>?"));
         assert_eq!(terms("SEARCH t USING INDEX i (a=?) LEFT-JOIN"), Some("a=?"));
         assert_eq!(terms("SEARCH t USING COVERING INDEX i"), None);
-        assert!(has_terms("SEARCH t USING INTEGER PRIMARY KEY (rowid=?)"));
     }
 
     #[test]
     fn a_trigger_counts_its_lines_anew() {
         let row = |id, parent, detail: &str| PlanRow { id, parent, run_cost: 0, detail: detail.to_owned() };
-        let plan = query_plan(&[row(2, 0, "A"), row(4, 2, "B"), row(2, 0, "C"), row(5, 2, "D"), row(9, 77, "E")]);
+        let plan =
+            query_plan(&[row(2, 0, "A"), row(4, 2, "B"), row(2, 0, "C"), row(5, 2, "D"), row(9, 77, "E")]);
         let parents: Vec<_> = plan.steps.iter().map(|step| step.parent).collect();
         assert_eq!(parents, [None, Some(0), None, Some(2), None]);
     }

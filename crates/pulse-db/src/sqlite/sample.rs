@@ -111,7 +111,7 @@ impl Drawing<'_> {
         let taken = match rows {
             Some(rows) if rows <= WHOLE_ROWS => match self.take(1) {
                 // Too many bytes: a part that is spread over the table is better than its beginning.
-                (true, 0..) => None,
+                (true, _) => None,
                 (false, taken) => Some(taken),
             },
             _ => None,
@@ -134,13 +134,14 @@ impl Drawing<'_> {
     }
 
     fn count(&self) -> Option<u64> {
-        self.source.query_row(&format!("SELECT count(*) FROM {}", self.table()), [], |row| row.get(0)).ok()
+        let sql = format!("SELECT count(*) FROM {}", self.table());
+        self.source.query_row(&sql, [], whole_number).ok()
     }
 
     /// What the user's statistics say, for a table that is too large to be counted in time.
     fn analyzed_rows(&self) -> Option<u64> {
         let sql = "SELECT max(CAST(stat AS INTEGER)) FROM main.sqlite_stat1 WHERE tbl = ?1 COLLATE NOCASE";
-        self.source.query_row(sql, [&self.shape.name], |row| row.get::<_, Option<u64>>(0)).ok().flatten()
+        self.source.query_row(sql, [&self.shape.name], whole_number).ok()
     }
 
     /// Columns that are copied: all that are not computed.
@@ -189,7 +190,8 @@ impl Drawing<'_> {
     }
 
     fn take_drawn(&self, number: &str) -> Option<u64> {
-        let ends = format!("SELECT (SELECT min({number}) FROM {0}), (SELECT max({number}) FROM {0})", self.table());
+        let ends =
+            format!("SELECT (SELECT min({number}) FROM {0}), (SELECT max({number}) FROM {0})", self.table());
         let ends = self.source.query_row(&ends, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (first, last): (i64, i64) = ends.ok()?;
         let sql = format!(
@@ -215,9 +217,13 @@ impl Drawing<'_> {
         }
         drop(insertion);
         // A row that was drawn twice is there once.
-        let kept = self.into.query_row(&format!("SELECT count(*) FROM {}", self.table()), [], |row| row.get(0));
+        let kept = self.into.query_row(&format!("SELECT count(*) FROM {}", self.table()), [], whole_number);
         (taken > 0).then(|| kept.unwrap_or(taken))
     }
+}
+
+fn whole_number(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(|number| number.max(0) as u64)
 }
 
 /// Copies a row; how many bytes it has.
@@ -273,12 +279,12 @@ mod tests {
     #[test]
     fn a_small_table_is_taken_whole() {
         let sample = sampled(
-            "CREATE TABLE t(a, b AS (a + 1)); INSERT INTO t VALUES (1), ('x'), (x'00'), (NULL); CREATE TABLE nothing(a);",
+            "CREATE TABLE t(a, b AS (a + 1)); INSERT INTO t VALUES (1), ('x'), (x'00'), (NULL); CREATE TABLE empty(a);",
             Duration::from_secs(5),
         );
         assert_eq!(sample.table("T"), Some(TableSample { rows: 4, sampled: 4 }));
         assert!(sample.table("t").is_some_and(TableSample::is_whole));
-        assert_eq!(sample.table("nothing"), Some(TableSample { rows: 0, sampled: 0 }));
+        assert_eq!(sample.table("empty"), Some(TableSample { rows: 0, sampled: 0 }));
     }
 
     #[test]

@@ -63,13 +63,16 @@ pub(super) fn in_memory(page_size: i64) -> rusqlite::Result<Connection> {
 }
 
 /// Runs lines of a schema; what cannot be made here is told.
-pub(super) fn make<'a>(connection: &Connection, items: impl Iterator<Item = &'a SchemaItem> + Clone) -> Vec<Unread> {
+pub(super) fn make<'a>(
+    connection: &Connection,
+    items: impl Iterator<Item = &'a SchemaItem> + Clone,
+) -> Vec<Unread> {
     let mut unread = Vec::new();
     // An extension's table brings its shadow tables along; their own lines then find them there.
     for is_virtual in [true, false] {
         for item in items.clone().filter(|item| item.is_virtual() == is_virtual) {
             if let Err(error) = execute(connection, &item.sql) {
-                let reason = error.to_string();
+                let reason = words(&error);
                 if !reason.contains("already exists") {
                     unread.push(Unread { subject: format!("{} {}", item.kind, item.name), reason });
                 }
@@ -89,11 +92,23 @@ pub(super) fn prepare<'a>(connection: &'a Connection, sql: &str) -> rusqlite::Re
     with_stand_ins(connection, || connection.prepare(sql))
 }
 
-fn with_stand_ins<T>(connection: &Connection, mut run: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+/// An error in SQLite's own words, without the statement: that may hold values.
+pub(super) fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn with_stand_ins<T>(
+    connection: &Connection,
+    mut run: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     let mut result = run();
     for _ in 0..MAX_STAND_INS {
         let Err(error) = &result else { break };
-        if !stand_in(connection, &error.to_string())? {
+        if !stand_in(connection, &words(error))? {
             break;
         }
         result = run();
@@ -105,7 +120,7 @@ fn with_stand_ins<T>(connection: &Connection, mut run: impl FnMut() -> rusqlite:
 fn stand_in(connection: &Connection, error: &str) -> rusqlite::Result<bool> {
     let missing = |words: &str| {
         let rest = &error[error.find(words)? + words.len()..];
-        Some(rest.split(" in ").next().unwrap_or(rest).trim_end_matches("()").to_owned())
+        Some(rest.trim_end_matches("()").to_owned())
     };
     if let Some(name) = missing("no such function: ").or_else(|| missing("unknown function: ")) {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
@@ -177,7 +192,8 @@ pub(super) fn shapes(copy: &Connection) -> rusqlite::Result<Vec<Shape>> {
 fn shape(copy: &Connection, name: String, is_clustered: bool) -> rusqlite::Result<Shape> {
     let mut shape = Shape { is_clustered, ..Shape::default() };
     let mut key = Vec::new();
-    let mut columns = copy.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
+    let mut columns =
+        copy.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
     let mut rows = columns.query([&name])?;
     while let Some(row) = rows.next()? {
         let hidden: i64 = row.get(3)?;
@@ -212,7 +228,9 @@ fn shape(copy: &Connection, name: String, is_clustered: bool) -> rusqlite::Resul
 
 /// A key with an index of its own is not the row's number, however it is declared.
 fn has_key_index(copy: &Connection, table: &str) -> rusqlite::Result<bool> {
-    copy.query_row("SELECT count(*) > 0 FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| row.get(0))
+    copy.query_row("SELECT count(*) > 0 FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| {
+        row.get(0)
+    })
 }
 
 fn collation(copy: &Connection, table: &str, column: &str) -> String {
@@ -224,7 +242,8 @@ fn collation(copy: &Connection, table: &str, column: &str) -> String {
 /// The statement that declares a table of this shape to SQLite, with nothing but what the planner looks at.
 pub(super) fn declaration(shape: &Shape) -> String {
     let column = |column: &ShapeColumn| {
-        let type_name = if column.type_name.is_empty() { String::new() } else { quote::name(&column.type_name) };
+        let type_name =
+            if column.type_name.is_empty() { String::new() } else { quote::name(&column.type_name) };
         format!("{} {type_name} COLLATE {}", quote::name(&column.name), quote::name(&column.collation))
     };
     let columns: Vec<_> = shape.columns.iter().map(column).collect();
@@ -238,7 +257,9 @@ mod tests {
     fn copied(sql: &str) -> (Connection, Vec<Unread>) {
         let copy = in_memory(4096).expect("a database in memory");
         let source = Connection::open_in_memory().expect("a database in memory");
-        source.create_scalar_function("twice", 1, FunctionFlags::SQLITE_DETERMINISTIC, |_| Ok(1)).expect("a function");
+        source
+            .create_scalar_function("twice", 1, FunctionFlags::SQLITE_DETERMINISTIC, |_| Ok(1))
+            .expect("a function");
         source.create_collation("PHONE", str::cmp).expect("a collation");
         source.execute_batch(sql).expect("a schema");
         let unread = make(&copy, read_schema(&source).expect("lines").iter());
@@ -257,7 +278,8 @@ mod tests {
 
     #[test]
     fn tables_of_an_extension_bring_their_own_shadows() {
-        let (copy, unread) = copied("CREATE TABLE a(x); CREATE VIRTUAL TABLE f USING fts5(body); CREATE TABLE z(x);");
+        let (copy, unread) =
+            copied("CREATE TABLE a(x); CREATE VIRTUAL TABLE f USING fts5(body); CREATE TABLE z(x);");
         assert_eq!(unread, []);
         let names: Vec<_> = shapes(&copy).expect("shapes").into_iter().map(|shape| shape.name).collect();
         assert_eq!(names, ["a", "z"]);

@@ -57,9 +57,8 @@ pub(super) fn calls_of(statement: &Statement) -> Studied {
     positions.dedup();
     positions.truncate(MAX_CALLS);
     let chosen = positions.into_iter().filter_map(|position| samples.get(position));
-    let mut calls: Vec<_> = chosen
-        .map(|sample| call(sample.sql.as_deref().unwrap_or(&statement.sql), &sample.values))
-        .collect();
+    let mut calls: Vec<_> =
+        chosen.map(|sample| call(sample.sql.as_deref().unwrap_or(&statement.sql), &sample.values)).collect();
     if calls.is_empty() {
         calls.push(call(&statement.sql, &Values::default()));
     }
@@ -68,7 +67,13 @@ pub(super) fn calls_of(statement: &Statement) -> Studied {
 
 impl Studied {
     /// Adds what was learned of a call.
-    pub(super) fn learn(&mut self, position: usize, effects: Vec<Effect>, limit: Option<f64>, questions: Vec<Question>) {
+    pub(super) fn learn(
+        &mut self,
+        position: usize,
+        effects: Vec<Effect>,
+        limit: Option<f64>,
+        questions: Vec<Question>,
+    ) {
         if position == 0 {
             self.effects = effects;
         }
@@ -88,7 +93,10 @@ impl Studied {
         let Some(call) = self.calls.first() else { return Vec::new() };
         let mut found = Vec::new();
         for effect in &self.effects {
-            let Some(shape) = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(&effect.table.name)) else { continue };
+            let Some(shape) = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(&effect.table.name))
+            else {
+                continue;
+            };
             let expressions = tokens::expressions(&call.sql, |name| shape.position(name).is_some());
             for text in expressions {
                 let part = IndexPart {
@@ -127,7 +135,13 @@ impl Studied {
             return;
         }
         let operator = if terms.contains("<expr>=?") { Operator::Equal } else { Operator::Range };
-        question.conditions.push(Condition { term: part.term, operator, collation: part.collation, value: None, joins: false });
+        question.conditions.push(Condition {
+            term: part.term,
+            operator,
+            collation: part.collation,
+            value: None,
+            joins: false,
+        });
     }
 
     /// Whether it changes rows of a table itself, and not only by triggers.

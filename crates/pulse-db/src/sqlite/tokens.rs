@@ -137,9 +137,33 @@ pub(super) fn has_limit(sql: &str) -> bool {
 /// Other names that a statement gives to tables, in small letters.
 pub(super) fn aliases(sql: &str, is_table: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     const NO_ALIAS: [&str; 27] = [
-        "ON", "USING", "WHERE", "GROUP", "ORDER", "LIMIT", "JOIN", "LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS",
-        "NATURAL", "SET", "UNION", "EXCEPT", "INTERSECT", "HAVING", "INDEXED", "NOT", "VALUES", "SELECT", "DEFAULT",
-        "RETURNING", "WINDOW", "FROM",
+        "ON",
+        "USING",
+        "WHERE",
+        "GROUP",
+        "ORDER",
+        "LIMIT",
+        "JOIN",
+        "LEFT",
+        "RIGHT",
+        "FULL",
+        "INNER",
+        "OUTER",
+        "CROSS",
+        "NATURAL",
+        "SET",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "HAVING",
+        "INDEXED",
+        "NOT",
+        "VALUES",
+        "SELECT",
+        "DEFAULT",
+        "RETURNING",
+        "WINDOW",
+        "FROM",
     ];
     let tokens = tokens(sql);
     let mut found = BTreeMap::new();
@@ -201,8 +225,8 @@ fn expression_end(tokens: &[Token<'_>], start: usize) -> Option<usize> {
 /// Where one operand ends, and whether it is a plain column or value.
 fn operand_end(tokens: &[Token<'_>], start: usize) -> Option<(usize, bool)> {
     const NO_CALL: [&str; 22] = [
-        "IN", "VALUES", "AND", "OR", "NOT", "WHERE", "ON", "SELECT", "FROM", "EXISTS", "AS", "BY", "HAVING", "THEN", "WHEN",
-        "ELSE", "CASE", "LIMIT", "JOIN", "USING", "SET", "OVER",
+        "IN", "VALUES", "AND", "OR", "NOT", "WHERE", "ON", "SELECT", "FROM", "EXISTS", "AS", "BY", "HAVING",
+        "THEN", "WHEN", "ELSE", "CASE", "LIMIT", "JOIN", "USING", "SET", "OVER",
     ];
     let token = tokens.get(start)?;
     if matches!(token.kind, Kind::Text | Kind::Number) {

@@ -154,16 +154,16 @@ impl WhatIf {
         self.shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table))
     }
 
-    pub(super) fn shapes(&self) -> &[Shape] {
-        &self.shapes
-    }
-
     /// Builds a candidate on the sample, once. The error is what SQLite says against it.
     pub(crate) fn try_candidate(&mut self, candidate: &Candidate) -> Result<&TriedIndex, String> {
         if !self.tried.contains_key(candidate) {
-            let shape = self.shape(&candidate.table.name).filter(|_| candidate.table.schema.eq_ignore_ascii_case("main"));
+            let shape = self
+                .shape(&candidate.table.name)
+                .filter(|_| candidate.table.schema.eq_ignore_ascii_case("main"));
             let tried = match shape {
-                Some(shape) => self.estimator.tried(candidate, shape).map_err(|error| error.to_string()),
+                Some(shape) => {
+                    self.estimator.tried(candidate, shape).map_err(|error| schema_copy::words(&error))
+                }
                 None => Err(format!("{} is no table that can have an index here", candidate.table)),
             };
             self.tried.insert(candidate.clone(), tried);
@@ -181,7 +181,7 @@ impl WhatIf {
         for candidate in candidates {
             tried.push(self.try_candidate(candidate)?.clone());
         }
-        self.replace_given(candidates, &tried, knowledge).map_err(|error| error.to_string())
+        self.replace_given(candidates, &tried, knowledge).map_err(|error| schema_copy::words(&error))
     }
 
     fn replace_given(
@@ -199,13 +199,17 @@ impl WhatIf {
         let told: BTreeSet<String> = self.missing.keys().filter(|table| wanted(table)).cloned().collect();
         self.tell(told)?;
         for (candidate, tried) in candidates.iter().zip(tried) {
-            let is_taken = |name: &str| self.is_taken(name) || self.given.iter().any(|given| given.name == name);
+            let is_taken =
+                |name: &str| self.is_taken(name) || self.given.iter().any(|given| given.name == name);
             let name = index_sql::index_name(candidate, is_taken);
             schema_copy::execute(&self.connection, &self.create_index(candidate, &name))?;
             let mut rows = None;
             if let Some(statistics) = &tried.statistics {
                 rows = statistics.rows.split(' ').next().and_then(|word| word.parse().ok());
-                insert(&self.connection, &IndexStatistics { index: Some(name.clone()), ..statistics.clone() })?;
+                insert(
+                    &self.connection,
+                    &IndexStatistics { index: Some(name.clone()), ..statistics.clone() },
+                )?;
             }
             self.given.push(Given { name, rows });
         }
@@ -257,9 +261,10 @@ impl WhatIf {
     fn effects(&self, call: &StudiedCall) -> Result<Vec<Effect>, String> {
         self.watch.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.watch.is_on.store(true, Ordering::Relaxed);
-        let prepared = schema_copy::prepare(&self.connection, &format!("EXPLAIN QUERY PLAN {}", call.sql)).map(drop);
+        let prepared =
+            schema_copy::prepare(&self.connection, &format!("EXPLAIN QUERY PLAN {}", call.sql)).map(drop);
         self.watch.is_on.store(false, Ordering::Relaxed);
-        prepared.map_err(|error| error.to_string())?;
+        prepared.map_err(|error| schema_copy::words(&error))?;
         let seen = std::mem::take(&mut *self.watch.seen.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(seen.into_iter().filter(|effect| self.shape(&effect.table.name).is_some()).collect())
     }
@@ -276,7 +281,11 @@ impl WhatIf {
 
     /// Expressions are only proposed by the statement's words; an index on one is tried, and the planner has to use it.
     fn confirm_expressions(&mut self, studied: &mut Studied) {
-        for candidate in studied.proposed_expressions(&self.shapes) {
+        let proposed = studied.proposed_expressions(&self.shapes);
+        if proposed.is_empty() {
+            return;
+        }
+        for candidate in proposed {
             if self.give(&[&candidate], Knowledge::Full).is_err() {
                 continue;
             }
@@ -338,11 +347,16 @@ impl WhatIf {
             let mut rows = statement.raw_query();
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(PlanRow { id: row.get(0)?, parent: row.get(1)?, run_cost: row.get(2)?, detail: row.get(3)? });
+                found.push(PlanRow {
+                    id: row.get(0)?,
+                    parent: row.get(1)?,
+                    run_cost: row.get(2)?,
+                    detail: row.get(3)?,
+                });
             }
             Ok(found)
         };
-        read().map_err(|error| error.to_string())
+        read().map_err(|error| schema_copy::words(&error))
     }
 }
 
@@ -355,14 +369,17 @@ impl Watch {
             AuthAction::Read { table_name, .. } => (table_name, EffectKind::Read, None),
             AuthAction::Insert { table_name } => (table_name, EffectKind::Insert, None),
             AuthAction::Delete { table_name } => (table_name, EffectKind::Delete, None),
-            AuthAction::Update { table_name, column_name } => (table_name, EffectKind::Update, Some(column_name)),
+            AuthAction::Update { table_name, column_name } => {
+                (table_name, EffectKind::Update, Some(column_name))
+            }
             // Some of these take effect when they are prepared, even to be explained.
             AuthAction::Pragma { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
                 return Authorization::Deny;
             }
             _ => return Authorization::Allow,
         };
-        let name = TableName { schema: context.database_name.unwrap_or("main").to_owned(), name: table.to_owned() };
+        let name =
+            TableName { schema: context.database_name.unwrap_or("main").to_owned(), name: table.to_owned() };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.iter().position(|effect| effect.kind == kind && effect.table == name);
         let position = known.unwrap_or_else(|| {
@@ -380,9 +397,11 @@ impl Watch {
 
 fn insert(connection: &Connection, statistics: &IndexStatistics) -> rusqlite::Result<()> {
     let IndexStatistics { table, index, rows, samples } = statistics;
-    let mut line = connection.prepare_cached("INSERT INTO main.sqlite_stat1(tbl, idx, stat) VALUES (?1, ?2, ?3)")?;
+    let mut line =
+        connection.prepare_cached("INSERT INTO main.sqlite_stat1(tbl, idx, stat) VALUES (?1, ?2, ?3)")?;
     line.execute(params![table, index, rows])?;
-    let sql = "INSERT INTO main.sqlite_stat4(tbl, idx, neq, nlt, ndlt, sample) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql =
+        "INSERT INTO main.sqlite_stat4(tbl, idx, neq, nlt, ndlt, sample) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     for KeySample { equal, less, distinct_less, key } in samples {
         connection.prepare_cached(sql)?.execute(params![table, index, equal, less, distinct_less, key])?;
     }
@@ -395,19 +414,29 @@ fn own_statistics(source: &Connection, stat4: bool) -> Vec<IndexStatistics> {
     let mut read = || -> rusqlite::Result<()> {
         let mut lines = source.prepare("SELECT tbl, idx, stat FROM main.sqlite_stat1")?;
         let lines = lines.query_map([], |row| {
-            Ok(IndexStatistics { table: row.get(0)?, index: row.get(1)?, rows: row.get(2)?, samples: Vec::new() })
+            Ok(IndexStatistics {
+                table: row.get(0)?,
+                index: row.get(1)?,
+                rows: row.get(2)?,
+                samples: Vec::new(),
+            })
         })?;
         found.extend(lines.filter_map(Result::ok));
         Ok(())
     };
     let _ = read();
     let mut read_samples = || -> rusqlite::Result<()> {
-        let mut lines = source.prepare("SELECT idx, neq, nlt, ndlt, sample FROM main.sqlite_stat4 ORDER BY rowid")?;
+        let mut lines =
+            source.prepare("SELECT idx, neq, nlt, ndlt, sample FROM main.sqlite_stat4 ORDER BY rowid")?;
         let mut rows = lines.query([])?;
         while let Some(row) = rows.next()? {
             let index: Option<String> = row.get(0)?;
-            let key =
-                KeySample { equal: row.get(1)?, less: row.get(2)?, distinct_less: row.get(3)?, key: row.get(4)? };
+            let key = KeySample {
+                equal: row.get(1)?,
+                less: row.get(2)?,
+                distinct_less: row.get(3)?,
+                key: row.get(4)?,
+            };
             if let Some(of) = found.iter_mut().find(|statistics| statistics.index == index) {
                 of.samples.push(key);
             }
@@ -426,7 +455,8 @@ fn missing_statistics(
     shapes: &[Shape],
     own: &[IndexStatistics],
 ) -> rusqlite::Result<BTreeMap<String, Vec<IndexStatistics>>> {
-    let is_analyzed = |shape: &Shape| own.iter().any(|statistics| statistics.table.eq_ignore_ascii_case(&shape.name));
+    let is_analyzed =
+        |shape: &Shape| own.iter().any(|statistics| statistics.table.eq_ignore_ascii_case(&shape.name));
     let mut missing = BTreeMap::new();
     for shape in shapes.iter().filter(|shape| !is_analyzed(shape)) {
         let of_table =

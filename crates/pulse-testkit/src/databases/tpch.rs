@@ -90,7 +90,10 @@ fn insert_places(connection: &Connection) -> rusqlite::Result<()> {
         connection.execute("INSERT INTO region VALUES (?1, ?2)", params![key, name])?;
     }
     for key in 0_i64..25 {
-        connection.execute("INSERT INTO nation VALUES (?1, ?2, ?3)", params![key, format!("NATION {key}"), key % 5])?;
+        connection.execute(
+            "INSERT INTO nation VALUES (?1, ?2, ?3)",
+            params![key, format!("NATION {key}"), key % 5],
+        )?;
     }
     Ok(())
 }
@@ -114,10 +117,16 @@ fn insert_parts(connection: &Connection, draw: &mut Draw, sizes: &Sizes) -> rusq
             draw.one_of(&["STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO"]),
             draw.one_of(&["TIN", "NICKEL", "BRASS", "STEEL", "COPPER"])
         );
-        let container = format!("{} {}", draw.one_of(&["SM", "MED", "LG"]), draw.one_of(&["BOX", "BAG", "CAN"]));
+        let container =
+            format!("{} {}", draw.one_of(&["SM", "MED", "LG"]), draw.one_of(&["BOX", "BAG", "CAN"]));
         part.execute(params![key, name, brand, kind, draw.below(50) + 1, container, draw.money(2000)])?;
         for number in 0..4.min(sizes.suppliers) {
-            offer.execute(params![key, supplier_of(key, number, sizes), draw.below(9999) + 1, draw.money(1000)])?;
+            offer.execute(params![
+                key,
+                supplier_of(key, number, sizes),
+                draw.below(9999) + 1,
+                draw.money(1000)
+            ])?;
         }
     }
     Ok(())
@@ -141,14 +150,22 @@ fn insert_customers(connection: &Connection, draw: &mut Draw, sizes: &Sizes) -> 
 
 fn insert_orders(connection: &Connection, draw: &mut Draw, sizes: &Sizes) -> rusqlite::Result<()> {
     let mut order = connection.prepare("INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)")?;
-    let mut line = connection
-        .prepare("INSERT INTO lineitem VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?;
+    let mut line = connection.prepare(
+        "INSERT INTO lineitem VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
     for key in 1..=sizes.orders {
         // A third of the customers never order.
         let customer = (draw.below(sizes.customers) / 3 * 3 + 1 + key % 2).min(sizes.customers);
         let day = draw.below(DAYS);
         let status = draw.one_of(&["F", "F", "O", "O", "P"]);
-        order.execute(params![key, customer, status, draw.money(400_000), date(day), draw.one_of(&PRIORITIES)])?;
+        order.execute(params![
+            key,
+            customer,
+            status,
+            draw.money(400_000),
+            date(day),
+            draw.one_of(&PRIORITIES)
+        ])?;
         for number in 0..=draw.below(7) {
             let part = draw.below(sizes.parts) + 1;
             let supplier = supplier_of(part, draw.below(4.min(sizes.suppliers)), sizes);

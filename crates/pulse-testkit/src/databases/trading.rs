@@ -38,7 +38,8 @@ pub fn trading(connection: &Connection, seed: u64, rows: u64) -> rusqlite::Resul
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let users = (rows / 50).max(10);
     insert_users(&transaction, &mut draw, users)?;
-    let mut position = transaction.prepare("INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+    let mut position =
+        transaction.prepare("INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
     let mut trade = transaction.prepare("INSERT INTO trades VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
     let mut result = transaction.prepare("INSERT INTO tool_performance VALUES (NULL, ?1, ?2, ?3, ?4, ?5)")?;
     for id in 1..=rows / 2 {
@@ -53,7 +54,16 @@ pub fn trading(connection: &Connection, seed: u64, rows: u64) -> rusqlite::Resul
         let status = if is_open { "open" } else { "closed" };
         let gained = (!is_open).then_some(profit);
         position.execute(params![
-            id, user, symbol, side, quantity, price, status, date(opened), closed, gained
+            id,
+            user,
+            symbol,
+            side,
+            quantity,
+            price,
+            status,
+            date(opened),
+            closed,
+            gained
         ])?;
         trade.execute(params![id, user, symbol, side, quantity, price, date(opened)])?;
         if let Some(closed) = closed {
