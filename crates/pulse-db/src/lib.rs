@@ -5,12 +5,14 @@
 //! - [`Driver`]: the only seam to a kind of database; [`Sqlite`]: the one there is;
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
 //! - [`findings()`]: what is found in all that, by a table of [`Rule`]s; [`Rewrite`]: a statement that no plain index helps;
+//! - [`recommend()`]: from these to the few indexes that make a workload cheapest;
 //! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy.
 //!
 //! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
 //! [`Driver::apply`].
 
 pub mod candidate;
+pub mod candidates;
 pub mod catalog;
 pub mod change;
 pub mod driver;
@@ -19,6 +21,8 @@ pub mod findings;
 pub mod plan;
 pub mod progress;
 pub mod rewrite;
+pub mod recommend;
+pub mod selection;
 pub mod sqlite;
 pub mod trial;
 pub mod workload;
@@ -34,6 +38,7 @@ pub use findings::{FindingsInput, Measured, Rule, findings, rule, rules};
 pub use plan::{Explained, QueryPlan};
 pub use progress::{Progress, Unwatched};
 pub use rewrite::{Rewrite, RewriteKind};
+pub use recommend::{Recommendation, SelectionOptions, recommend};
 pub use sqlite::Sqlite;
 pub use trial::{Trial, TrialResult};
 pub use workload::{Statement, Workload};

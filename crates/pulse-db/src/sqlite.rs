@@ -1,5 +1,7 @@
 //! `SQLite`: the driver, in parts. SQLite itself parses every statement; there is no second parser.
 
+mod asked;
+mod bind;
 mod connection;
 mod header;
 mod index_text;
@@ -12,12 +14,28 @@ mod settings;
 mod sizes;
 mod tables;
 mod time_limit;
+mod explain;
+mod index_sql;
+mod index_statistics;
+mod limit;
+pub(crate) mod matrix;
+mod plan_cost;
+mod query_plan;
+mod questions;
+pub(crate) mod quote;
+mod sample;
+mod schema_copy;
+mod studied;
+mod tokens;
+pub(crate) mod what_if;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use connection::{open_read_only, open_writable};
+pub use index_sql::{create_index, index_name};
 pub use quote::{literal, name, qualified};
+pub use what_if::WhatIfOptions;
 
 use crate::error::DatabaseError;
 use connection::{BUSY_TIMEOUT, open_reading};
