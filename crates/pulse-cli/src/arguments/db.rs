@@ -100,6 +100,12 @@ pub(crate) enum DbAction {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Go on with changes that were begun and not ended.
+    Resume {
+        /// The database [default: `pulse_trading.db`].
+        #[arg(value_name = "DATABASE")]
+        database: Option<PathBuf>,
+    },
     /// Run a program that uses the system's libsqlite3 and keep what it asks, as a workload.
     Record {
         /// The workload file to write.

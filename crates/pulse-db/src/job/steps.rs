@@ -4,13 +4,16 @@
 use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
 
 use super::Job;
+use crate::candidate::Candidate;
 use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::keep::{Judged, keep};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
-use crate::sqlite::{ApplyOptions, ForecastSource, VacuumWay, analyze_change};
+use crate::sqlite::{
+    ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name,
+};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
 
 impl Job<'_> {
@@ -153,12 +156,19 @@ impl Job<'_> {
         for rejected in &recommendation.rejected {
             self.figures.index(IndexFigures {
                 table: rejected.candidate.table.to_string(),
-                fix: Fix { sql: vec![crate::sqlite::shown(&rejected.candidate)], undo: Vec::new() },
+                fix: Fix { sql: vec![self.would_make(&rejected.candidate)], undo: Vec::new() },
                 reason: rejected.reason.clone(),
                 size_bytes: Some(rejected.size_bytes).filter(|bytes| *bytes > 0),
                 ..IndexFigures::default()
             });
         }
+    }
+
+    /// The statement that would make a candidate.
+    fn would_make(&self, candidate: &Candidate) -> String {
+        let table = self.catalog.table(&candidate.table);
+        let collation = |column: &str| Some(table?.column(column)?.collation.clone());
+        create_index(candidate, &index_name(candidate, |_| false), collation)
     }
 
     /// Makes changes, or says that it would.

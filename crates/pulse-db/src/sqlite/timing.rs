@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use pulse_model::{Histogram, Nanos};
 
 use super::Sqlite;
-use super::connection::refused;
 use super::replay::{NoResult, Stage};
 use super::watch::{Watch, watched};
 use crate::error::DatabaseError;
@@ -44,9 +43,9 @@ impl Sqlite {
     ) -> Result<Vec<Timing>, DatabaseError> {
         let watch = Watch::new();
         let budget = Duration::from(budget);
-        let open = || Stage::reading(self.path(), STATEMENT_LIMIT.min(budget), &watch);
-        let stage = open().map_err(|source| refused(self.path(), "cannot time statements", source))?;
+        let open = || Stage::reading(self.path(), self.busy_timeout(), STATEMENT_LIMIT.min(budget), &watch);
         let timings = watched("timing the workload", Some(budget), &watch, progress, || {
+            let stage = open()?;
             let started = Instant::now();
             let mut timings = vec![Timing::default(); workload.statements.len()];
             for (statement, timing) in workload.statements.iter().zip(&mut timings) {
@@ -60,13 +59,13 @@ impl Sqlite {
             for round in 0..MAX_ROUNDS {
                 for (statement, timing) in workload.statements.iter().zip(&mut timings) {
                     if started.elapsed() > budget || watch.is_stopped() {
-                        return timings;
+                        return Ok(timings);
                     }
                     timing.take_warm(&stage, statement, round);
                 }
             }
-            timings
-        });
+            Ok(timings)
+        })?;
         if watch.is_stopped() {
             let done = "statements were no longer timed; the database was only read".to_owned();
             return Err(DatabaseError::Stopped { done });
