@@ -34,6 +34,25 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// A name for a new index that nothing in its schema has yet: this one, or with a number at its end.
+    pub fn free_index_name(&self, schema: &str, wanted: &str) -> String {
+        let tables = self.tables.iter().map(|table| &table.name);
+        let indexes =
+            self.tables.iter().flat_map(|table| table.indexes.iter().map(|index| index.name.as_str()));
+        let taken: std::collections::BTreeSet<String> = tables
+            .chain(self.routines.iter().map(|routine| &routine.name))
+            .filter(|name| name.schema.eq_ignore_ascii_case(schema))
+            .map(|name| name.name.as_str())
+            .chain(indexes)
+            .map(str::to_ascii_lowercase)
+            .collect();
+        let numbered = (2..).map(|number: u64| format!("{wanted}_{number}"));
+        let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+        names.find(|name| !taken.contains(&name.to_ascii_lowercase())).unwrap_or_else(|| wanted.to_owned())
+    }
+}
+
 /// What kind of database this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {

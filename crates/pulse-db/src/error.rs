@@ -27,6 +27,22 @@ pub enum DatabaseError {
         /// The file.
         path: PathBuf,
     },
+    /// Written by a newer version of the database.
+    #[error("{} has a newer format than this program knows ({reason}): update pulse", path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Which, and which is known.
+        reason: String,
+    },
+    /// It can be read only by writing beside it, or by repairing it first.
+    #[error("{} cannot be read without writing: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Damaged.
     #[error(
         "{} is damaged ({message}); nothing was written. Save a copy of the file, then try `sqlite3 {} .recover`",

@@ -4,7 +4,9 @@
 //! - [`Catalog`]: what is in a database; [`Workload`]: what it is asked; plain data without a dialect;
 //! - [`Driver`]: the only seam to a kind of database; [`Sqlite`]: the one there is;
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
-//! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy.
+//! - [`findings()`]: what is found in all that, by a table of [`Rule`]s; [`Rewrite`]: a statement that no plain index helps;
+//! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy; [`keep()`]: which of them are
+//!   worth making.
 //!
 //! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
 //! [`Driver::apply`].
@@ -14,23 +16,29 @@ pub mod catalog;
 pub mod change;
 pub mod driver;
 pub mod error;
+pub mod findings;
 pub mod keep;
 pub mod plan;
 pub mod plan_change;
 pub mod progress;
+pub mod rewrite;
 pub mod sqlite;
 pub mod trial;
 pub mod workload;
+
+mod tokens;
 
 pub use candidate::{Candidate, CandidateReason};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind};
 pub use driver::Driver;
 pub use error::DatabaseError;
+pub use findings::{FindingsInput, Measured, Rule, findings, rule, rules};
 pub use keep::{Judged, keep};
 pub use plan::{Explained, QueryPlan};
 pub use plan_change::{PlanChange, plan_changes};
 pub use progress::{Progress, Unwatched};
+pub use rewrite::{Rewrite, RewriteKind};
 pub use sqlite::Sqlite;
 pub use trial::{Trial, TrialResult};
 pub use workload::{Statement, Workload};

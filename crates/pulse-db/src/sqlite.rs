@@ -3,13 +3,23 @@
 mod answer;
 mod apply;
 mod connection;
+mod header;
+mod index_text;
+mod indexes;
+mod introspect;
 mod journal;
 mod measure;
 mod private_copy;
 mod quote;
 mod replay;
+mod rewrites;
+mod row;
+mod settings;
+mod sizes;
 mod space;
 mod statistics;
+mod tables;
+mod time_limit;
 mod undo;
 mod undo_script;
 mod vacuum;
@@ -19,6 +29,7 @@ mod write_cost;
 mod writing;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use apply::{Applied, ApplyOptions};
 pub use connection::{open_read_only, open_writable};
@@ -33,11 +44,13 @@ pub use vacuum_forecast::{ForecastSource, MIN_SAVED_SHARE, Room, VacuumForecast}
 pub use writing::WriteOptions;
 
 use crate::error::DatabaseError;
+use connection::{BUSY_TIMEOUT, open_reading};
 
 /// A database file. Nothing is held open between two calls.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    busy_timeout: Duration,
 }
 
 impl Sqlite {
@@ -46,9 +59,17 @@ impl Sqlite {
     /// # Errors
     /// When there is no such file (it is not created), or it cannot be read as a database.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
+        Self::open_waiting(path, BUSY_TIMEOUT)
+    }
+
+    /// As [`Sqlite::open`], with the time that a look waits for another program's lock.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn open_waiting(path: impl Into<PathBuf>, busy_timeout: Duration) -> Result<Self, DatabaseError> {
         let path = path.into();
-        open_read_only(&path)?;
-        Ok(Self { path })
+        open_reading(&path, busy_timeout)?;
+        Ok(Self { path, busy_timeout })
     }
 
     /// The database at this path, for changes. What another program's crash has left unfinished is rolled back by SQLite here;
@@ -59,11 +80,16 @@ impl Sqlite {
     pub fn open_to_change(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
         let path = path.into();
         open_writable(&path)?;
-        Ok(Self { path })
+        Ok(Self { path, busy_timeout: BUSY_TIMEOUT })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How long a look waits for another program's lock.
+    pub fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
     }
 }
