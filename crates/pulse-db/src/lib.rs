@@ -6,7 +6,8 @@
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
 //! - [`findings()`]: what is found in all that, by a table of [`Rule`]s; [`Rewrite`]: a statement that no plain index helps;
 //! - [`recommend()`]: from these to the few indexes that make a workload cheapest;
-//! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy.
+//! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy; [`keep()`]: which of them are
+//!   worth making.
 //!
 //! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
 //! [`Driver::apply`].
@@ -23,8 +24,8 @@ pub mod keep;
 pub mod plan;
 pub mod plan_change;
 pub mod progress;
-pub mod rewrite;
 pub mod recommend;
+pub mod rewrite;
 pub mod selection;
 pub mod sqlite;
 pub mod trial;
@@ -44,8 +45,8 @@ pub use keep::{Judged, keep};
 pub use plan::{Explained, QueryPlan};
 pub use plan_change::{PlanChange, plan_changes};
 pub use progress::{Progress, Unwatched};
-pub use rewrite::{Rewrite, RewriteKind};
 pub use recommend::{Recommendation, SelectionOptions, recommend};
+pub use rewrite::{Rewrite, RewriteKind};
 pub use sqlite::Sqlite;
 pub use trial::{Trial, TrialResult};
 pub use workload::{Statement, Workload};

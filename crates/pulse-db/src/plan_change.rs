@@ -28,9 +28,9 @@ impl PlanChange {
 
 /// Statements of a trial whose plans changed, those that became slower first.
 pub fn plan_changes(result: &TrialResult) -> Vec<PlanChange> {
-    let changed =
+    let replanned =
         result.statements.iter().enumerate().filter(|(_, trial)| trial.plan_before != trial.plan_after);
-    let mut changes: Vec<PlanChange> = changed
+    let mut changes: Vec<PlanChange> = replanned
         .map(|(statement, trial)| PlanChange {
             statement,
             before: trial.plan_before.clone(),

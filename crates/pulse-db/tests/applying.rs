@@ -1,7 +1,9 @@
 //! Changes of real files: made and taken back, or refused before anything is done.
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 mod seeded;
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -305,9 +307,50 @@ impl Small {
         if mounted.is_ok_and(|mounted| mounted.status.success()) {
             return Some(Self(folder));
         }
-        println!("skipped: this user may not mount a small file system");
+        // Printed for the reader of a test's output; the harness shows nothing of its own.
+        let _ = writeln!(std::io::stderr(), "skipped: this user may not mount a small file system");
         None
     }
+}
+
+impl Small {
+    /// Nothing can be written there any more.
+    fn make_read_only(&self) {
+        assert!(run("mount", &["-o", "remount,ro"], self.0.path()));
+    }
+}
+
+fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
+    Command::new(program).args(arguments).arg(path).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_read_only_medium_is_analyzed_and_not_changed() {
+    let pristine = Trading::new(500, "DELETE");
+    let Some(small) = Small::new(4096) else { return };
+    let path = small.0.path().join("trading.db");
+    std::fs::copy(&pristine.path, &path).unwrap();
+    small.make_read_only();
+    let database = Sqlite::open(&path).unwrap();
+    let refused = database.apply(&three(), &impatient(), &mut Unwatched).unwrap_err();
+    assert!(matches!(refused, DatabaseError::ReadOnly { .. }), "{refused}");
+    let forecast = database.forecast_vacuum(pulse_db::sqlite::ForecastSource::Copy, &mut Unwatched).unwrap();
+    assert!(forecast.size_bytes > 0 && database.pending().unwrap().is_none());
+}
+
+/// A file that can be written in a folder that cannot: neither SQLite's own journal nor ours finds a place.
+#[test]
+fn a_journal_without_a_place_is_refused_before_anything_is_done() {
+    let pristine = Trading::new(500, "DELETE");
+    let (bytes, Some(small)) = (std::fs::read(&pristine.path).unwrap(), Small::new(1024)) else { return };
+    let path = small.0.path().join("trading.db");
+    std::fs::write(&path, "").unwrap();
+    small.make_read_only();
+    assert!(run("mount", &["--bind", pristine.path.to_str().unwrap()], &path));
+    let refused = Sqlite::open(&path).unwrap().apply(&three(), &impatient(), &mut Unwatched).unwrap_err();
+    assert!(run("umount", &["-l"], &path));
+    assert!(refused.to_string().contains("cannot write the journal"), "{refused}");
+    assert_eq!(std::fs::read(&pristine.path).unwrap(), bytes);
 }
 
 impl Drop for Small {
@@ -347,22 +390,24 @@ fn a_disk_that_is_full_at_any_moment_does_no_harm() {
     assert!(failures >= 3, "{failures} of the disks were too small");
 }
 
+/// Tries to change the same database while the first is at it.
+struct Second(Sqlite, Option<String>);
+impl Progress for Second {
+    fn at(&mut self, step: &str, _share: Option<f64>) {
+        if step == "writing the undo script" && self.1.is_none() {
+            let refused = self.0.apply(&three(), &impatient(), &mut Unwatched).unwrap_err();
+            self.1 = Some(refused.to_string());
+        }
+    }
+    fn is_stopped(&self) -> bool {
+        false
+    }
+}
+
 #[test]
 fn two_at_once_do_not_meet() {
     let trading = Trading::new(500, "DELETE");
     let database = Sqlite::open(&trading.path).unwrap();
-    struct Second(Sqlite, Option<String>);
-    impl Progress for Second {
-        fn at(&mut self, step: &str, _share: Option<f64>) {
-            if step == "writing the undo script" && self.1.is_none() {
-                let refused = self.0.apply(&three(), &impatient(), &mut Unwatched).unwrap_err();
-                self.1 = Some(refused.to_string());
-            }
-        }
-        fn is_stopped(&self) -> bool {
-            false
-        }
-    }
     let mut second = Second(database.clone(), None);
     database.apply(&three(), &ApplyOptions::default(), &mut second).unwrap();
     assert!(second.1.is_some_and(|refused| refused.contains("another pulse is at work")));

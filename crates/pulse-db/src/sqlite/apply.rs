@@ -14,7 +14,7 @@ use super::journal::{ChangeState, Entry, Journal, RecordedChange, Run, journal_p
 use super::quote;
 use super::undo_script::{self, undo_script_path};
 use super::writing::{WriteOptions, Writing};
-use super::{Sqlite, space, statistics};
+use super::{ForecastSource, Sqlite, space, statistics};
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
@@ -58,6 +58,9 @@ impl Sqlite {
         progress: &mut dyn Progress,
     ) -> Result<Applied, DatabaseError> {
         demand_space(self, &options.predicted)?;
+        if changes.iter().any(|change| change.kind == ChangeKind::Vacuum) {
+            self.forecast_vacuum(ForecastSource::FreePages, progress)?.demand_space(self.path())?;
+        }
         let writing = Writing::open(self.path(), &options.write, progress)?;
         let mut journal = Journal::open(self.path())?;
         if let Some(run) = journal.runs().iter().find(|run| run.is_pending()) {
@@ -222,9 +225,10 @@ impl Applying<'_> {
             return Err(refusal(format!("{what} index {}; analyze again", change.subject)));
         }
         // Statistics of before a crash are in the journal; those in the file may be the new ones.
-        let undo = match recorded.undo.is_empty() {
-            false if was_started => recorded.undo.clone(),
-            _ => self.undo_of(change, existing)?,
+        let undo = if was_started && !recorded.undo.is_empty() {
+            recorded.undo.clone()
+        } else {
+            self.undo_of(change, existing)?
         };
         self.started(number, undo, progress)?;
         let (started, step) = (Instant::now(), step(change));

@@ -130,10 +130,10 @@ fn make_changes(
     progress: &mut dyn Progress,
 ) -> Result<Vec<ChangeTrial>, DatabaseError> {
     let failed = |source| DatabaseError::Sql { what: "cannot open the private copy".to_owned(), source };
-    let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, mode).map_err(failed)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     watch.attach(&mut connection).map_err(failed)?;
-    let mut tried = Vec::with_capacity(changes.len());
+    let mut results = Vec::with_capacity(changes.len());
     for change in changes {
         let step = format!("trying {} on the copy", change.subject);
         let on_copy = &mut connection;
@@ -146,7 +146,7 @@ fn make_changes(
         if watch.is_stopped() {
             return Err(stopped());
         }
-        tried.push(made.unwrap_or_else(|error| ChangeTrial {
+        results.push(made.unwrap_or_else(|error| ChangeTrial {
             failure: Some(match error.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::OperationInterrupted) => {
                     "it did not end in the time of the trial".to_owned()
@@ -156,7 +156,7 @@ fn make_changes(
             ..ChangeTrial::default()
         }));
     }
-    Ok(tried)
+    Ok(results)
 }
 
 fn make(change: &Change, connection: &Connection) -> rusqlite::Result<ChangeTrial> {

@@ -12,15 +12,15 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::connection::{BUSY_TIMEOUT, refused};
+use super::connection::{BUSY_TIMEOUT, log_size, open_reading, refused};
 use super::watch::{Watch, watched};
-use super::{Sqlite, open_read_only, space};
+use super::{Sqlite, space};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
@@ -119,36 +119,57 @@ impl Sqlite {
         progress: &mut dyn Progress,
     ) -> Result<PrivateCopy, DatabaseError> {
         let path = self.path();
-        let original = open_read_only(path)?;
-        let size_bytes = database_bytes(&original)
-            .map_err(|source| refused(path, "cannot read the size of the database", source))?;
-        if size_bytes > options.max_bytes {
-            let (path, limit_bytes) = (path.to_owned(), options.max_bytes);
-            return Err(DatabaseError::TooLarge { path, size_bytes, limit_bytes });
+        for _ in 0..MAX_BEGINNINGS {
+            let before = stamp(path);
+            let reading = open_reading(path, self.busy_timeout())?;
+            let takes_no_locks = reading.immutable;
+            let copy = copied(path, reading.connection, options, progress)?;
+            if !takes_no_locks || stamp(path) == before {
+                return Ok(copy);
+            }
         }
-        let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
-        space::demand("a private copy", &parent, size_bytes.saturating_add(options.spare_bytes))?;
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(|source| DatabaseError::File {
-                what: format!("cannot make a folder for a private copy in {}", parent.display()),
-                source,
-            })?;
-        let target = folder.path().join("copy.db");
-        match options.kind {
-            CopyKind::Exact => copy_exactly(path, &original, &target, progress)?,
-            CopyKind::Compact => copy_compactly(path, original, &target, progress)?,
-        }
-        let size_bytes = std::fs::metadata(&target)
-            .map_err(|source| DatabaseError::File {
-                what: "cannot look at the private copy".to_owned(),
-                source,
-            })?
-            .len();
-        Ok(PrivateCopy { folder, path: target, size_bytes })
+        Err(DatabaseError::Locked { path: path.to_owned() })
     }
+}
+
+/// What changes when somebody writes to a database with a write-ahead log: its log is not empty, or the file was written to.
+/// Where nobody had it open it is read without locks, and only this shows that somebody came meanwhile.
+fn stamp(path: &Path) -> (u64, Option<(u64, SystemTime)>) {
+    let file = std::fs::metadata(path).and_then(|found| Ok((found.len(), found.modified()?)));
+    (log_size(path).unwrap_or(0), file.ok())
+}
+
+fn copied(
+    path: &Path,
+    original: Connection,
+    options: &CopyOptions,
+    progress: &mut dyn Progress,
+) -> Result<PrivateCopy, DatabaseError> {
+    let size_bytes = database_bytes(&original)
+        .map_err(|source| refused(path, "cannot read the size of the database", source))?;
+    if size_bytes > options.max_bytes {
+        let (path, limit_bytes) = (path.to_owned(), options.max_bytes);
+        return Err(DatabaseError::TooLarge { path, size_bytes, limit_bytes });
+    }
+    let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
+    space::demand("a private copy", &parent, size_bytes.saturating_add(options.spare_bytes))?;
+    let folder = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in(&parent)
+        .map_err(|source| DatabaseError::File {
+            what: format!("cannot make a folder for a private copy in {}", parent.display()),
+            source,
+        })?;
+    let target = folder.path().join("copy.db");
+    match options.kind {
+        CopyKind::Exact => copy_exactly(path, &original, &target, progress)?,
+        CopyKind::Compact => copy_compactly(path, original, &target, progress)?,
+    }
+    let size_bytes = std::fs::metadata(&target)
+        .map_err(|source| DatabaseError::File { what: "cannot look at the private copy".to_owned(), source })?
+        .len();
+    Ok(PrivateCopy { folder, path: target, size_bytes })
 }
 
 /// Bytes of all pages, those in the write-ahead log included.

@@ -69,7 +69,8 @@ impl Sqlite {
         let started = Instant::now();
         match way {
             VacuumWay::Incremental => {
-                give_back(&mut writing, forecast.free_bytes / forecast.page_size.max(1), progress)?
+                let pages = forecast.free_bytes / forecast.page_size.max(1);
+                give_back(&mut writing, pages, progress)?;
             }
             _ => rewrite(&mut writing, forecast.copy_duration.map(Duration::from), &statements, progress)?,
         }

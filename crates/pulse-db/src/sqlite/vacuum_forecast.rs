@@ -7,10 +7,10 @@ use pulse_model::Nanos;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::connection::refused;
+use super::connection::{open_reading, refused};
 use super::private_copy::{CopyKind, CopyOptions};
 use super::watch::{Watch, watched};
-use super::{Sqlite, open_read_only, space};
+use super::{Sqlite, space};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
@@ -126,8 +126,13 @@ impl Sqlite {
         progress: &mut dyn Progress,
     ) -> Result<VacuumForecast, DatabaseError> {
         let failed = |source| refused(self.path(), "reading how full the file is", source);
-        let mut connection = open_read_only(self.path())?;
+        let reading = open_reading(self.path(), self.busy_timeout())?;
+        let (mut connection, is_wal) = (reading.connection, reading.header.is_wal());
         let mut forecast = facts(&connection).map_err(failed)?;
+        if is_wal {
+            // A connection that takes no locks does not say so.
+            "wal".clone_into(&mut forecast.journal_mode);
+        }
         let kept = forecast.size_bytes.saturating_sub(forecast.free_bytes);
         forecast.predicted_bytes = kept.max(forecast.page_size.min(forecast.size_bytes));
         if precision != ForecastSource::FreePages {

@@ -133,7 +133,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         watch.attach(&mut connection).unwrap();
         let mut progress = StopsAt(3, Vec::new());
-        let ended = watched("counting", Some(Duration::from_secs(3600)), &watch, &mut progress, move || {
+        let ended = watched("counting", Some(Duration::from_hours(1)), &watch, &mut progress, move || {
             connection.query_row(ENDLESS, [], |_| Ok(()))
         });
         assert_eq!(ended.unwrap_err().sqlite_error_code(), Some(rusqlite::ErrorCode::OperationInterrupted));

@@ -141,7 +141,7 @@ impl Rewriting {
             return Ok(rows);
         };
         let last = connection.query_row(last, [], |row| row.get::<_, i64>(0))?;
-        let stride = (last.saturating_sub(first) / ROWS as i64).max(1);
+        let stride = (last.saturating_sub(first) / ROWS.cast_signed() as i64).max(1);
         next = first;
         while rows.len() < ROWS && next <= last {
             let Some(row) = select.query_map([next], values)?.next().transpose()? else { break };

@@ -205,7 +205,6 @@ impl Writing {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "SQLite's hook hands it over")]
 fn keeps_within(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Transaction { .. }

@@ -1,6 +1,7 @@
 //! Databases of the tests: made from seeds, so that every run has the same.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(clippy::allow_attributes, reason = "not every binary leaves the same part unused")]
+#![allow(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
