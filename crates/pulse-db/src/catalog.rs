@@ -28,9 +28,9 @@ impl Catalog {
     /// The index of this name in a schema, with its table.
     pub fn index(&self, schema: &str, name: &str) -> Option<(&Table, &Index)> {
         let tables = self.tables.iter().filter(|table| table.name.schema.eq_ignore_ascii_case(schema));
-        tables.flat_map(|table| table.indexes.iter().map(move |index| (table, index))).find(|(_, index)| {
-            index.name.eq_ignore_ascii_case(name)
-        })
+        tables
+            .flat_map(|table| table.indexes.iter().map(move |index| (table, index)))
+            .find(|(_, index)| index.name.eq_ignore_ascii_case(name))
     }
 }
 
