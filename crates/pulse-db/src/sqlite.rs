@@ -5,6 +5,7 @@ mod apply;
 mod asked;
 mod bind;
 mod connection;
+mod driver;
 mod explain;
 mod header;
 mod index_sql;
