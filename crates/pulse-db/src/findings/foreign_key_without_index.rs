@@ -2,10 +2,10 @@
 
 use pulse_model::{Fix, Severity};
 
-use super::reading::{readings, rows};
+use super::reading::{View, rows};
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::{ForeignKey, Index, Table, TableName, Term};
 use crate::plan::EffectKind;
 use crate::sqlite::{name, qualified};
@@ -24,33 +24,35 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         if rows(table).is_some_and(|rows| rows < MIN_ROWS) {
             continue;
         }
         let mut said: Vec<&[String]> = Vec::new();
         for key in &table.foreign_keys {
-            let Some(parent) = input.catalog.table(&key.parent) else { continue };
+            let Some(parent) = view.input.catalog.table(&key.parent) else { continue };
             let is_known =
                 !key.columns.is_empty() && key.columns.iter().all(|column| table.column(column).is_some());
             if !is_known || said.contains(&key.columns.as_slice()) || is_indexed(table, parent, key) {
                 continue;
             }
             said.push(&key.columns);
-            found.push(describe(input, table, parent, key));
+            found.push(describe(view, table, parent, key));
         }
     }
     found
 }
 
-fn describe(input: &FindingsInput<'_>, table: &Table, parent: &Table, key: &ForeignKey) -> Weighed {
+fn describe(view: &View<'_>, table: &Table, parent: &Table, key: &ForeignKey) -> Weighed {
     let columns = key.columns.join(", ");
     let size = rows(table);
     let all = size.map_or("all rows".to_owned(), |rows| format!("all {} rows", shown::count(rows)));
-    let calls: u64 = readings(input)
-        .filter(|it| it.does(EffectKind::Delete, &parent.name) || it.does(EffectKind::Update, &parent.name))
+    let calls: u64 = view
+        .readings
+        .iter()
+        .filter(|it| it.does(EffectKind::Delete, parent) || it.does(EffectKind::Update, parent))
         .map(|it| it.statement.calls)
         .sum();
     let message = format!(
@@ -75,8 +77,10 @@ fn describe(input: &FindingsInput<'_>, table: &Table, parent: &Table, key: &Fore
         "Index the key's columns, where parents are deleted or children are looked up by parent.".to_owned(),
     );
     let schema = table.name.schema.clone();
-    let index =
-        input.catalog.free_index_name(&schema, &format!("{}_{}", table.name.name, key.columns.join("_")));
+    let index = view
+        .input
+        .catalog
+        .free_index_name(&schema, &format!("{}_{}", table.name.name, key.columns.join("_")));
     let full_name = qualified(&TableName { schema, name: index });
     let parts = key.columns.iter().zip(parent_collations(table, parent, key));
     let parts: Vec<String> = parts

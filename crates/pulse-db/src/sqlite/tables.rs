@@ -157,10 +157,10 @@ fn hide_shadows(tables: &mut [Table], unreadable: &[String]) {
     let owners: Vec<String> = unreadable
         .iter()
         .filter(|name| is_virtual(name))
-        .map(|name| format!("{name}_").to_lowercase())
+        .map(|name| format!("{name}_").to_ascii_lowercase())
         .collect();
     for table in tables {
-        let name = table.name.name.to_lowercase();
+        let name = table.name.name.to_ascii_lowercase();
         if table.kind != TableKind::Virtual && owners.iter().any(|owner| name.starts_with(owner)) {
             table.kind = TableKind::Shadow;
         }
