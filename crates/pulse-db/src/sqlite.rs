@@ -3,6 +3,7 @@
 mod answer;
 mod apply;
 mod connection;
+mod copy_folder;
 mod header;
 mod index_text;
 mod indexes;
