@@ -5,6 +5,7 @@ mod apply;
 mod asked;
 mod bind;
 mod connection;
+mod copy_folder;
 mod driver;
 mod explain;
 mod header;

@@ -97,6 +97,7 @@ impl Sqlite {
         options: &CopyOptions,
         progress: &mut dyn Progress,
     ) -> Result<TrialResult, DatabaseError> {
+        let started = Instant::now();
         // Room for the second copy and for what the changes add to it.
         let size = std::fs::metadata(self.path()).map_or(0, |found| found.len());
         let spare_bytes = options.spare_bytes.saturating_add(size).saturating_add(size / 2);
@@ -105,7 +106,7 @@ impl Sqlite {
         let watch = Watch::new();
         let budget = or_default(trial.budget, BUDGET);
         let changes = make_changes(&trial.changes, &paths[1], budget, &watch, progress)?;
-        let mut trying = Trying::new(workload, trial, paths, &watch)
+        let mut trying = Trying::new(workload, trial, paths, &watch, started)
             .map_err(|source| refused(self.path(), "cannot open the private copy", source))?;
         trying.run(&changes, trial.write_costs, progress)
     }
@@ -190,6 +191,7 @@ impl<'a> Trying<'a> {
         trial: &Trial,
         paths: [PathBuf; 2],
         watch: &Arc<Watch>,
+        started: Instant,
     ) -> rusqlite::Result<Self> {
         let limit = or_default(trial.statement_limit, STATEMENT_LIMIT);
         let open = |path: &Path| Stage::open(path, trial.foreign_keys, limit, watch);
@@ -203,7 +205,7 @@ impl<'a> Trying<'a> {
             watch: Arc::clone(watch),
             limit,
             budget: or_default(trial.budget, BUDGET),
-            started: Instant::now(),
+            started,
             paths,
         })
     }
