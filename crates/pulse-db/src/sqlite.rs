@@ -21,6 +21,7 @@ mod space;
 mod statistics;
 mod tables;
 mod time_limit;
+mod tried;
 mod undo;
 mod undo_script;
 mod vacuum;
