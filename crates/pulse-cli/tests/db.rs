@@ -63,7 +63,7 @@ fn an_analysis_finds_the_scans_and_writes_nothing() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|finding| finding["code"] == "missing_index")
+        .filter(|finding| finding["code"] == "full_scan")
         .map(|finding| finding["subject"].as_str().unwrap())
         .collect();
     assert_eq!(scans, ["trades", "tool_performance"], "{:?}", codes(&report));
@@ -88,7 +88,7 @@ fn the_report_keeps_to_its_schema_and_has_a_text_and_markdown() {
         assert!(markdown.contains(said), "{said}: {markdown}");
     }
     let text = run_in(folder.path(), &["db", "demo.db", "-w", "w.sql", "-q", "--trial-time", "1s"]).expect(0).stdout;
-    for said in ["DATABASE REPORT", "STATEMENTS (ms)", "problem missing_index: trades", "Next: pulse db demo.db"] {
+    for said in ["DATABASE REPORT", "STATEMENTS (ms)", " full_scan: trades", "Next: pulse db demo.db"] {
         assert!(text.contains(said), "{said}: {text}");
     }
 }

@@ -39,16 +39,16 @@ pub(crate) fn all(page: &mut Page, summary: &Summary, database: &DatabaseReport)
     text_sections::validity(page, &figures);
 }
 
-/// `3.05MB (780 pages of 4.00KB, 12 of them free)`, before and after where both are known.
+/// `3.19MB (780 pages of 4096 bytes, 12 of them free)`, before and after where both are known.
 pub(crate) fn size(before: &DatabaseState, after: Option<&DatabaseState>) -> String {
     let one = |state: &DatabaseState| {
         let wal =
             state.wal_bytes.map_or_else(String::new, |bytes| format!(", and {} of log", bytes_of(bytes)));
         format!(
-            "{} ({} pages of {}, {} of them free{wal})",
+            "{} ({} pages of {} bytes, {} of them free{wal})",
             bytes_of(state.size_bytes),
             state.pages,
-            bytes_of(state.page_size),
+            state.page_size,
             state.free_pages
         )
     };

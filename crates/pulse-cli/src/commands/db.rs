@@ -87,6 +87,7 @@ fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
             max_indexes: arguments.max_indexes,
             min_gain: arguments.min_gain,
             what_if: WhatIfOptions { stat4: !arguments.no_stat4, ..WhatIfOptions::default() },
+            ..SelectionOptions::default()
         },
         verify: !arguments.no_verify,
         trial_time: arguments.trial_time,
