@@ -109,8 +109,9 @@ impl Bounds {
     /// `None` when the buckets hold nothing.
     fn of(buckets: &[(u16, u64)], zeros: u64) -> Option<Self> {
         let range = |&(index, _): &(u16, u64)| {
-            let index = usize::from(index);
-            (Schema::MONITOR.lower(index), Schema::MONITOR.upper(index))
+            let (lower, upper) = (Schema::MONITOR.lower(index.into()), Schema::MONITOR.upper(index.into()));
+            // No whole number falls into some buckets of the smallest values; only damaged memory counts any there.
+            (lower.min(upper), upper)
         };
         let sum = |bound: fn((u64, u64)) -> u64| {
             buckets.iter().fold(0_u128, |sum, bucket| {
@@ -146,6 +147,22 @@ impl Known {
         Self {
             min: if now.min < before.min { now.min } else { min().unwrap_or(0).max(now.min) },
             max: if now.max > before.max { now.max } else { max().unwrap_or(u64::MAX).min(now.max) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between 1 and 2 there is no whole number, but there are buckets.
+    #[test]
+    fn counts_in_an_impossible_bucket_are_harmless() {
+        for index in 1..40 {
+            let now = TrendTotal { buckets: vec![(index, u64::MAX)], ..TrendTotal::default() };
+            let delta = trend_gained(&TrendTotal::default(), &now, Epochs { from: 0, to: 1 });
+            let delta = delta.expect("something is counted");
+            assert!(delta.min <= delta.max, "{index}: {delta:?}");
         }
     }
 }
