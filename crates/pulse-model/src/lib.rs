@@ -24,6 +24,7 @@
 mod boundaries;
 mod case_info;
 mod change;
+mod course;
 mod delta;
 mod event;
 mod finding;
@@ -37,6 +38,7 @@ mod verdict;
 
 pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
+pub use course::{Course, CourseColumn, Moment, MomentKind};
 pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Severity};

@@ -190,8 +190,7 @@ impl CapacitySearch {
         self.retried = false;
         match (outcome, step.confirms) {
             (StepOutcome::Meets, true) => {
-                self.end =
-                    Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed: true });
+                self.end = Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed: true });
             }
             (StepOutcome::Undecided, true) => self.leave_open(step.load),
             (StepOutcome::Meets, false) => {
