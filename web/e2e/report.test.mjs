@@ -19,7 +19,7 @@ before(async () => {
   writeFileSync(file, scenario(service.url, { duration: "12s" }));
   report = join(place, "report.html");
   const json = join(place, "report.json");
-  const outcome = run(["load", file, "--quiet", "--out", `html=${report}`, "--out", `json=${json}`]);
+  const outcome = run(["load", file, "--quiet", "--out", `html=${report}`, "--out", `json=${json}`, "--record", join(place, "run.pulse")]);
   assert.ok([1, 97, 98, 99].includes(outcome.status), `${outcome.status}: ${outcome.stdout}${outcome.stderr}`);
   const cases = join(place, "suite.toml");
   writeFileSync(
@@ -146,6 +146,22 @@ describe("a report", () => {
     writeFileSync(cut, html.slice(0, at) + html.slice(html.indexOf("</script>", at)));
     const { page } = await opened(cut);
     assert.match(await page.getByRole("alert").innerText(), /damaged/);
+  });
+
+  test("of a recording that holds nothing, or only a part, says so", async () => {
+    const lines = readFileSync(join(place, "run.pulse"), "utf8").split("\n");
+    for (const [kept, sentence] of [
+      [2, /2 without data/],
+      [6, /Targets met/],
+    ]) {
+      writeFileSync(join(place, "cut.pulse"), lines.slice(0, kept).join("\n") + "\n");
+      run(["report", join(place, "cut.pulse"), "--out", `html=${join(place, "part.html")}`]);
+      const { page, ...seen } = await opened(join(place, "part.html"));
+      assert.match(await page.locator(".sentence").innerText(), sentence);
+      assert.match(await page.locator(".verdict").innerText(), /The recording ends before the run did/);
+      await assertAccessible(page);
+      assertClean(seen, "file://");
+    }
   });
 
   test("of a suite opens the run of each case", async () => {
