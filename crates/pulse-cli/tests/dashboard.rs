@@ -55,6 +55,13 @@ fn a_load_and_its_replay_write_the_same_page() {
         ["a.html", "b.html"].map(|name| fs::read_to_string(folder.path().join(name)).expect("a page"));
     assert_eq!(html, again);
     let page = data(&html);
+    // Compared with itself nothing has changed, and the page is that of the second run.
+    run_in(folder.path(), &["compare", "a.pulse", "a.pulse", "--out", "html=c.html"]).expect(0);
+    let compared = data(&fs::read_to_string(folder.path().join("c.html")).expect("a page"));
+    assert_eq!(compared["report"]["requests"]["total"], 50);
+    let changes = compared["report"]["changes"].as_array().expect("changes");
+    assert!(changes.iter().any(|change| change["subject"] == "p50"), "{changes:?}");
+    assert!(changes.iter().all(|change| change["effect"] != "regression"), "{changes:?}");
     assert_eq!(page["report"]["requests"]["total"], 50);
     let columns = page["courses"][0]["columns"].as_array().expect("columns").iter();
     let requests: u64 =
@@ -82,7 +89,7 @@ fn a_running_load_is_served_and_its_server_ends_with_it() {
         std::thread::yield_now();
     };
     assert_eq!((&page["running"], &page["report"]["run"]["kind"]), (&Value::Bool(true), &"load".into()));
-    assert!(ask(address, "/metrics").contains("http_client_request"), "the load's metrics");
+    assert!(ask(address, "/metrics").contains("# TYPE "), "the metrics of the load");
     let report: Value = serde_json::from_str(&ask(address, "/api/summary")).expect("JSON");
     assert_eq!(report["format"], "pulse-report");
     let outcome = running.finish();
