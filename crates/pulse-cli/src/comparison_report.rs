@@ -1,11 +1,12 @@
 //! What `pulse compare` prints and writes.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use pulse_model::{Change, Effect, Finding};
-use pulse_report::number;
+use pulse_model::{Change, Effect, Finding, Summary};
+use pulse_report::{Html, NO_PAGE, Reporter as _, number};
 use pulse_suite::RunRecord;
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub(crate) enum ComparisonFormat {
     Json,
     /// For a pull request.
     Markdown,
+    /// The page of the second run with its differences from the first.
+    Html,
 }
 
 /// A report that was asked for: `FORMAT=PATH`.
@@ -41,7 +44,9 @@ impl FromStr for ComparisonRequest {
         let format = match format {
             "json" => ComparisonFormat::Json,
             "md" => ComparisonFormat::Markdown,
-            _ => return Err("comparisons are written as json or md".to_owned()),
+            "html" if Html::is_there() => ComparisonFormat::Html,
+            "html" => return Err(NO_PAGE.to_owned()),
+            _ => return Err("comparisons are written as json, md or html".to_owned()),
         };
         match path {
             "" => Err("the path is missing; - is standard output".to_owned()),
@@ -102,11 +107,36 @@ struct CaseFinding<'a> {
 
 impl ComparisonReport<'_> {
     /// The report in a form for files.
-    pub(crate) fn render(&self, format: ComparisonFormat) -> Result<String, serde_json::Error> {
+    pub(crate) fn render(&self, format: ComparisonFormat) -> io::Result<String> {
         match format {
-            ComparisonFormat::Json => self.json(),
+            ComparisonFormat::Json => Ok(self.json()?),
             ComparisonFormat::Markdown => Ok(self.markdown()),
+            ComparisonFormat::Html => {
+                let mut bytes = Vec::new();
+                Html.render(&self.changed(), &mut bytes)?;
+                String::from_utf8(bytes).map_err(io::Error::other)
+            }
         }
+    }
+
+    /// The second run with what has changed: a single case as itself, several as the suite that they are.
+    fn changed(&self) -> Summary {
+        let (_, after) = self.after;
+        let mut summary = match &after.cases[..] {
+            [only] => only.data.summary.clone(),
+            _ => after.tree(),
+        };
+        let id = |case: &Summary| case.case.as_ref().map(|info| info.id.clone());
+        for (changed, comparison) in &self.compared.pairs {
+            let place = match summary.children.iter_mut().find(|case| id(case).as_ref() == Some(changed)) {
+                Some(case) => case,
+                None => &mut summary,
+            };
+            place.changes.clone_from(&comparison.changes);
+            place.findings.extend(comparison.findings.iter().cloned());
+        }
+        summary.run.name = self.title();
+        summary
     }
 
     fn json(&self) -> Result<String, serde_json::Error> {

@@ -16,6 +16,7 @@ mod attach;
 mod commands;
 mod comparison;
 mod comparison_report;
+mod dashboard;
 mod diagnostic;
 mod exit;
 mod interrupt;

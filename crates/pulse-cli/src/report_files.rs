@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pulse_model::Summary;
-use pulse_report::{Format, PytestBenchmark, Reporter as _};
+use pulse_report::{Format, Html, NO_PAGE, PytestBenchmark, Reporter as _};
 use tempfile::NamedTempFile;
 
 use crate::problem::Problem;
@@ -106,6 +106,9 @@ impl ReportFiles {
             commit: PytestBenchmark::default(),
         };
         for request in requests {
+            if request.format == Format::Html && !Html::is_there() {
+                return Err(Problem::usage(format!("--out html: {NO_PAGE}")));
+            }
             match &request.path {
                 None if request.format == Format::Github => prepared.annotations = true,
                 None if prepared.standard_output.replace(request.format).is_some() => {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use pulse_model::{
-    Aggregate, Ending, Interval, IntervalEvent, Nanos, RunInfo, Series, Snapshot, Summary, TargetResult,
-    TimePoint, Verdict, metric,
+    Aggregate, Ending, EventKind, Interval, IntervalEvent, Moment, MomentKind, Nanos, RunInfo, Series,
+    Snapshot, Summary, TargetResult, TimePoint, Verdict, metric,
 };
 
+use crate::courses::Courses;
 use crate::findings::findings;
+use crate::thinned::Thinned;
 use crate::validity::validity;
 use crate::watch;
 
@@ -16,6 +18,8 @@ const MAX_POINTS: usize = 4000;
 /// The most parts into which a judged trend is kept; beyond it, neighbours are merged. Confidence intervals need to know
 /// how slow responses cluster, and some dozens of parts tell it.
 const MAX_PARTS: usize = 128;
+/// The most moments that are kept: nobody reads more.
+const MAX_MOMENTS: usize = 200;
 
 /// Collects the intervals of a run.
 #[derive(Clone, Debug)]
@@ -23,7 +27,9 @@ pub struct Collector {
     run: RunInfo,
     totals: Snapshot,
     warmup: Snapshot,
-    timeline: Vec<TimePoint>,
+    timeline: Thinned<TimePoint>,
+    courses: Courses,
+    moments: Vec<Moment>,
     /// By judged series: its trend, part by part in order of time.
     parts: BTreeMap<Series, Vec<Snapshot>>,
     users: u64,
@@ -39,7 +45,9 @@ impl Collector {
             run,
             totals: Snapshot::default(),
             warmup: Snapshot::default(),
-            timeline: Vec::new(),
+            timeline: Thinned::new(MAX_POINTS),
+            courses: Courses::default(),
+            moments: Vec::new(),
             users: 0,
             until: Nanos::ZERO,
         }
@@ -86,8 +94,18 @@ impl Collector {
         self.users = event.point.users;
         self.until = self.until.max(event.point.to);
         self.timeline.push(event.point.clone());
-        if self.timeline.len() > MAX_POINTS {
-            self.timeline = merged_in_pairs(&self.timeline, TimePoint::absorb);
+        self.courses.take(event);
+    }
+
+    /// Keeps the moment of a breach or a notice; other events have none.
+    pub fn note(&mut self, at: Nanos, event: &EventKind) {
+        let (kind, message) = match event {
+            EventKind::Breach(result) => (MomentKind::Breach, format!("{} is missed", result.target)),
+            EventKind::Notice(finding) => (MomentKind::Notice, finding.message.clone()),
+            _ => return,
+        };
+        if self.moments.len() < MAX_MOMENTS {
+            self.moments.push(Moment { at, kind, message });
         }
     }
 
@@ -117,7 +135,9 @@ impl Collector {
             ending,
             totals: self.totals,
             targets,
-            timeline: self.timeline,
+            timeline: self.timeline.into_all(),
+            courses: self.courses.finish(),
+            moments: self.moments,
             ..Summary::default()
         };
         if watch::is_watch(&summary.run.kind) {

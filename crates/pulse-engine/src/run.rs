@@ -357,7 +357,9 @@ impl Watch<'_, '_> {
         self.breached.resize(results.len(), false);
         for (number, result) in results.into_iter().enumerate() {
             if result.verdict == Verdict::Fail && !std::mem::replace(&mut self.breached[number], true) {
-                self.tell(at, EventKind::Breach(result));
+                let breach = EventKind::Breach(result);
+                self.collector.note(at, &breach);
+                self.tell(at, breach);
             }
         }
     }

@@ -190,7 +190,7 @@ impl<R: BufRead> Iterator for Replay<R> {
 
 #[cfg(test)]
 mod tests {
-    use pulse_report::Format;
+    use pulse_report::{Format, Html};
 
     use super::*;
     use crate::canned;
@@ -227,7 +227,8 @@ mod tests {
             format.reporter().render(summary, &mut bytes).unwrap();
             bytes
         };
-        for format in Format::ALL {
+        // Built without Node.js there is no page to compare.
+        for format in Format::ALL.into_iter().filter(|&it| it != Format::Html || Html::is_there()) {
             assert_eq!(
                 render(format, recording.summary().unwrap()),
                 render(format, &canned::summary()),

@@ -1,4 +1,5 @@
-//! The web server of a running job: its metrics for Prometheus, its summary as JSON, and whether it is alive.
+//! The web server of a running job: the dashboard's page with its events, the job's metrics for Prometheus, its summary as
+//! JSON, and whether it is alive.
 //!
 //! It runs on a thread of its own and only ever reads: a slow or greedy client holds up nobody but itself. Clients, the
 //! size of a request and the time without a word are limited.
@@ -6,6 +7,7 @@
 mod answers;
 mod clients;
 mod guard;
+mod stream;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
@@ -21,6 +23,7 @@ use tokio::sync::oneshot;
 use answers::router;
 use clients::Clients;
 use guard::Guard;
+use stream::viewers;
 
 /// How long answers under way may take once the server is to stop.
 const GRACE: Duration = Duration::from_millis(500);
@@ -136,13 +139,14 @@ impl Drop for Server {
 fn serve(runtime: &Runtime, listener: TcpListener, guard: Guard, feed: Feed, stopped: oneshot::Receiver<()>) {
     runtime.block_on(async move {
         let (close, closing) = oneshot::channel::<()>();
-        let serving =
-            axum::serve(Clients::new(listener), router(guard, feed)).with_graceful_shutdown(async {
+        let (viewers, teller) = viewers(feed.clone());
+        let serving = axum::serve(Clients::new(listener), router(guard, feed, viewers))
+            .with_graceful_shutdown(async {
                 // A lost sender is an order to stop, too.
                 let _ = closing.await;
             });
         let serving = tokio::spawn(async { serving.await });
-        let _ = stopped.await;
+        teller.tell(stopped).await;
         let _ = close.send(());
         // Whoever has not read its answer by then has lost interest, or is a stream without end.
         let _ = tokio::time::timeout(GRACE, serving).await;

@@ -24,6 +24,7 @@
 mod boundaries;
 mod case_info;
 mod change;
+mod course;
 mod database;
 mod delta;
 mod event;
@@ -39,6 +40,7 @@ mod verdict;
 
 pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
+pub use course::{Course, CourseColumn, Moment, MomentKind};
 pub use database::{
     Action, DatabaseReport, DatabaseState, IndexFigures, StatementFigures, StatementTimes, TableFigures,
     WorkloadFigures,

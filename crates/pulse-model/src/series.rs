@@ -187,6 +187,15 @@ impl Series {
         self.tags.get(name).map(AsRef::as_ref)
     }
 
+    /// What the series' endpoint is called: `GET /orders`, or the endpoint alone where the method is not known.
+    pub fn endpoint_name(&self) -> Option<String> {
+        let endpoint = self.tag(tag::ENDPOINT)?;
+        Some(
+            self.tag(tag::METHOD)
+                .map_or_else(|| endpoint.to_owned(), |method| format!("{method} {endpoint}")),
+        )
+    }
+
     /// True when `self` is of the same metric and has at least the tags of `selector`.
     pub fn matches(&self, selector: &Self) -> bool {
         self.metric == selector.metric

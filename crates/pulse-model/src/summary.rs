@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{metric, tag};
 use crate::{
-    CaseInfo, Change, DatabaseReport, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot,
-    Target, TargetResult, Validity, Verdict,
+    CaseInfo, Change, Course, DatabaseReport, Estimate, Finding, Histogram, Measured, Moment, Nanos, Rate,
+    Series, Snapshot, Target, TargetResult, Validity, Verdict,
 };
 
 /// What was asked for: everything known when the job starts.
@@ -210,6 +210,12 @@ pub struct Summary {
     pub findings: Vec<Finding>,
     /// Figures over time, at most a few thousand points.
     pub timeline: Vec<TimePoint>,
+    /// Where response times lay over time: of all requests first, then by endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub courses: Vec<Course>,
+    /// What happened when, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Moment>,
     /// Can these numbers be trusted?
     pub validity: Validity,
     /// The worst verdict of all targets and children.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use pulse_model::{Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, tag};
 
 use crate::monitor_text::is_monitor;
-use crate::service::endpoint_name;
 use crate::spread::Spread;
 
 /// The derived figures of a summary.
@@ -164,7 +163,7 @@ fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint> {
     let mut by_name: BTreeMap<String, [Option<Histogram>; 3]> = BTreeMap::new();
     for (place, metric) in [metric::RESPONSE_TIME, metric::SERVICE_TIME].into_iter().enumerate() {
         for (series, aggregate) in summary.totals.matching(&Series::new(metric)) {
-            let (Aggregate::Trend(trend), Some(name)) = (aggregate, endpoint_name(series)) else { continue };
+            let (Aggregate::Trend(trend), Some(name)) = (aggregate, series.endpoint_name()) else { continue };
             let of_name = by_name.entry(name).or_default();
             add(&mut of_name[place], trend);
             if metric == metric::RESPONSE_TIME && series.tag(tag::OUTCOME) == Some("failed") {

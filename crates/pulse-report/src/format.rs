@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    Bencher, Better, Csv, GithubAnnotations, GithubBenchmark, JUnit, Json, Markdown, PytestBenchmark,
+    Bencher, Better, Csv, GithubAnnotations, GithubBenchmark, Html, JUnit, Json, Markdown, PytestBenchmark,
     Reporter, Text,
 };
 
@@ -21,6 +21,8 @@ pub enum Format {
     Markdown,
     /// JUnit XML: one test case per target; for a suite one per case.
     JUnit,
+    /// The page of the dashboard with the report in it, as one file.
+    Html,
     /// Annotations of GitHub Actions, for standard output.
     Github,
     /// The JSON of pytest-benchmark.
@@ -35,12 +37,13 @@ pub enum Format {
 
 impl Format {
     /// All formats, in the order in which help texts name them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Text,
         Self::Json,
         Self::Csv,
         Self::Markdown,
         Self::JUnit,
+        Self::Html,
         Self::Github,
         Self::PytestBenchmark,
         Self::Bencher,
@@ -56,6 +59,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Markdown => "md",
             Self::JUnit => "junit",
+            Self::Html => "html",
             Self::Github => "github",
             Self::PytestBenchmark => "pytest-benchmark",
             Self::Bencher => "bencher",
@@ -65,7 +69,7 @@ impl Format {
     }
 
     /// The reporter of this format, as it writes files: complete and without color. [`PytestBenchmark`] knows no commit
-    /// then.
+    /// then, and [`Html`] may lack its page.
     pub fn reporter(self) -> Box<dyn Reporter> {
         match self {
             Self::Text => Box::new(Text::default()),
@@ -73,6 +77,7 @@ impl Format {
             Self::Csv => Box::new(Csv),
             Self::Markdown => Box::new(Markdown),
             Self::JUnit => Box::new(JUnit),
+            Self::Html => Box::new(Html),
             Self::Github => Box::new(GithubAnnotations),
             Self::PytestBenchmark => Box::new(PytestBenchmark::default()),
             Self::Bencher => Box::new(Bencher),
@@ -131,7 +136,7 @@ mod tests {
         let error = "xml\u{1b}[2J".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit, github, pytest-benchmark, \
+            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit, html, github, pytest-benchmark, \
              bencher, bigger-is-better, smaller-is-better"
         );
     }

@@ -213,6 +213,15 @@ struct Point {
 
 impl<'a> Document<'a> {
     pub(crate) fn of(summary: &'a Summary) -> Self {
+        Self {
+            timeline: summary.timeline.iter().map(point).collect(),
+            cases: summary.children.iter().map(Self::of).collect(),
+            ..Self::alone(summary)
+        }
+    }
+
+    /// Without its timeline and its cases.
+    pub(crate) fn alone(summary: &'a Summary) -> Self {
         let figures = Figures::of(summary);
         let error = figures.quantile_error;
         let times = |spread: &Spread| Times::of(spread, error);
@@ -246,13 +255,13 @@ impl<'a> Document<'a> {
                 .iter()
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
-            timeline: summary.timeline.iter().map(point).collect(),
+            timeline: Vec::new(),
             service: json_service::service(summary),
             database: summary.database.as_deref().map(Database::of),
             case: summary.case.as_ref().map(json_case::case),
             estimates: json_case::estimates(summary),
             changes: json_case::changes(summary),
-            cases: summary.children.iter().map(Self::of).collect(),
+            cases: Vec::new(),
         }
     }
 }

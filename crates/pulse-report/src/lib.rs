@@ -1,8 +1,9 @@
-//! A [`Summary`](pulse_model::Summary) of a load test or of a suite rendered as text, JSON, CSV, Markdown or JUnit, and
-//! in the formats of CI systems and benchmark trackers.
+//! A [`Summary`](pulse_model::Summary) of a load test or of a suite rendered as text, JSON, CSV, Markdown, JUnit or HTML,
+//! and in the formats of CI systems and benchmark trackers.
 //!
-//! - [`Reporter`] turns a summary into bytes; [`Text`], [`Json`], [`Csv`], [`Markdown`] and [`JUnit`] are its forms for
-//!   every job.
+//! - [`Reporter`] turns a summary into bytes; [`Text`], [`Json`], [`Csv`], [`Markdown`], [`JUnit`] and [`Html`] are its
+//!   forms for every job.
+//! - [`Page`] is the data of the page of `web/`, [`served_page`] the page for a server.
 //! - [`SuiteText`] and [`BenchmarkTable`] show a suite to people, with as much [`Detail`] as they want.
 //! - [`GithubAnnotations`] mark the lines of targets that were missed; [`PytestBenchmark`], [`Bencher`] and
 //!   [`GithubBenchmark`] hand the figures to trackers.
@@ -40,6 +41,7 @@ mod format;
 mod github;
 mod github_benchmark;
 mod header;
+mod html;
 mod json;
 mod json_case;
 mod json_database;
@@ -53,6 +55,7 @@ mod measures;
 mod monitor_markdown;
 mod monitor_text;
 pub mod number;
+mod page;
 mod pytest_benchmark;
 mod reporter;
 mod service;
@@ -83,9 +86,11 @@ pub use format::{Format, FormatError};
 pub use github::GithubAnnotations;
 pub use github_benchmark::{Better, GithubBenchmark};
 pub use header::header;
+pub use html::{Html, NO_PAGE, ServedPage, served_page};
 pub use json::{FORMAT, Json, VERSION};
 pub use junit::JUnit;
 pub use markdown::Markdown;
+pub use page::Page;
 pub use pytest_benchmark::{CommitInfo, PytestBenchmark};
 pub use reporter::Reporter;
 pub use service::{PoolFigures, ProcessFigures, RequestFigures, ServiceFigures, SlowStatement, Times};

@@ -195,12 +195,6 @@ fn empty() -> (Histogram, u64) {
     (Histogram::default(), 0)
 }
 
-/// What an endpoint is called: `GET /orders`, or the endpoint alone where the method is not known.
-pub(crate) fn endpoint_name(series: &Series) -> Option<String> {
-    let endpoint = series.tag(tag::ENDPOINT)?;
-    Some(series.tag(tag::METHOD).map_or_else(|| endpoint.to_owned(), |method| format!("{method} {endpoint}")))
-}
-
 /// A series that has no place of its own: without the name of the tag where it is obvious.
 fn label(series: &Series, tag: &str, otherwise: &str) -> String {
     series.tag(tag).unwrap_or(otherwise).to_owned()
@@ -251,7 +245,7 @@ impl Gathered {
 
     fn requests(&mut self, series: &Series, trend: &Histogram) {
         let failed = if series.tag(tag::OUTCOME) == Some("failed") { trend.count() } else { 0 };
-        let endpoint = endpoint_name(series).map(|name| self.endpoints.entry(name).or_insert_with(empty));
+        let endpoint = series.endpoint_name().map(|name| self.endpoints.entry(name).or_insert_with(empty));
         for (times, failures) in std::iter::once(&mut self.all).chain(endpoint) {
             times.merge(trend);
             *failures = failures.saturating_add(failed);

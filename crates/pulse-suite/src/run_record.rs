@@ -75,8 +75,9 @@ impl RunRecord {
     }
 }
 
-/// Merges neighbours of a long timeline: a history is for trends over runs.
+/// Merges neighbours of a long timeline and leaves out what is only looked at: a history is for trends over runs.
 fn shorten(summary: &mut Summary) {
+    summary.courses.clear();
     let per_point = summary.timeline.len().div_ceil(MAX_POINTS).max(1);
     if per_point > 1 {
         let merged = |points: &[TimePoint]| {

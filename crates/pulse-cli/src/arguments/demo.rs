@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use pulse_demo::{Character, LatencyLaw, Stall, parse_error_rate, parse_leak};
 use pulse_model::Nanos;
 
+use super::DashboardFlags;
 use crate::report_files::ReportRequest;
 
 /// Arguments of `pulse demo`.
@@ -20,7 +21,7 @@ pub(crate) struct DemoArguments {
     /// Length of the load.
     #[arg(long, value_name = "D", default_value = "10s")]
     pub(crate) duration: Nanos,
-    /// Report to write besides pulse-report.json: text|json|csv|md|junit=PATH; repeatable.
+    /// Report to write besides pulse-report.json: text|json|csv|md|junit|html=PATH; repeatable.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the run in a file, for `pulse report`.
@@ -29,6 +30,8 @@ pub(crate) struct DemoArguments {
     /// No progress while it runs.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) dashboard: DashboardFlags,
     #[command(flatten)]
     pub(crate) character: CharacterArguments,
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{ArrivalLaw, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest};
 
-use super::{AccessFlags, WhenInconclusive};
+use super::{AccessFlags, DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 use crate::source::{Source, read_file_of};
@@ -28,6 +28,9 @@ pub(crate) struct LoadArguments {
 
     #[command(flatten)]
     pub(crate) result: ResultFlags,
+
+    #[command(flatten)]
+    pub(crate) dashboard: DashboardFlags,
 }
 
 /// How much load, and for how long.
@@ -116,7 +119,7 @@ pub(crate) struct ResultFlags {
     /// What the service must meet, for example "p99 < 150ms"; repeatable, replaces the defaults.
     #[arg(short, long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
-    /// Report to write: text|json|csv|md|junit=PATH; repeatable; - is standard output.
+    /// Report to write: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the run in a file, for `pulse report`.

@@ -1,17 +1,16 @@
 //! `pulse monitor`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 use pulse_model::{Nanos, Subject, Target};
 
+use super::dashboard::address;
 use super::{AccessFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 
-/// Where it serves unless another address is given.
-const SERVE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 /// Shortest and longest time between two looks.
 const EVERY: [Nanos; 2] = [Nanos::from_millis(100), Nanos::from_secs(3600)];
 /// Shortest and longest window.
@@ -32,7 +31,7 @@ pub(crate) struct MonitorArguments {
     /// The last part of the watch that live figures and live judgements are about.
     #[arg(long, value_name = "D", default_value = "60s")]
     pub(crate) window: Nanos,
-    /// Serve /metrics and /api/summary, at 127.0.0.1:9900 or another address or port.
+    /// Show the watch in a browser and serve /metrics and /api/summary, at 127.0.0.1:9900 or another address or port.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9900", value_parser = address)]
     pub(crate) serve: Option<SocketAddr>,
     /// What clients of --serve must know; one is made up for addresses that others can reach.
@@ -41,7 +40,7 @@ pub(crate) struct MonitorArguments {
     /// What must hold over the whole watch, for example "p95 < 200ms"; repeatable.
     #[arg(short, long = "target", value_name = "TARGET")]
     pub(crate) targets: Vec<Target>,
-    /// Report to write at the end: text|json|csv|md|junit=PATH; repeatable; - is standard output.
+    /// Report to write at the end: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the watch in a file, for `pulse report`.
@@ -69,18 +68,6 @@ pub(crate) enum MonitorSource {
     Process(u32),
     /// Processes that share a monitor.
     Group(String),
-}
-
-/// `127.0.0.1:9900`, `:9900` or `9900` for this machine only, `[::]:9900` or `0.0.0.0:9900` for all.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
-        return Ok(SocketAddr::new(SERVE.ip(), port));
-    }
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, SERVE.port()));
-    }
-    let named = text.replacen("localhost:", "127.0.0.1:", 1);
-    named.parse().map_err(|_| "an address is written 127.0.0.1:9900, :9900 or 0.0.0.0:9900".to_owned())
 }
 
 impl MonitorArguments {
@@ -142,29 +129,6 @@ impl MonitorArguments {
                  errors, success and throughput"
             ))),
             None => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        for (text, address_text) in [
-            ("9900", Some("127.0.0.1:9900")),
-            (":8", Some("127.0.0.1:8")),
-            ("0.0.0.0:9900", Some("0.0.0.0:9900")),
-            ("[::]:80", Some("[::]:80")),
-            ("::1", Some("[::1]:9900")),
-            ("10.0.0.1", Some("10.0.0.1:9900")),
-            ("localhost:7", Some("127.0.0.1:7")),
-            ("http://127.0.0.1:8000", None),
-            ("99999", None),
-            ("", None),
-        ] {
-            assert_eq!(address(text).ok().map(|it| it.to_string()).as_deref(), address_text, "{text}");
         }
     }
 }

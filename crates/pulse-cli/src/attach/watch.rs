@@ -84,6 +84,11 @@ impl Watch {
         stop: &StopHandle,
         events: &mut dyn FnMut(RunEvent),
     ) -> Summary {
+        let collector = self.so_far();
+        let events: &mut dyn FnMut(RunEvent) = &mut |event| {
+            lock(&collector).note(event.at, &event.kind);
+            events(event);
+        };
         let begin = Instant::now();
         let planned = self.plan.info.duration;
         events(RunEvent { at: Nanos::ZERO, kind: EventKind::Started(Box::new(self.plan.info.clone())) });

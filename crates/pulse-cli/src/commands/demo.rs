@@ -56,6 +56,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
         record: arguments.record.as_deref(),
         inconclusive: WhenInconclusive::Warn,
         quiet: arguments.quiet,
+        dashboard: Some(&arguments.dashboard),
     };
     let exit = run_plan(plan, wishes)?;
     if exit != Exit::Usage {

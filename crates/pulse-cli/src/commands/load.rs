@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pulse_engine::{INTERVAL, Job, RunError, StopHandle, cores, host_info, probe, raise_descriptor_limit};
-use pulse_live::{Hub, OutputReport, ProgressLines, Recorder, TerminalView};
+use pulse_live::{Hub, OutputReport, ProgressLines, Recorder, Server, TerminalView};
 use pulse_model::{EventKind, Finding, Nanos, RunEvent, RunInfo, Severity, Summary};
 use pulse_plan::{LoadModel, Plan, Segment};
 use pulse_report::{Reporter as _, Text, header};
 
-use crate::arguments::{LoadArguments, WhenInconclusive};
+use crate::arguments::{DashboardFlags, LoadArguments, WhenInconclusive};
+use crate::dashboard::{Follower, serve};
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ pub(crate) struct Wishes<'a> {
     pub(crate) record: Option<&'a Path>,
     pub(crate) inconclusive: WhenInconclusive,
     pub(crate) quiet: bool,
+    pub(crate) dashboard: Option<&'a DashboardFlags>,
 }
 
 pub(crate) fn run(arguments: &LoadArguments) -> Result<Exit, Problem> {
@@ -43,6 +45,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<Exit, Problem> {
         record: arguments.result.record.as_deref(),
         inconclusive: arguments.result.inconclusive,
         quiet: arguments.result.quiet,
+        dashboard: Some(&arguments.dashboard),
     };
     run_plan(plan, wishes)
 }
@@ -55,6 +58,7 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
     check_descriptors(&job.plan)?;
     let mut hub = Hub::new();
     add_outputs(&mut hub, stream, wishes, None)?;
+    let dashboard = add_dashboard(&mut hub, wishes, &job.info)?;
     probe(&job.plan).map_err(run_problem)?;
     let stop = StopHandle::default();
     // What somebody else writes would tear a live view apart; it shows the announcement itself.
@@ -63,6 +67,9 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
         .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
     // Text goes first, so that the live view is drawn below it.
     write_human(stream, &header(&job.info))?;
+    if let Some((_, greeting)) = &dashboard {
+        write_human(stream, greeting)?;
+    }
     let mut announced = !live;
     let result = pulse_engine::run(&job, &stop, &mut |event| {
         if stop.is_stopped() && !std::mem::replace(&mut announced, true) {
@@ -71,6 +78,8 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
         hub.send(event);
     });
     let outputs: Vec<_> = hub.close().iter().map(|output| check_output(output, wishes.record)).collect();
+    // The end has reached the follower: its viewers are told before the server ends.
+    drop(dashboard);
     let summary = result.map_err(run_problem)?;
     // Whatever cannot be written, the others are: a report is not lost with its neighbour.
     let mut exit = Exit::of(&summary, wishes.inconclusive);
@@ -81,6 +90,22 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
         exit = problem.exit;
     }
     Ok(exit)
+}
+
+/// Shows the run in a browser, where that is wanted.
+fn add_dashboard(
+    hub: &mut Hub,
+    wishes: Wishes<'_>,
+    info: &RunInfo,
+) -> Result<Option<(Server, String)>, Problem> {
+    let Some((flags, address)) = wishes.dashboard.and_then(|flags| Some((flags, flags.address()?))) else {
+        return Ok(None);
+    };
+    let follower = Follower::new(info.clone());
+    let server = serve("--dashboard", address, flags.token(), follower.feed())?;
+    let refused = |error| Problem::internal(format!("the system refused a thread: {error}"));
+    hub.add("the dashboard", follower).map_err(refused)?;
+    Ok(Some(server))
 }
 
 /// The announcement as an event.

@@ -1,11 +1,9 @@
 //! `pulse monitor`: watches something that runs.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use pulse_engine::{StopHandle, host_info};
-use pulse_live::{Feed, Hub, Server, ServerConfig, ServerError};
+use pulse_live::{Feed, Hub};
 use pulse_model::{Ending, RunInfo, Summary};
 use pulse_plan::ServiceOptions;
 use pulse_report::header;
@@ -13,6 +11,7 @@ use pulse_report::header;
 use crate::arguments::{MonitorArguments, MonitorSource};
 use crate::attach::{HttpSource, ProcessSource, SharedSource, Source, Watch, WatchPlan, lock};
 use crate::commands::load::{Wishes, add_outputs, check_output, show, write_human};
+use crate::dashboard::serve;
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
 use crate::problem::Problem;
@@ -21,8 +20,6 @@ use crate::terminal::Stream;
 
 /// What people read after Ctrl-C.
 const STOPPING: &str = "Stopping: the summary follows. Ctrl-C again to quit.";
-/// Bytes of a token that is made up.
-const TOKEN_BYTES: usize = 16;
 
 pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
     arguments.check()?;
@@ -44,12 +41,14 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
         record: arguments.record.as_deref(),
         inconclusive: arguments.inconclusive,
         quiet: arguments.quiet,
+        dashboard: None,
     };
     add_outputs(&mut hub, stream, wishes, Some(arguments.window))?;
     let info = info(arguments, &source);
     let plan = WatchPlan { info: info.clone(), every: arguments.every, window: arguments.window };
     let watch = Watch::new(plan);
-    let server = arguments.serve.map(|_| serve(arguments, &watch)).transpose()?;
+    let token = arguments.token.as_deref();
+    let server = arguments.serve.map(|address| serve("--serve", address, token, feed(&watch))).transpose()?;
     let stop = StopHandle::default();
     let live = stream.is_terminal() && !arguments.quiet;
     stop_on_signal(&stop, (!live).then_some(STOPPING))
@@ -102,41 +101,15 @@ fn info(arguments: &MonitorArguments, source: &Source) -> RunInfo {
     }
 }
 
-/// Serves what the watch finds; returns the server with what people should know of it.
-fn serve(arguments: &MonitorArguments, watch: &Watch) -> Result<(Server, String), Problem> {
-    let Some(address) = arguments.serve else {
-        return Err(Problem::internal("there is no address to serve at"));
-    };
-    let made_up = arguments.token.is_none() && !address.ip().is_loopback();
-    let token = if made_up { Some(random_token()?) } else { arguments.token.clone() };
+/// What a server serves of a watch.
+fn feed(watch: &Watch) -> Feed {
     let (totals, summary) = (watch.so_far(), watch.so_far());
-    let feed = Feed {
+    Feed {
         totals: Arc::new(move || lock(&totals).totals().clone()),
         summary: Arc::new(move || {
             // As if it were stopped now.
             let collector = lock(&summary).clone();
             collector.finish(Ending::Interrupted)
         }),
-    };
-    let config = ServerConfig { address, token: token.clone() };
-    let server = Server::start(&config, feed).map_err(|error| match error {
-        ServerError::Thread(_) => Problem::internal(error),
-        _ => Problem::usage(format!("--serve: {error}")),
-    })?;
-    let url = server.url();
-    let greeting = match token.filter(|_| made_up) {
-        Some(token) => format!("Serving {url}/metrics and {url}/api/summary, with ?token={token}\n"),
-        None => format!("Serving {url}/metrics and {url}/api/summary\n"),
-    };
-    Ok((server, greeting))
-}
-
-/// A token that nobody can guess.
-fn random_token() -> Result<String, Problem> {
-    let mut bytes = [0; TOKEN_BYTES];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|error| {
-        Problem::internal(format!("no token can be made up here ({error}); give one with --token"))
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
 }

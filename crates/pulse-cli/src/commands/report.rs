@@ -40,8 +40,9 @@ pub(crate) fn summary(recording: &Recording) -> Option<Summary> {
     }
     let mut collector = Collector::new(recording.run()?.clone());
     for event in &recording.events {
-        if let EventKind::Snapshot(interval) = &event.kind {
-            collector.replay(interval);
+        match &event.kind {
+            EventKind::Snapshot(interval) => collector.replay(interval),
+            other => collector.note(event.at, other),
         }
     }
     Some(collector.finish(Ending::Truncated))

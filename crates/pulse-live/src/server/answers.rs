@@ -1,17 +1,21 @@
 //! What there is to be asked.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use pulse_export::Rendered;
-use pulse_report::{Json, Reporter as _};
+use pulse_model::Nanos;
+use pulse_report::{Json, Page, Reporter as _, ServedPage, served_page};
 
 use super::Feed;
 use super::guard::{Guard, Refusal};
+use super::stream::Viewers;
 
 /// The largest body that a request may have; none needs any.
 const MAX_BODY_BYTES: usize = 1 << 10;
@@ -23,13 +27,24 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 const TEXT: &str = "text/plain; charset=utf-8";
-const INDEX: &str = "Pulse watches here.\n\n/metrics      Prometheus, OpenMetrics, protobuf or JSON, by Accept\n\
+const INDEX: &str = "Pulse watches here.\n\n/             the dashboard, where the program was built with it\n/metrics      Prometheus, OpenMetrics, protobuf or JSON, by Accept\n\
                      /api/summary  the summary so far as JSON\n/healthz      whether this server is alive\n";
 
-/// Everything there is. A dashboard adds its pages here.
-pub(super) fn router(guard: Guard, feed: Feed) -> Router {
+/// What answers are made of.
+#[derive(Clone)]
+struct Source {
+    feed: Feed,
+    viewers: Viewers,
+    page: Option<Arc<ServedPage>>,
+}
+
+/// Everything there is.
+pub(super) fn router(guard: Guard, feed: Feed, viewers: Viewers) -> Router {
+    let source = Source { feed, viewers, page: served_page().map(Arc::new) };
     Router::new()
-        .route("/", get(async || text(StatusCode::OK, INDEX)))
+        .route("/", get(index))
+        .route("/events", get(events))
+        .route("/api/page", get(page))
         .route("/metrics", get(metrics))
         .route("/api/summary", get(summary))
         .route("/healthz", get(async || text(StatusCode::OK, "ok\n")))
@@ -37,7 +52,7 @@ pub(super) fn router(guard: Guard, feed: Feed) -> Router {
         .method_not_allowed_fallback(async || {
             text(StatusCode::METHOD_NOT_ALLOWED, "there is only something to read here: GET or HEAD\n")
         })
-        .with_state(feed)
+        .with_state(source)
         .layer(from_fn_with_state(guard, admit))
         .layer(from_fn(say_what_holds_for_all))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -51,6 +66,7 @@ async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Resp
             StatusCode::MISDIRECTED_REQUEST,
             "this server is for the machine it runs on: ask it as localhost or 127.0.0.1\n",
         ),
+        Err(Refusal::Origin) => text(StatusCode::FORBIDDEN, "pages of other servers have no business here\n"),
         Err(Refusal::Token) => {
             let mut response = text(
                 StatusCode::UNAUTHORIZED,
@@ -65,12 +81,59 @@ async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 async fn say_what_holds_for_all(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The page has a policy of its own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
 
-async fn metrics(State(feed): State<Feed>, headers: HeaderMap) -> Response {
+/// The dashboard, or what there is without it.
+async fn index(State(source): State<Source>, headers: HeaderMap) -> Response {
+    let Some(page) = source.page else { return text(StatusCode::OK, INDEX) };
+    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let compressed = accepts.is_some_and(|accepts| accepts.contains("gzip"));
+    let body = if compressed { Body::from(page.gzip) } else { Body::from(page.html.clone()) };
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", body);
+    let headers = response.headers_mut();
+    if compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if let Ok(policy) = HeaderValue::from_str(&format!("{}; frame-ancestors 'none'", page.policy)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// The page's data as a stream of events. Whoever lost it says up to when it knows, and whoever has asked before, too.
+async fn events(State(source): State<Source>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let known = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let until = known.and_then(moment).or_else(|| since(query.as_deref()));
+    answer(StatusCode::OK, "text/event-stream", Body::from_stream(source.viewers.stream(until)))
+}
+
+/// The page's data, whole or with `?since=MILLISECONDS`, for browsers and proxies that do not pass events on.
+async fn page(State(Source { feed, .. }): State<Source>, RawQuery(query): RawQuery) -> Response {
+    let summary = (feed.summary)();
+    match (Page { summary: &summary, running: true, since: since(query.as_deref()) }).to_json() {
+        Ok(json) => answer(StatusCode::OK, "application/json", json),
+        Err(error) => {
+            text(StatusCode::INTERNAL_SERVER_ERROR, &format!("the page's data cannot be written: {error}\n"))
+        }
+    }
+}
+
+/// A number of milliseconds as a moment; a number that is none of this world is none.
+fn moment(millis: &str) -> Option<Nanos> {
+    millis.parse::<u64>().ok()?.checked_mul(1_000_000).map(Nanos)
+}
+
+/// What `since=MILLISECONDS` in a query says.
+fn since(query: Option<&str>) -> Option<Nanos> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("since=")).and_then(moment)
+}
+
+async fn metrics(State(Source { feed, .. }): State<Source>, headers: HeaderMap) -> Response {
     let value = |name| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.collect::<Vec<_>>().join(",")
@@ -90,7 +153,7 @@ async fn metrics(State(feed): State<Feed>, headers: HeaderMap) -> Response {
     response
 }
 
-async fn summary(State(feed): State<Feed>) -> Response {
+async fn summary(State(Source { feed, .. }): State<Source>) -> Response {
     let mut bytes = Vec::new();
     match Json.render(&(feed.summary)(), &mut bytes) {
         Ok(()) => answer(StatusCode::OK, "application/json", bytes),

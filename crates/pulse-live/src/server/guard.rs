@@ -13,6 +13,8 @@ const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 8..=512;
 pub(super) enum Refusal {
     /// It was meant for another name: a page of somebody else that had its name point here (DNS rebinding).
     Host,
+    /// A page of somebody else sent it.
+    Origin,
     /// It does not know the token.
     Token,
 }
@@ -34,6 +36,9 @@ impl Guard {
     }
 
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        if headers.get_all(header::ORIGIN).iter().any(|origin| !is_own(origin, headers.get(header::HOST))) {
+            return Err(Refusal::Origin);
+        }
         let Some(token) = &self.token else {
             let meant = |host: &HeaderValue| host.to_str().is_ok_and(is_this_machine);
             let named = headers.contains_key(header::HOST);
@@ -51,6 +56,12 @@ impl Guard {
         let knows = [bearer, asked].into_iter().flatten().any(|given| is_same(given, token));
         if knows { Ok(()) } else { Err(Refusal::Token) }
     }
+}
+
+/// Whether a page of this server's says that it is the origin, directly or behind something that adds TLS.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let name = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, name)| name);
+    name.is_some() && name == host.and_then(|host| host.to_str().ok())
 }
 
 /// Whether `Host` names the loopback interface, whatever the port.
@@ -114,6 +125,22 @@ mod tests {
         }
         assert_eq!(check(token, "/healthz", &[]), Ok(()));
         assert_eq!(check(token, "/", &[(header::HOST, "localhost")]), Err(Refusal::Token));
+    }
+
+    #[test]
+    fn other_pages_are_kept_out() {
+        for (origin, expected) in [
+            ("http://localhost:9900", Ok(())),
+            ("https://localhost:9900", Ok(())),
+            ("http://localhost:8000", Err(Refusal::Origin)),
+            ("http://evil.example", Err(Refusal::Origin)),
+            ("null", Err(Refusal::Origin)),
+            ("", Err(Refusal::Origin)),
+        ] {
+            let fields = [(header::HOST, "localhost:9900"), (header::ORIGIN, origin)];
+            assert_eq!(check(None, "/events", &fields), expected, "{origin}");
+            assert_eq!(check(Some("s3cret-token"), "/?token=s3cret-token", &fields), expected, "{origin}");
+        }
     }
 
     #[test]

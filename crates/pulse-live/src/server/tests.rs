@@ -148,3 +148,111 @@ fn stopping_does_not_wait_for_an_idle_client() {
     // Closed or reset, but over.
     let _ = idle.read_to_end(&mut rest);
 }
+
+/// A job of so many seconds, whose end can be moved.
+fn growing() -> (Arc<AtomicU64>, Feed) {
+    let seconds = Arc::new(AtomicU64::new(3));
+    let length = Arc::clone(&seconds);
+    let summary = move || {
+        let point = |second| pulse_model::TimePoint {
+            from: pulse_model::Nanos::from_secs(second),
+            to: pulse_model::Nanos::from_secs(second + 1),
+            requests: second,
+            ..pulse_model::TimePoint::default()
+        };
+        let timeline = (0..length.load(Ordering::SeqCst)).map(point).collect();
+        Summary { run: RunInfo { name: "shop".into(), ..RunInfo::default() }, timeline, ..Summary::default() }
+    };
+    (seconds, Feed { summary: Arc::new(summary), ..feed() })
+}
+
+/// A connection to the stream of events that reads one event after another.
+struct Events {
+    stream: TcpStream,
+    heard: String,
+}
+
+impl Events {
+    fn open(server: &Server, path: &str, fields: &str) -> Self {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        Self { stream, heard: String::new() }
+    }
+
+    /// Id and data of the next event; `None` when the stream ends.
+    fn next(&mut self) -> Option<(u64, serde_json::Value)> {
+        loop {
+            if let Some(begin) = self.heard.find("id: ")
+                && let Some(length) = self.heard[begin..].find("\n\n")
+            {
+                let event = self.heard[begin..begin + length].to_owned();
+                self.heard.drain(..begin + length + 2);
+                let (id, data) = event.split_once("\nevent: page\ndata: ").unwrap();
+                let id = id.trim_start_matches("id: ").parse().unwrap();
+                return Some((id, serde_json::from_str(data).unwrap()));
+            }
+            let mut bytes = [0; 4096];
+            match self.stream.read(&mut bytes) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.heard.push_str(&String::from_utf8_lossy(&bytes[..read])),
+            }
+        }
+    }
+}
+
+fn seconds(page: &serde_json::Value) -> Vec<u64> {
+    page["timeline"]["from_ms"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap() / 1000).collect()
+}
+
+#[test]
+fn events_tell_everything_then_what_is_new_then_the_end() {
+    let (length, feed) = growing();
+    let config = ServerConfig { address: ([127, 0, 0, 1], 0).into(), token: None };
+    let server = Server::start(&config, feed).unwrap();
+    let mut events = Events::open(&server, "/events", "");
+    let (id, page) = events.next().unwrap();
+    assert_eq!((id, seconds(&page), &page["since_ms"]), (3000, vec![0, 1, 2], &serde_json::Value::Null));
+    assert_eq!(page["running"], true);
+    length.store(5, Ordering::SeqCst);
+    let (id, page) = events.next().unwrap();
+    assert_eq!(id, 5000);
+    assert!(seconds(&page).ends_with(&[3, 4]), "{page}");
+    // Another one that knew the first four seconds.
+    for (path, fields) in [("/events", "Last-Event-ID: 4000\r\n"), ("/events?since=4000", "")] {
+        let (id, page) = Events::open(&server, path, fields).next().unwrap();
+        assert_eq!((id, seconds(&page), page["since_ms"].as_f64()), (5000, vec![4], Some(4000.0)));
+    }
+    // The end is told without anything new, and then the stream is over.
+    drop(server);
+    let (_, page) = events.next().unwrap();
+    assert_eq!((page["running"].as_bool(), seconds(&page)), (Some(false), vec![]));
+    assert_eq!(events.next(), None);
+}
+
+#[test]
+fn the_page_and_its_data_can_be_asked_for() {
+    let (_, feed) = growing();
+    let config = ServerConfig { address: ([127, 0, 0, 1], 0).into(), token: None };
+    let server = Server::start(&config, feed).unwrap();
+    for (query, expected) in
+        [("", vec![0, 1, 2]), ("?since=2000", vec![2]), ("?since=99999999999999999999", vec![0, 1, 2])]
+    {
+        let answer = ask(&server, "GET", &format!("/api/page{query}"), "");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        assert_eq!(seconds(&serde_json::from_str(body).unwrap()), expected, "{query}");
+    }
+    let answer = ask(&server, "GET", "/events", "Origin: http://evil.example\r\n");
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    if pulse_report::Html::is_there() {
+        let answer = ask(&server, "GET", "/", "");
+        assert!(
+            answer.contains("content-security-policy: default-src 'none'; script-src 'sha256-"),
+            "{answer}"
+        );
+        assert!(answer.contains("frame-ancestors 'none'"), "{answer}");
+        assert!(answer.contains("<div id=\"page\">"), "{answer}");
+        let answer = ask(&server, "GET", "/", "Accept-Encoding: br, gzip\r\n");
+        assert!(answer.contains("content-encoding: gzip"), "{answer}");
+    }
+}

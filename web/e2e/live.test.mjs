@@ -1,0 +1,119 @@
+// A running load, and a watched service.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test as declared } from "node:test";
+import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, eventually, figure, folder, open, picture, scenario, start } from "./support.mjs";
+
+const place = folder();
+const DASHBOARD = /Dashboard: (http:\/\/127\.0\.0\.1:\d+)\//;
+let chrome;
+let service;
+let number = 0;
+
+before(async () => {
+  chrome = await browser();
+  service = await demo(["--latency", "lognormal:p50=12ms,p99=90ms", "--stall", "2s/8s"]);
+});
+
+after(async () => {
+  await chrome?.close();
+  cleanUp();
+});
+
+async function load(duration, flags = []) {
+  const file = join(place, `scenario-${(number += 1)}.toml`);
+  writeFileSync(file, scenario(service.url, { duration }));
+  return start(["load", file, "--dashboard", "--listen", "127.0.0.1:0", ...flags], DASHBOARD);
+}
+
+const test = (name, body) => declared(name, { timeout: 90_000 }, body);
+const context = (options = {}) => chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+
+describe("a running load", () => {
+  test("moves, survives a reload, shows a stall, and says when it is over", async () => {
+    const job = await load("20s");
+    const { page, ...seen } = await open(await context(), job.match[1]);
+    await page.getByText("Live", { exact: true }).waitFor();
+    await page.waitForSelector("canvas");
+    const [first, drawn] = [await figure(page, "Requests"), await picture(page, "Requests")];
+    await eventually("more requests", async () => (await figure(page, "Requests")) > first);
+    assert.notEqual(await picture(page, "Requests"), drawn);
+    assert.equal(await page.getByRole("button", { name: EVIL }).count(), 1);
+    // The beginning is still there after a reload.
+    await page.locator("summary").click();
+    const rows = page.locator("details tbody tr");
+    const before = await rows.count();
+    await page.reload();
+    await page.waitForSelector("canvas");
+    await page.locator("summary").click();
+    assert.ok((await rows.count()) >= before);
+    assert.equal(await rows.first().locator("td").first().innerText(), "0:00");
+    await eventually("the breach", async () => /p99 < 200ms is missed/.test(await page.locator(".moments").innerText()));
+    await assertAccessible(page);
+    // The stall: seconds without an answer, and response times of seconds.
+    await eventually("the stall", async () => {
+      const words = await page.locator('[aria-label^="Where response times lay"]').getAttribute("aria-label");
+      return /slowest (1|2)\.?\d* s/.test(words);
+    });
+    await page.screenshot({ path: join(ARTIFACTS, "live.png") });
+    await page.getByText("Finished", { exact: true }).waitFor({ timeout: 30_000 });
+    assert.match(await page.locator(".sentence").innerText(), /Targets met: 1 of 2; 1 missed\./);
+    await job.ended;
+    assertClean(seen, job.match[1]);
+  });
+
+  test("is shared by eight tabs through one stream", async () => {
+    const job = await load("40s");
+    const shared = await context();
+    const tabs = await Promise.all(Array.from({ length: 8 }, () => open(shared, job.match[1])));
+    const moves = async ({ page }) => {
+      const first = await figure(page, "Requests");
+      await eventually("a tab that goes on", async () => (await figure(page, "Requests")) > first, 30_000);
+    };
+    await Promise.all(tabs.map(moves));
+    const streams = tabs.flatMap(({ asked }) => asked).filter((url) => url.includes("/events"));
+    assert.equal(streams.length, 1, streams.join());
+    await job.stop();
+  });
+
+  test("is seen without events, too", async () => {
+    const job = await load("8s");
+    const without = await context();
+    await without.addInitScript(() => delete window.EventSource);
+    const { page, ...seen } = await open(without, job.match[1]);
+    const first = await figure(page, "Requests");
+    await eventually("more requests", async () => (await figure(page, "Requests")) > first);
+    await job.stop();
+    assert.ok(!seen.asked.some((url) => url.includes("/events")));
+  });
+
+  test("needs its token where there is one", async () => {
+    const job = await load("8s", ["--token", "s3cret-token"]);
+    const [, url] = job.match;
+    assert.equal((await fetch(url)).status, 401);
+    assert.equal((await fetch(`${url}/events`)).status, 401);
+    const { page, ...seen } = await open(await context(), `${url}/?token=s3cret-token`);
+    const first = await figure(page, "Requests");
+    await eventually("more requests", async () => (await figure(page, "Requests")) > first);
+    assertClean(seen, url);
+    await job.stop();
+  });
+});
+
+describe("a watched service", () => {
+  test("shows what it says about itself", async () => {
+    const traffic = await load("20s");
+    const watch = await start(["monitor", service.url, "--serve", "127.0.0.1:0"], DASHBOARD);
+    const { page, ...seen } = await open(await context({ colorScheme: "dark" }), watch.match[1]);
+    await page.getByRole("button", { name: "GET /api/v1/trades" }).waitFor({ timeout: 15_000 });
+    await page.getByText("Inside the service").waitFor();
+    await eventually("processes", async () => (await page.locator("table", { hasText: "Descriptors" }).count()) > 0);
+    await assertAccessible(page);
+    await page.screenshot({ path: join(ARTIFACTS, "monitor.png"), fullPage: true });
+    await watch.stop();
+    await page.getByText("Finished", { exact: true }).waitFor();
+    assertClean(seen, watch.match[1]);
+    await traffic.stop();
+  });
+});

@@ -1,0 +1,213 @@
+// The page: a finished run from its own data, or a running one from the server that it came from.
+
+import { Component, render, type ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import "uplot/dist/uPlot.min.css";
+import "./page.css";
+import { Counts, Endpoints, Errors } from "./endpoints";
+import { clock, count, millis, some, words } from "./format";
+import { Follower, type State } from "./live";
+import { asReport, problemOf, type Page } from "./model";
+import { OverTime } from "./over_time";
+import { DatabaseTables, ServiceTables } from "./service";
+import { Spread } from "./spread";
+import { Cases, caseOf, Changes, Estimates } from "./suite";
+import { Figures, Findings, Targets, VerdictBox } from "./verdict";
+
+const KINDS: Record<string, string> = { load: "Load test", test: "Performance tests", monitor: "Watch", db: "Database" };
+
+const STATES: Record<State, string> = {
+  connecting: "Connecting …",
+  connected: "Live",
+  reconnecting: "Reconnecting …",
+  over: "Finished",
+  lost: "Connection lost: the run has ended, or its server is gone. This is what was seen until then.",
+};
+
+/** Grows when the colours of the page change, so that pictures are drawn anew. */
+function useTheme(): number {
+  const [theme, setTheme] = useState(0);
+  useEffect(() => {
+    const next = () => setTheme((n) => n + 1);
+    const print = (light: boolean) => () => {
+      document.documentElement.classList.toggle("print", light);
+      next();
+    };
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", next);
+    addEventListener("beforeprint", print(true));
+    addEventListener("afterprint", print(false));
+  }, []);
+  return theme;
+}
+
+function useHash(): string {
+  const [hash, setHash] = useState(location.hash);
+  useEffect(() => {
+    const changed = () => {
+      setHash(location.hash);
+      scrollTo(0, 0);
+    };
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return hash;
+}
+
+function download(page: Page) {
+  const text = JSON.stringify(asReport(page), null, 2);
+  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "pulse-report.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+function Head({ page, state, top }: { page: Page; state: State | null; top: Page }) {
+  const { run, case: info } = page.report;
+  const title = info?.name || run.name || "A run";
+  const planned = run.planned_duration_ms;
+  const elapsed = planned !== null && page.running ? `${clock(run.elapsed_ms)} of ${clock(planned)}` : millis(run.elapsed_ms);
+  const started = new Date(run.started);
+  const facts = [
+    KINDS[run.kind] ?? words(run.kind),
+    run.service !== title ? run.service : "",
+    Number.isNaN(started.getTime()) ? run.started : started.toLocaleString(),
+    elapsed,
+    run.users > 0 ? some(run.users, "user") : "",
+    run.warmup_ms > 0 ? `warm-up ${millis(run.warmup_ms)} (${some(run.warmup_requests, "request")}) left out` : "",
+  ];
+  return (
+    <header>
+      <div>
+        <p class="brand">Pulse{page !== top && <a href="#">← all cases</a>}</p>
+        <h1>{title}</h1>
+        <p class="facts">{facts.filter((fact) => fact !== "").join(" · ")}</p>
+      </div>
+      <div class="actions">
+        {state !== null && (
+          <p class={`state ${state}`} role="status">
+            {STATES[state]}
+          </p>
+        )}
+        <button type="button" onClick={() => download(page)}>
+          Download JSON
+        </button>
+      </div>
+      {page.running && planned !== null && <progress max={planned} value={Math.min(run.elapsed_ms, planned)} aria-label="Part of the run that is done" />}
+    </header>
+  );
+}
+
+function Body({ page, theme }: { page: Page; theme: number }) {
+  const [selected, select] = useState<string | null>(null);
+  const { report } = page;
+  return (
+    <main>
+      <VerdictBox page={page} />
+      <Figures report={report} />
+      <Targets report={report} />
+      <Cases cases={page.cases} />
+      <Changes changes={report.changes} />
+      <Findings findings={report.findings} />
+      {report.database && <DatabaseTables database={report.database} />}
+      <OverTime page={page} selected={selected} theme={theme} />
+      <Endpoints report={report} selected={selected} select={select} />
+      <Spread page={page} selected={selected} theme={theme} />
+      <Errors report={report} />
+      <Estimates estimates={report.estimates} />
+      {report.service && <ServiceTables service={report.service} />}
+      <Counts report={report} />
+    </main>
+  );
+}
+
+function Foot({ page }: { page: Page }) {
+  const { run } = page.report;
+  const { host } = run;
+  return (
+    <footer>
+      Pulse {run.pulse_version}
+      {host.cores > 0 && ` on ${host.os} ${host.arch} with ${some(host.cores, "core")}`}
+      {run.workers > 0 && ` · ${some(run.workers, "worker")} · seed ${count(run.seed)}`}. This page asks nobody but its own server for
+      anything.
+    </footer>
+  );
+}
+
+/** Damaged data must not leave an empty page. */
+class Guard extends Component<{ children: ComponentChildren }, { problem: string | null }> {
+  override state = { problem: null as string | null };
+
+  override componentDidCatch(error: unknown) {
+    console.error(error);
+    this.setState({ problem: error instanceof Error ? error.message : String(error) });
+  }
+
+  override render() {
+    if (this.state.problem === null) return this.props.children;
+    return <Problem text={`The data of this page cannot be shown: ${this.state.problem}`} />;
+  }
+}
+
+function Problem({ text }: { text: string }) {
+  return (
+    <main>
+      <h1>Pulse</h1>
+      <p class="warning" role="alert">
+        {text}
+      </p>
+    </main>
+  );
+}
+
+function App({ data }: { data: unknown }) {
+  const live = data === null;
+  const [page, setPage] = useState<Page | null>(null);
+  const [state, setState] = useState<State>("connecting");
+  const [problem, setProblem] = useState<string | null>(null);
+  const theme = useTheme();
+  const hash = useHash();
+  useEffect(() => {
+    if (!live) return;
+    void new Follower({ page: setPage, state: setState, problem: setProblem }).start();
+  }, []);
+  const wrong = live ? null : problemOf(data);
+  const whole = live ? page : (data as Page);
+  const id = caseOf(hash);
+  const shown = whole?.cases?.find((one) => one.report.case?.id === id) ?? whole;
+  useEffect(() => {
+    if (!shown || wrong !== null) return;
+    const verdict = shown.running ? "running" : (shown.report.verdict ?? "");
+    document.title = [words(verdict).toUpperCase(), shown.report.case?.name || shown.report.run.name, "Pulse"].filter((part) => part !== "").join(" · ");
+  });
+  if (wrong !== null) return <Problem text={wrong} />;
+  if (!whole || !shown) return problem === null ? <p class="waiting">Waiting for the first figures …</p> : <Problem text={problem} />;
+  return (
+    <>
+      <Head page={shown} top={whole} state={live ? state : null} />
+      <Body key={id ?? ""} page={shown} theme={theme} />
+      <Foot page={shown} />
+    </>
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return "damaged";
+  }
+}
+
+const place = document.getElementById("page");
+if (place) {
+  const data = parsed(document.getElementById("pulse-data")?.textContent ?? "");
+  render(
+    <Guard>
+      <App data={data} />
+    </Guard>,
+    place,
+  );
+}

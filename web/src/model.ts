@@ -1,0 +1,347 @@
+// What the page is given: the report as `schemas/report.schema.json` describes it, and beside it what charts need.
+// Everything comes from a file or a server and is shown as text only.
+
+export type Verdict = "pass" | "inconclusive" | "no_data" | "fail";
+export type Interval = [number, number] | null;
+
+export interface Times {
+  count: number;
+  min: number | null;
+  mean: number | null;
+  median: number | null;
+  p90: number | null;
+  p95: number | null;
+  p99: number | null;
+  p99_9: number | null;
+  max: number | null;
+  stddev: number | null;
+  quantile_error: number | null;
+}
+
+export interface Target {
+  target: string;
+  verdict: Verdict;
+  limit: number;
+  value: number | null;
+  interval: Interval;
+  unit: string;
+  per: number;
+  samples: number;
+  reason: string | null;
+}
+
+export interface Finding {
+  code: string;
+  severity: "note" | "warning" | "problem";
+  subject: string;
+  message: string;
+  help?: string | null;
+  evidence?: string[] | string | null;
+  fix?: { sql?: string | string[] | null; undo?: string | string[] | null } | null;
+}
+
+export interface Endpoint {
+  name: string;
+  requests: number;
+  failed: number;
+  per_second: number | null;
+  time_share: number;
+  response_time: Times;
+  service_time: Times;
+}
+
+export interface Figure {
+  value: number | null;
+  interval: Interval;
+  samples: number;
+}
+
+export interface Change {
+  subject: string;
+  unit: string;
+  before: Figure;
+  after: Figure;
+  ratio: Figure;
+  p_value: number | null;
+  effect: "regression" | "improvement" | "unchanged" | "unclear";
+}
+
+export interface Timed {
+  name: string;
+  count: number;
+  per_second: number | null;
+  mean_ms: number | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+  max_ms: number | null;
+}
+
+export interface Service {
+  covered_ms: number;
+  slow_queries: number;
+  slow_statements: { query: string; count: number; total_ms: number; max_ms: number }[];
+  database: Timed[];
+  timers: Timed[];
+  caches: { name: string; hits: number; lookups: number }[];
+  pools: { name: string; size: number; in_use: number; waiting: number }[];
+  processes: {
+    worker: string;
+    cpu: number | null;
+    resident_bytes: number | null;
+    proportional_bytes: number | null;
+    threads: number | null;
+    descriptors: number | null;
+    context_switches_per_second: number | null;
+    read_bytes_per_second: number | null;
+    written_bytes_per_second: number | null;
+  }[];
+  memory_limit_bytes: number | null;
+  counters: { name: string; count: number }[];
+  dropped: { name: string; count: number }[];
+}
+
+export interface Case {
+  id: string;
+  name: string;
+  group: string;
+  kind: string;
+  file: string;
+  line: number;
+  attempts: number;
+  skipped: string | null;
+}
+
+export interface Report {
+  verdict: Verdict | null;
+  validity: {
+    state: "valid" | "suspect" | "invalid";
+    reasons: { code: string; state: string; message: string; at_ms: number | null }[];
+  };
+  ending: "finished" | "interrupted" | "truncated";
+  run: {
+    kind: string;
+    name: string;
+    service: string;
+    started: string;
+    planned_duration_ms: number | null;
+    elapsed_ms: number;
+    judged_ms: number;
+    warmup_ms: number;
+    warmup_requests: number;
+    users: number;
+    workers: number;
+    seed: number;
+    pulse_version: string;
+    host: { os: string; arch: string; cores: number };
+  };
+  requests: {
+    total: number;
+    successful: number;
+    failed: number;
+    success_share: number | null;
+    per_second: number | null;
+    per_user: number | null;
+  };
+  response_time: Times;
+  service_time: Times;
+  start_lag: Times;
+  dispatch_lag: Times;
+  iterations: {
+    due: number;
+    started: number;
+    dropped: number;
+    missed: number;
+    cut: number;
+    planned_per_second: number | null;
+    achieved_per_second: number | null;
+  };
+  connections: { opened: number; reconnects: number; connect_time: Times };
+  bytes: {
+    sent: number;
+    received: number;
+    sent_per_second: number | null;
+    received_per_second: number | null;
+  };
+  targets: Target[];
+  findings: Finding[];
+  endpoints: Endpoint[];
+  scenarios: { name: string; load: string; users: number; requests: number; failed: number }[];
+  statuses: { status: string; count: number }[];
+  errors: {
+    class: string;
+    count: number;
+    share: number | null;
+    first_ms: number | null;
+    last_ms: number | null;
+    endpoint: string | null;
+    message: string | null;
+  }[];
+  checks: { name: string; passed: number; total: number }[];
+  service: Service | null;
+  case: Case | null;
+  estimates: ({ name: string; unit: string } & Figure)[];
+  changes: Change[];
+  database?: Database | null;
+}
+
+/** What a database job adds; every part may be missing. */
+export interface Database {
+  findings?: Finding[];
+  statements?: { sql?: string; before_ms?: number | null; after_ms?: number | null }[];
+  indexes?: { name?: string; table?: string; size_bytes?: number | null }[];
+  [more: string]: unknown;
+}
+
+export interface Timeline {
+  from_ms: number[];
+  to_ms: number[];
+  warmup: number[];
+  due: number[];
+  requests: number[];
+  failed: number[];
+  users: number[];
+  dropped: number[];
+  p50_us: number[];
+  p95_us: number[];
+  p99_us: number[];
+  max_us: number[];
+  service_p95_us: number[];
+  start_lag_p99_us: number[];
+  worker_cpu: number[];
+}
+
+export interface Course {
+  endpoint: string | null;
+  schema: number;
+  /** Each `[from_ms, to_ms, failed, first bucket, count, count, …]`. */
+  columns: number[][];
+}
+
+export interface Distribution {
+  endpoint: string | null;
+  metric: string;
+  schema: number;
+  count: number;
+  zeros: number;
+  min_ms: number | null;
+  max_ms: number | null;
+  /** Runs of `[first bucket, count, count, …]`. */
+  buckets: number[][];
+}
+
+export interface Moment {
+  at_ms: number;
+  kind: "breach" | "notice" | "warmup" | "validity" | "error";
+  message: string;
+}
+
+export interface Page {
+  format: string;
+  version: number;
+  running: boolean;
+  since_ms: number | null;
+  report: Report;
+  timeline: Timeline;
+  courses: Course[];
+  distributions: Distribution[];
+  moments: Moment[];
+  cases: Page[];
+}
+
+export const VERSION = 1;
+
+/** Why the data cannot be shown, or null. */
+export function problemOf(data: unknown): string | null {
+  if (typeof data !== "object" || data === null || (data as Page).format !== "pulse-page") {
+    return "The data of this page is damaged: it is not what Pulse writes.";
+  }
+  const { version } = data as Page;
+  if (version !== VERSION) {
+    return `The data of this page has version ${String(version)}, and this page shows version ${VERSION}: make the report again.`;
+  }
+  return typeof (data as Page).report === "object" && typeof (data as Page).timeline === "object"
+    ? null
+    : "The data of this page is incomplete: the report is missing.";
+}
+
+/** Up to when the page is told, in milliseconds. */
+export function until(page: Page): number {
+  return page.timeline.to_ms.at(-1) ?? 0;
+}
+
+/** Whether `next` goes on where `page` ends, or before. */
+export function continues(page: Page, next: Page): boolean {
+  return next.since_ms !== null && next.since_ms <= until(page) + 1;
+}
+
+/** The page with what came after it. Whole pages replace it. */
+export function merged(page: Page | null, next: Page): Page {
+  if (page === null || next.since_ms === null) return next;
+  const first = next.timeline.from_ms[0];
+  const timeline = { ...next.timeline };
+  // What the sender has made coarser since then comes again: its first point tells where it begins.
+  const keep = first === undefined ? page.timeline.from_ms.length : countBelow(page.timeline.from_ms, first);
+  for (const name of Object.keys(timeline) as (keyof Timeline)[]) {
+    timeline[name] = page.timeline[name].slice(0, keep).concat(next.timeline[name]);
+  }
+  const courses = next.courses.map((course) => {
+    const before = page.courses.find((one) => one.endpoint === course.endpoint);
+    const from = course.columns[0]?.[0] ?? Infinity;
+    const kept = before?.columns.filter((column) => (column[0] ?? 0) < from) ?? [];
+    return { ...course, columns: kept.concat(course.columns) };
+  });
+  return { ...next, timeline, courses };
+}
+
+function countBelow(sorted: number[], limit: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** All moments of a run in order of time: what was told, and what follows from the report. */
+export function momentsOf(page: Page): Moment[] {
+  const { report } = page;
+  const moments: Moment[] = [...page.moments];
+  if (report.run.warmup_ms > 0) {
+    moments.push({ at_ms: report.run.warmup_ms, kind: "warmup", message: "end of the warm-up" });
+  }
+  for (const reason of report.validity.reasons) {
+    if (reason.at_ms !== null) moments.push({ at_ms: reason.at_ms, kind: "validity", message: reason.message });
+  }
+  for (const error of report.errors) {
+    if (error.first_ms !== null) {
+      moments.push({ at_ms: error.first_ms, kind: "error", message: `first ${error.class}` });
+    }
+  }
+  return moments.sort((a, b) => a.at_ms - b.at_ms);
+}
+
+/** The report as `--out json` writes it: with its timeline as a list of points, and its cases. */
+export function asReport(page: Page): unknown {
+  const { timeline } = page;
+  const points = timeline.from_ms.map((from_ms, i) => ({
+    from_ms,
+    to_ms: timeline.to_ms[i],
+    warmup: timeline.warmup[i] === 1,
+    due: timeline.due[i],
+    requests: timeline.requests[i],
+    failed: timeline.failed[i],
+    users: timeline.users[i],
+    dropped: timeline.dropped[i],
+    p50_ms: (timeline.p50_us[i] ?? 0) / 1000,
+    p95_ms: (timeline.p95_us[i] ?? 0) / 1000,
+    p99_ms: (timeline.p99_us[i] ?? 0) / 1000,
+    max_ms: (timeline.max_us[i] ?? 0) / 1000,
+    service_p95_ms: (timeline.service_p95_us[i] ?? 0) / 1000,
+    start_lag_p99_ms: (timeline.start_lag_p99_us[i] ?? 0) / 1000,
+    worker_cpu: (timeline.worker_cpu[i] ?? 0) / 1000,
+  }));
+  return { ...page.report, timeline: points, cases: page.cases.map(asReport) };
+}
