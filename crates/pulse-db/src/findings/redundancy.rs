@@ -194,7 +194,7 @@ fn is_same_order(table: &Table, one: &IndexPart, other: &IndexPart) -> bool {
         && (is_row_number(table, &one.term) || one.collation.eq_ignore_ascii_case(&other.collation))
 }
 
-fn is_same_term(table: &Table, one: &Term, other: &Term) -> bool {
+pub(super) fn is_same_term(table: &Table, one: &Term, other: &Term) -> bool {
     match (one, other) {
         (Term::Column(one), Term::Column(other)) => one.eq_ignore_ascii_case(other),
         (Term::Expression(one), Term::Expression(other)) => is_alike(one, other),
