@@ -80,6 +80,41 @@ pub enum DatabaseError {
         /// How much there is.
         free_bytes: u64,
     },
+    /// Too large for a private copy.
+    #[error(
+        "{} has {size_bytes} bytes; a private copy is made up to {limit_bytes}: go on without measuring (--no-verify), or \
+         allow larger copies", path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size_bytes: u64,
+        /// The largest that is copied.
+        limit_bytes: u64,
+    },
+    /// The record of earlier changes cannot be used, so that nothing may be changed.
+    #[error("the journal {} cannot be used ({reason}); nothing was changed", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The database is not as the change expects it.
+    #[error("{reason}")]
+    Refused {
+        /// What is not as expected.
+        reason: String,
+    },
+    /// Some changes were made before one failed.
+    #[error("{done}; then: {source}")]
+    Partly {
+        /// What is done, and how to go on or take it back.
+        done: String,
+        /// Why it ended.
+        source: Box<DatabaseError>,
+    },
     /// The user stopped it.
     #[error("stopped: {done}")]
     Stopped {

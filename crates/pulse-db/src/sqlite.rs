@@ -1,23 +1,69 @@
 //! `SQLite`: the driver, in parts. SQLite itself parses every statement; there is no second parser.
 
+mod answer;
+mod apply;
+mod asked;
+mod bind;
 mod connection;
+mod copy_folder;
+mod driver;
+mod explain;
 mod header;
+mod index_sql;
+mod index_statistics;
 mod index_text;
 mod indexes;
 mod introspect;
-mod quote;
+mod journal;
+mod limit;
+pub(crate) mod matrix;
+mod measure;
+mod plan_cost;
+mod private_copy;
+mod query_plan;
+mod questions;
+pub(crate) mod quote;
+mod replay;
 mod rewrites;
 mod row;
+mod sample;
+mod schema_copy;
 mod settings;
 mod sizes;
+mod space;
+mod statistics;
+mod studied;
 mod tables;
 mod time_limit;
+mod timing;
+mod tokens;
+mod tried;
+mod undo;
+mod undo_script;
+mod vacuum;
+mod vacuum_forecast;
+mod watch;
+pub(crate) mod what_if;
+mod write_cost;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use apply::{Applied, ApplyOptions};
 pub use connection::{open_read_only, open_writable};
+pub use index_sql::{create_index, index_name};
+pub use journal::{ChangeState, JOURNAL_VERSION, RecordedChange, Run, journal_path};
+pub use private_copy::{CopyKind, CopyOptions, MAX_COPY_BYTES, PrivateCopy};
 pub use quote::{literal, name, qualified};
+pub use statistics::{STATISTICS, StatisticsState, analyze_change};
+pub use timing::Timing;
+pub use undo::Undone;
+pub use undo_script::undo_script_path;
+pub use vacuum::{VacuumWay, Vacuumed, vacuum_change};
+pub use vacuum_forecast::{ForecastSource, MIN_SAVED_SHARE, Room, VacuumForecast};
+pub use what_if::WhatIfOptions;
+pub use writing::WriteOptions;
 
 use crate::error::DatabaseError;
 use connection::{BUSY_TIMEOUT, open_reading};
@@ -46,6 +92,17 @@ impl Sqlite {
         let path = path.into();
         open_reading(&path, busy_timeout)?;
         Ok(Self { path, busy_timeout })
+    }
+
+    /// The database at this path, for changes. What another program's crash has left unfinished is rolled back by SQLite here;
+    /// a connection that only reads could not even look at such a file.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`], and when it cannot be written.
+    pub fn open_to_change(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
+        let path = path.into();
+        open_writable(&path)?;
+        Ok(Self { path, busy_timeout: BUSY_TIMEOUT })
     }
 
     /// The file.

@@ -10,10 +10,14 @@ use crate::change::Change;
 pub struct Trial {
     /// Changes, in order; the workload runs without and with them.
     pub changes: Vec<Change>,
-    /// Time for all of it.
+    /// Time for all of it. When copies and changes use up more than half of it, half of it is added.
     pub budget: Nanos,
     /// Time after which a statement is stopped and counted as taking at least this long.
     pub statement_limit: Nanos,
+    /// Whether the application turns foreign keys on. `SQLite`'s own default is off.
+    pub foreign_keys: bool,
+    /// Whether to measure what a written row costs in the tables of the changes, although the workload may not write there.
+    pub write_costs: bool,
 }
 
 /// What a trial found.
@@ -23,7 +27,10 @@ pub struct TrialResult {
     pub statements: Vec<StatementTrial>,
     /// Changes, in order.
     pub changes: Vec<ChangeTrial>,
-    /// Rounds: each ran every statement once without and once with the changes.
+    /// What a written row costs, per table that has changes, where it was asked for.
+    pub write_costs: Vec<WriteCost>,
+    /// Rounds: each ran every statement once without and once with the changes, but for those whose gain was clear already, that
+    /// would have taken longer than was left, or that the changes cannot matter to.
     pub rounds: u64,
     /// What could not be as it was meant to be, for people.
     pub remarks: Vec<String>,
@@ -44,6 +51,16 @@ pub struct StatementTrial {
     pub gain: Option<Gain>,
     /// Why it was not run.
     pub failure: Option<String>,
+    /// The plan without the changes, in the database's own words, a step per line, indented by depth.
+    pub plan_before: Vec<String>,
+    /// The plan with them.
+    pub plan_after: Vec<String>,
+    /// Where a side did not end in time: its times are the limit, and the gain no more than a bound.
+    pub cut_off: bool,
+    /// Calls with different values whose answers were compared.
+    pub compared: u64,
+    /// What of the rows differs with the changes, where it should not. Then the changes it uses must not be made.
+    pub difference: Option<String>,
 }
 
 /// A ratio of times with its 95 % interval.
@@ -64,4 +81,25 @@ pub struct ChangeTrial {
     pub duration: Nanos,
     /// Bytes by which the file grew; negative when it shrank.
     pub grown_bytes: i64,
+    /// The table it belongs to, where it is an index.
+    pub table: Option<String>,
+    /// Why it could not be made on the copy.
+    pub failure: Option<String>,
+}
+
+/// What it costs to take a row out of a table and to put it back, without and with all changes of the table together.
+///
+/// Without the time of a commit, which depends on the disk and is paid once per transaction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WriteCost {
+    /// The table.
+    pub table: String,
+    /// Times in nanoseconds per row without the changes.
+    pub before: Histogram,
+    /// The same with them.
+    pub after: Histogram,
+    /// How many times longer it takes with them.
+    pub growth: Option<Gain>,
+    /// Why it could not be measured.
+    pub failure: Option<String>,
 }

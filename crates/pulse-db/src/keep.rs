@@ -1,0 +1,341 @@
+//! Which of the tried changes are worth making: those that the clock liked, not only the planner.
+//!
+//! A statement's gain belongs to an index when the plan with the changes names it, a drop's loss when the plan without them
+//! did. Two indexes that one plan uses share its gain. A pure function over a trial's result.
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Change, ChangeKind};
+use crate::trial::{StatementTrial, TrialResult};
+use crate::workload::Workload;
+
+/// A loss that is shown but smaller than this is not held against a drop.
+const TOLERATED_LOSS: f64 = 0.05;
+
+/// What becomes of a change that was tried.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The change's place in the trial.
+    pub change: usize,
+    /// Whether it is worth making.
+    pub is_kept: bool,
+    /// Why, with the figures.
+    pub reason: String,
+    /// Statements that it made significantly faster, by their place in the workload.
+    pub helped: Vec<usize>,
+    /// Statements that it made significantly slower.
+    pub hurt: Vec<usize>,
+    /// Time of the workload's calls of the statements that use it: the share that is saved, negative when it is lost.
+    pub saved_share: f64,
+}
+
+/// Judges every change of a trial. `min_gain` is the least share of time that has to be saved: 0.1 for 10 %.
+pub fn keep(workload: &Workload, changes: &[Change], result: &TrialResult, min_gain: f64) -> Vec<Judged> {
+    changes
+        .iter()
+        .enumerate()
+        .map(|(number, change)| judge(workload, number, change, result, min_gain))
+        .collect()
+}
+
+fn judge(workload: &Workload, number: usize, change: &Change, result: &TrialResult, min_gain: f64) -> Judged {
+    let users = users(change, result);
+    let significant = |is: &dyn Fn(f64, f64) -> bool| {
+        let gains = users.iter().filter_map(|&user| Some((user, result.statements[user].gain?)));
+        gains.filter(|(_, gain)| is(gain.lo, gain.hi)).map(|(user, _)| user).collect::<Vec<_>>()
+    };
+    let mut judged = Judged {
+        change: number,
+        helped: significant(&|lo, _| lo > 1.0),
+        hurt: significant(&|_, hi| hi < 1.0),
+        saved_share: saved_share(workload, result, &users),
+        ..Judged::default()
+    };
+    (judged.is_kept, judged.reason) = match obstacle(workload, number, result, &users) {
+        Some(obstacle) => (false, obstacle),
+        None if change.kind == ChangeKind::CreateIndex => {
+            judge_index(workload, &judged, result, &users, min_gain)
+        }
+        None if change.kind == ChangeKind::DropIndex => judge_drop(workload, &judged, result, &users),
+        None => (true, "made on the copy".to_owned()),
+    };
+    judged
+}
+
+/// Statements whose plan names the index.
+fn users(change: &Change, result: &TrialResult) -> Vec<usize> {
+    let plan = |trial: &StatementTrial| match change.kind {
+        ChangeKind::CreateIndex => names(&trial.plan_after, &change.subject),
+        ChangeKind::DropIndex => names(&trial.plan_before, &change.subject),
+        // These touch every plan that they change.
+        ChangeKind::Vacuum | ChangeKind::Analyze => trial.plan_before != trial.plan_after,
+    };
+    let statements = result.statements.iter().enumerate();
+    statements.filter(|(_, trial)| plan(trial)).map(|(number, _)| number).collect()
+}
+
+/// Whether a plan uses the index: `USING COVERING INDEX name (…)`. The name may hold anything, so its end is looked at.
+fn names(plan: &[String], index: &str) -> bool {
+    let word = format!("INDEX {index}");
+    plan.iter().any(|line| {
+        line.match_indices(&word).any(|(at, _)| {
+            let rest = &line[at + word.len()..];
+            rest.is_empty()
+                || [" (", " LEFT-JOIN", " FOR IN-OPERATOR"].iter().any(|next| rest.starts_with(next))
+        })
+    })
+}
+
+fn saved_share(workload: &Workload, result: &TrialResult, users: &[usize]) -> f64 {
+    let total = |side: &dyn Fn(&StatementTrial) -> Option<f64>| {
+        let weighted = |&user: &usize| {
+            let calls = workload.statements.get(user).map_or(1, |statement| statement.calls.max(1));
+            side(&result.statements[user]).unwrap_or(0.0) * calls as f64
+        };
+        users.iter().map(weighted).sum::<f64>()
+    };
+    let (before, after) = (total(&|trial| trial.before.mean()), total(&|trial| trial.after.mean()));
+    if before > 0.0 { 1.0 - after / before } else { 0.0 }
+}
+
+/// What forbids a change whatever the clock says.
+fn obstacle(workload: &Workload, number: usize, result: &TrialResult, users: &[usize]) -> Option<String> {
+    match result.changes.get(number) {
+        None => return Some("it was not tried".to_owned()),
+        Some(tried) => {
+            if let Some(failure) = &tried.failure {
+                return Some(format!("it could not be made on the copy: {failure}"));
+            }
+        }
+    }
+    let differing = |user: &usize| {
+        let difference = result.statements[*user].difference.as_ref()?;
+        Some(format!("REJECTED: it changes the answer of {}: {difference}", title(workload, *user)))
+    };
+    if let Some(found) = users.iter().find_map(differing) {
+        return Some(found);
+    }
+    let is_unseen = |user: &&usize| {
+        let trial = &result.statements[**user];
+        trial.compared == 0 && trial.failure.is_none() && !trial.cut_off
+    };
+    if let Some(&user) = users.iter().find(is_unseen) {
+        return Some(format!(
+            "not proven: the answers of {} were not compared for want of time",
+            title(workload, user)
+        ));
+    }
+    // A statement that writes names no index in its plan, and still fails on one.
+    let fails =
+        |trial: &StatementTrial| trial.difference.as_ref().is_some_and(|what| what.contains("fails with"));
+    let failing = result.statements.iter().position(fails)?;
+    let what = result.statements[failing].difference.clone().unwrap_or_default();
+    Some(format!("REJECTED: with the changes {} no longer works: {what}", title(workload, failing)))
+}
+
+fn judge_index(
+    workload: &Workload,
+    judged: &Judged,
+    result: &TrialResult,
+    users: &[usize],
+    min_gain: f64,
+) -> (bool, String) {
+    const LIKED: &str = "the planner liked it, the clock did not";
+    if users.is_empty() {
+        return (false, "no statement's plan uses it once it is there".to_owned());
+    }
+    let is_unknown = |user: &&usize| {
+        let trial = &result.statements[**user];
+        trial.before.is_empty() && (trial.cut_off || trial.failure.is_none())
+    };
+    if let Some(&user) = users.iter().find(is_unknown) {
+        let title = title(workload, user);
+        return (
+            false,
+            format!("not proven: {title} uses it and did not end in the time given, which may be too little"),
+        );
+    }
+    let gains = || users.iter().filter_map(|&user| result.statements[user].gain);
+    let Some(best) = gains().max_by(|a, b| a.lo.total_cmp(&b.lo)) else {
+        return (
+            false,
+            "not proven: there was no time for enough rounds of the statements that use it".to_owned(),
+        );
+    };
+    let of_best = format!("{:.2} times as fast ({:.2} … {:.2})", best.value, best.lo, best.hi);
+    if best.lo <= 1.0 {
+        return (false, format!("{LIKED}: at best {of_best}, which may be chance"));
+    }
+    let saved = format!("{:.0} % of the time of the statements that use it", judged.saved_share * 100.0);
+    if 1.0 - 1.0 / best.value < min_gain {
+        return (false, format!("{LIKED}: at best {of_best}, under the {:.0} % asked for", min_gain * 100.0));
+    }
+    if judged.saved_share < min_gain {
+        return (
+            false,
+            format!(
+                "{LIKED}: weighted by calls it saves {saved}, under the {:.0} % asked for",
+                min_gain * 100.0
+            ),
+        );
+    }
+    (true, format!("{of_best} at best; weighted by calls it saves {saved}"))
+}
+
+fn judge_drop(workload: &Workload, judged: &Judged, result: &TrialResult, users: &[usize]) -> (bool, String) {
+    let worse =
+        |&&user: &&usize| result.statements[user].gain.is_some_and(|gain| gain.value < 1.0 - TOLERATED_LOSS);
+    if let Some(&user) = judged.hurt.iter().find(worse) {
+        let gain = result.statements[user].gain.unwrap_or_default();
+        let slower = format!("{:.2} times as fast ({:.2} … {:.2})", gain.value, gain.lo, gain.hi);
+        return (false, format!("without it {} is {slower}", title(workload, user)));
+    }
+    let unproven = |&&user: &&usize| {
+        let trial = &result.statements[user];
+        trial.gain.is_none() || trial.failure.is_some()
+    };
+    if let Some(&user) = users.iter().find(unproven) {
+        return (false, format!("not proven: {} uses it and could not be measured", title(workload, user)));
+    }
+    let reason = match users.len() {
+        0 => "no statement of the workload uses it".to_owned(),
+        count => format!("{count} statements that use it are as fast without it, and answer the same"),
+    };
+    (true, reason)
+}
+
+/// A statement for people: its form, cut.
+fn title(workload: &Workload, number: usize) -> String {
+    let form = workload.statements.get(number).map_or("", |statement| statement.form.as_str());
+    let cut: String = form.chars().take(80).collect();
+    format!("statement {} (`{cut}`)", number + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{ChangeTrial, Gain};
+    use crate::workload::Statement;
+    use pulse_model::Histogram;
+
+    fn times(nanos: u64) -> Histogram {
+        let mut histogram = Histogram::default();
+        histogram.record_n(nanos, 10);
+        histogram
+    }
+
+    fn trial(before: u64, after: u64, scatter: f64, plans: [&str; 2]) -> StatementTrial {
+        let value = before as f64 / after as f64;
+        StatementTrial {
+            before: times(before),
+            after: times(after),
+            gain: Some(Gain { value, lo: value - scatter, hi: value + scatter }),
+            plan_before: vec![plans[0].to_owned()],
+            plan_after: vec![plans[1].to_owned()],
+            compared: 1,
+            ..StatementTrial::default()
+        }
+    }
+
+    fn judged(kind: ChangeKind, statements: Vec<(u64, StatementTrial)>) -> Judged {
+        let form = |calls| Statement { form: "SELECT".to_owned(), calls, ..Statement::default() };
+        let workload = Workload {
+            statements: statements.iter().map(|(calls, _)| form(*calls)).collect(),
+            ..Workload::default()
+        };
+        let result = TrialResult {
+            statements: statements.into_iter().map(|(_, trial)| trial).collect(),
+            changes: vec![ChangeTrial::default()],
+            ..TrialResult::default()
+        };
+        let change = Change { kind, subject: "t a".to_owned(), fix: pulse_model::Fix::default() };
+        keep(&workload, &[change], &result, 0.1).remove(0)
+    }
+
+    const SCAN: &str = "SCAN t";
+    const FOUND: &str = "SEARCH t USING INDEX t a (a=?)";
+
+    #[test]
+    fn an_index_is_kept_for_what_the_clock_says() {
+        let index = |statements| judged(ChangeKind::CreateIndex, statements);
+        let kept = index(vec![(1, trial(2_000, 1_000, 0.1, [SCAN, FOUND]))]);
+        assert!(kept.is_kept && kept.helped == [0] && (kept.saved_share - 0.5).abs() < 1e-9, "{kept:?}");
+        let cases = [
+            (vec![(1, trial(2_000, 1_000, 0.1, [SCAN, SCAN]))], "no statement's plan uses it"),
+            (vec![(1, trial(2_000, 1_000, 1.5, [SCAN, FOUND]))], "which may be chance"),
+            (vec![(1, trial(1_050, 1_000, 0.01, [SCAN, FOUND]))], "under the 10 % asked for"),
+            // A small statement gains, an often called one loses more.
+            (
+                vec![
+                    (1, trial(2_000, 1_000, 0.1, [SCAN, FOUND])),
+                    (1_000, trial(1_000, 2_000, 0.1, [SCAN, FOUND])),
+                ],
+                "weighted by calls it saves -",
+            ),
+            (
+                vec![(1, StatementTrial { gain: None, ..trial(2, 1, 0.0, [SCAN, FOUND]) })],
+                "not proven: there was no time",
+            ),
+            (
+                vec![(1, StatementTrial { compared: 0, ..trial(9, 1, 0.0, [SCAN, FOUND]) })],
+                "were not compared",
+            ),
+            (
+                vec![(
+                    1,
+                    StatementTrial {
+                        difference: Some("the rows differ".to_owned()),
+                        ..trial(9, 1, 0.0, [SCAN, FOUND])
+                    },
+                )],
+                "REJECTED",
+            ),
+        ];
+        // What it does to a statement that never ended is not known.
+        let endless =
+            StatementTrial { before: Histogram::default(), gain: None, ..trial(1, 1, 0.0, [SCAN, FOUND]) };
+        let unknown = vec![(1, trial(9, 1, 0.0, [SCAN, FOUND])), (1, endless)];
+        for (statements, words) in cases.into_iter().chain([(unknown, "did not end in the time given")]) {
+            let found = index(statements);
+            assert!(!found.is_kept && found.reason.contains(words), "{words}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_drop_is_proven_by_those_that_used_the_index() {
+        let drop = |statements| judged(ChangeKind::DropIndex, statements);
+        let other = "SEARCH t USING INDEX t a b (a=?)";
+        let kept = [
+            vec![(1, trial(1_000, 9_000, 0.1, [SCAN, SCAN]))],
+            vec![(1, trial(1_000, 1_010, 0.1, [FOUND, other]))],
+            vec![(1, trial(1_000, 1_020, 0.001, [FOUND, other]))],
+            // The index with the longer name is another one.
+            vec![(1, trial(1_000, 9_000, 0.1, [other, SCAN]))],
+        ];
+        for statements in kept {
+            let found = drop(statements);
+            assert!(found.is_kept, "{found:?}");
+        }
+        let slower = drop(vec![(1, trial(1_000, 2_000, 0.1, [FOUND, SCAN]))]);
+        assert!(!slower.is_kept && slower.reason.contains("0.50 times as fast"), "{slower:?}");
+        let unproven = drop(vec![(1, StatementTrial { gain: None, ..trial(1, 1, 0.0, [FOUND, other]) })]);
+        assert!(!unproven.is_kept && unproven.reason.contains("not proven"), "{unproven:?}");
+    }
+
+    #[test]
+    fn what_was_not_tried_or_failed_is_not_kept() {
+        let change = Change {
+            kind: ChangeKind::CreateIndex,
+            subject: "a".to_owned(),
+            fix: pulse_model::Fix::default(),
+        };
+        let changes = [change.clone(), change];
+        let failed = ChangeTrial { failure: Some("no such column".to_owned()), ..ChangeTrial::default() };
+        let result = TrialResult { changes: vec![failed], ..TrialResult::default() };
+        let found = keep(&Workload::default(), &changes, &result, 0.1);
+        assert!(
+            found[0].reason.contains("no such column") && found[1].reason.contains("not tried"),
+            "{found:?}"
+        );
+    }
+}
