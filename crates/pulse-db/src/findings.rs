@@ -1,4 +1,24 @@
 //! What is found in a catalog and a workload: a table of rules, each pure and in a file of its own.
+//!
+//! ```
+//! use pulse_db::{FindingsInput, Sqlite, Unwatched, Workload, findings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("trades.db");
+//! let sql = "CREATE TABLE trades(symbol TEXT, price REAL); CREATE INDEX by_symbol ON trades(symbol);
+//!            CREATE INDEX by_symbol_and_price ON trades(symbol, price)";
+//! rusqlite::Connection::open(&path)?.execute_batch(sql)?;
+//!
+//! let catalog = Sqlite::open(&path)?.introspect(&mut Unwatched)?;
+//! let workload = Workload::default();
+//! let input =
+//!     FindingsInput { catalog: &catalog, workload: &workload, explained: &[], measured: &[], rewrites: &[] };
+//! let found = findings(&input);
+//! assert_eq!((found[0].code.as_str(), found[0].subject.as_str()), ("redundant_index", "by_symbol"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod foreign_key_without_index;
 mod fragmentation;

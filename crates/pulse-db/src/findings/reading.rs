@@ -74,8 +74,8 @@ impl<'a> View<'a> {
         let in_the_dark = input.workload.statements.iter().enumerate();
         let in_the_dark = in_the_dark.filter(|(at, _)| !matches!(input.explained.get(*at), Some(Ok(_))));
         let dark = in_the_dark.flat_map(|(_, statement)| names(&statement.sql)).collect();
-        let insisting = texts(&input).map(names).filter(|names| names.contains("indexed"));
-        let insisted = insisting.flatten().collect();
+        let insisting = texts(&input).filter(|sql| tokens(sql).iter().any(|word| word.is("INDEXED")));
+        let insisted = insisting.flat_map(names).collect();
         Self { input, readings, used, dark, insisted }
     }
 

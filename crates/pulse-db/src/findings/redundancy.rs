@@ -151,19 +151,17 @@ fn repeats(table: &Table, index: &Index) -> bool {
         .any(|(at, part)| parts[..at].iter().any(|other| is_same_term(table, &other.term, &part.term)))
 }
 
-/// What an index is sorted by, to the last row: its parts, then what finds the row, without repetitions and without what
-/// follows once there is only one row left. `None` where that is not known for certain.
+/// What an index is sorted by, to the last row: its parts, then what finds the row, without repetitions, and without what
+/// follows a row's number, as there is only one row with it. The planner knows that of row numbers; that the primary key of a
+/// table without them has only one row it forgets in its other indexes. `None` where the order is not known for certain.
 fn key(table: &Table, parts: &[IndexPart]) -> Option<Vec<IndexPart>> {
     let tail = tail(table)?;
     let mut key: Vec<IndexPart> = Vec::new();
     for part in parts.iter().chain(&tail) {
-        let is_there =
-            |part: &IndexPart, key: &[IndexPart]| key.iter().any(|other| is_same_order(table, other, part));
-        if is_there(part, &key) {
-            continue;
+        if !key.iter().any(|other| is_same_order(table, other, part)) {
+            key.push(part.clone());
         }
-        key.push(part.clone());
-        if tail.iter().all(|part| is_there(part, &key)) {
+        if is_row_number(table, &part.term) {
             break;
         }
     }
@@ -196,7 +194,7 @@ fn is_same_order(table: &Table, one: &IndexPart, other: &IndexPart) -> bool {
         && (is_row_number(table, &one.term) || one.collation.eq_ignore_ascii_case(&other.collation))
 }
 
-fn is_same_term(table: &Table, one: &Term, other: &Term) -> bool {
+pub(super) fn is_same_term(table: &Table, one: &Term, other: &Term) -> bool {
     match (one, other) {
         (Term::Column(one), Term::Column(other)) => one.eq_ignore_ascii_case(other),
         (Term::Expression(one), Term::Expression(other)) => is_alike(one, other),

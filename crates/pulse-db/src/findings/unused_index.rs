@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use pulse_model::Severity;
 
-use super::reading::{View, names};
-use super::redundancy::{Keeper, is_ours, may_go, redundant};
+use super::reading::{View, is_answerable, names};
+use super::redundancy::{Keeper, is_ours, is_same_term, may_go, redundant};
 use super::redundant_index::dropped;
 use super::shown;
 use super::stale_statistics::stale;
@@ -21,8 +21,10 @@ pub(super) const RULE: Rule = Rule {
         statements on that table could be explained, and never of an index that enforces uniqueness, that begins with a \
         column of a foreign key (SQLite uses it to check the key, which no plan shows), that a trigger could use, or whose \
         condition may hold for other values than those seen; nor where the planner's numbers are so old that it does not see \
-        the use. Drop it when you know that nothing else asks for it: every write \
-        to the table becomes cheaper by one index. The undo makes it again.",
+        the use. The statement to drop it is \
+        offered only where all lines of the workload were understood and none asks for what the index is sorted by, as with \
+        other values the planner may choose otherwise. Drop it when you know that nothing else asks for it: every write to the \
+        table becomes cheaper by one index. The undo makes it again.",
     find,
 };
 
@@ -69,12 +71,26 @@ fn describe(view: &View<'_>, table: &Table, index: &Index) -> Weighed {
         shown::count(calls),
         table.name
     ));
+    let competes = view.readings.iter().flat_map(|reading| reading.questions(table)).any(|question| {
+        let conditions = question.conditions.iter().filter(|condition| is_answerable(condition));
+        let terms =
+            conditions.map(|condition| &condition.term).chain(question.order.iter().map(|it| &it.term));
+        terms
+            .into_iter()
+            .any(|term| index.parts.first().is_some_and(|first| is_same_term(table, &first.term, term)))
+    });
     let skipped: u64 = view.input.workload.skipped.iter().map(|skipped| skipped.count).sum();
     if skipped > 0 {
         finding.evidence.push(format!(
             "{} lines of the workload were not understood and may use it, so that no statement is offered to drop it",
             shown::count(skipped)
         ));
+    } else if competes {
+        finding.evidence.push(
+            "statements ask for what it is sorted by and were answered otherwise with the values seen; with others it may be \
+             used, so that no statement is offered to drop it"
+                .to_owned(),
+        );
     } else {
         finding.fix = Some(dropped(&table.name, index));
     }

@@ -23,11 +23,12 @@ pub(crate) struct Reading {
     pub(crate) header: Header,
 }
 
-/// Opens a database that is only looked at. Nothing is written, and nothing is left beside it.
+/// Opens a database that is only looked at. Nothing is written, and nothing is left beside it, with one exception.
 ///
 /// A database with a write-ahead log is the subtle case: a plain read-only connection makes its `-wal` and `-shm` files and
 /// leaves them behind, and fails where it cannot. So while nobody has the database open and its log is empty, it is opened as
-/// immutable.
+/// immutable. The exception is a log that a crash left full and without its `-shm` file: that is made by whoever reads first, and
+/// to remove it could take it from a program that has come meanwhile.
 ///
 /// # Errors
 /// When there is no such file, or it cannot be read as a database.

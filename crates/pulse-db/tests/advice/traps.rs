@@ -626,6 +626,18 @@ fn nothing_is_called_unused_without_a_workload() {
 }
 
 #[test]
+fn what_may_be_chosen_for_other_values_is_not_dropped() {
+    let schema = format!("{T} CREATE INDEX i1 ON t(b); CREATE INDEX i2 ON t(a); ANALYZE;");
+    for (sql, has_fix) in
+        [("SELECT c FROM t WHERE b = ? AND a = 'x'", false), ("SELECT c FROM t WHERE b = ?", true)]
+    {
+        let findings = World::new(&schema, &[sql]).findings();
+        let finding = findings.iter().find(|finding| finding.code == "unused_index").expect(sql);
+        assert_eq!((finding.subject.as_str(), finding.fix.is_some()), ("i2", has_fix), "{sql}");
+    }
+}
+
+#[test]
 fn lines_that_were_not_understood_leave_no_statement_to_drop() {
     let schema = format!("{T} CREATE INDEX i1 ON t(b); ANALYZE;");
     let world = World::new(&schema, &["SELECT a FROM t WHERE id = ?"]).skip(3);
