@@ -229,7 +229,7 @@ impl Asked<'_> {
         let mut parts = Vec::new();
         for operators in [&[Operator::Equal, Operator::IsNull][..], &[Operator::In]] {
             for condition in conditions.clone().filter(|condition| operators.contains(&condition.operator)) {
-                self.push(&mut parts, condition.term.clone(), false, &condition.collation);
+                Self::push(&mut parts, condition.term.clone(), false, &condition.collation);
             }
         }
         parts.truncate(self.limits.parts);
@@ -237,7 +237,7 @@ impl Asked<'_> {
     }
 
     /// Adds a part unless its term is there; the row's number needs no part, for every index ends with it.
-    fn push(&self, parts: &mut Vec<IndexPart>, term: Term, descending: bool, collation: &str) {
+    fn push(parts: &mut Vec<IndexPart>, term: Term, descending: bool, collation: &str) {
         let is_known = parts.iter().any(|part| part.term == term);
         if term != Term::RowNumber && !is_known {
             parts.push(IndexPart { term, descending, collation: collation.to_owned() });
@@ -256,7 +256,7 @@ impl Asked<'_> {
         for range in self.question.conditions.iter().filter(|condition| condition.operator == Operator::Range)
         {
             let mut parts = head.to_vec();
-            self.push(&mut parts, range.term.clone(), false, &range.collation);
+            Self::push(&mut parts, range.term.clone(), false, &range.collation);
             bases.push((parts, if range.joins { CandidateReason::Join } else { CandidateReason::Filter }));
         }
         let ordered = self.ordered(head);
@@ -274,7 +274,7 @@ impl Asked<'_> {
                 if let Some(column) =
                     self.table.column(name).filter(|column| !self.is_carried_along(&column.name))
                 {
-                    self.push(&mut parts, Term::Column(column.name.clone()), false, &column.collation);
+                    Self::push(&mut parts, Term::Column(column.name.clone()), false, &column.collation);
                 }
             }
             // An index of all columns is the table once more.
@@ -307,11 +307,11 @@ impl Asked<'_> {
                 // The row's number comes last in any index, smallest first; nothing after it changes the order.
                 (Term::RowNumber, _) if !descending => break,
                 (Term::RowNumber, Some(column)) => {
-                    self.push(&mut parts, Term::Column(column.clone()), descending, "BINARY");
+                    Self::push(&mut parts, Term::Column(column.clone()), descending, "BINARY");
                     break;
                 }
                 (Term::RowNumber, None) => break,
-                (term, _) => self.push(&mut parts, term.clone(), descending, &order.collation),
+                (term, _) => Self::push(&mut parts, term.clone(), descending, &order.collation),
             }
         }
         parts
@@ -323,7 +323,7 @@ impl Asked<'_> {
         let ordered = self.ordered(&rest);
         if rest.is_empty() && ordered.is_empty() && !self.has_range_besides(&condition.term) {
             let mut parts = Vec::new();
-            self.push(&mut parts, condition.term.clone(), false, &condition.collation);
+            Self::push(&mut parts, condition.term.clone(), false, &condition.collation);
             self.add(parts, CandidateReason::Partial, Some(predicate), self.limits.parts, found);
         }
         self.with_tails(&rest, CandidateReason::Partial, Some(predicate), found);

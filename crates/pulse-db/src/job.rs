@@ -86,16 +86,8 @@ pub fn run(
         database.time(&workload, budget, progress)?
     };
     let figures = Figures::new(&catalog, &workload, &explained, &timings, &wishes.sources);
-    let mut job = Job {
-        database,
-        wishes,
-        workload,
-        catalog,
-        explained,
-        timings,
-        figures,
-        findings: Vec::new(),
-    };
+    let mut job =
+        Job { database, wishes, workload, catalog, explained, timings, figures, findings: Vec::new() };
     job.look(progress)?;
     job.indexes(progress)?;
     job.vacuum(progress)?;
@@ -173,13 +165,7 @@ impl Job<'_> {
 
     /// A finding of the job's own.
     pub(crate) fn note(&mut self, code: &str, severity: Severity, message: String, help: Option<String>) {
-        self.findings.push(Finding {
-            code: code.to_owned(),
-            severity,
-            message,
-            help,
-            ..Finding::default()
-        });
+        self.findings.push(Finding { code: code.to_owned(), severity, message, help, ..Finding::default() });
     }
 }
 

@@ -29,13 +29,21 @@ pub struct SelectionOptions {
     pub max_indexes: Option<usize>,
     /// The share by which the statements that an index serves must get cheaper: 0.1 for a tenth.
     pub min_gain: f64,
+    /// The share of the whole workload's cost that an index must save: what is less is noise, and an index more to keep.
+    pub min_share: f64,
     /// How the planner is asked.
     pub what_if: WhatIfOptions,
 }
 
 impl Default for SelectionOptions {
     fn default() -> Self {
-        Self { budget_bytes: None, max_indexes: None, min_gain: 0.1, what_if: WhatIfOptions::default() }
+        Self {
+            budget_bytes: None,
+            max_indexes: None,
+            min_gain: 0.1,
+            min_share: 0.001,
+            what_if: WhatIfOptions::default(),
+        }
     }
 }
 
@@ -171,13 +179,13 @@ impl Choosing<'_> {
         let candidates: Vec<_> =
             given.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
         self.what_if.give(&candidates, knowledge)?;
-        let mut prices = Prices { statements: Vec::new(), reads: 0.0 };
+        let mut found = Prices { statements: Vec::new(), reads: 0.0 };
         for (statement, costs) in self.weighed.statements.iter().zip(&self.weighed.matrix.statements) {
             let priced = statement.as_ref().ok().and_then(|known| self.what_if.price(&known.studied).ok());
-            prices.reads += costs.weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
-            prices.statements.push(priced);
+            found.reads += costs.weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
+            found.statements.push(priced);
         }
-        Ok(prices)
+        Ok(found)
     }
 
     /// What the statements cost without one of the chosen, or with another one in its place. Only those that use it can change.
@@ -198,7 +206,7 @@ impl Choosing<'_> {
         let candidates: Vec<_> =
             rest.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
         self.what_if.give(&candidates, Knowledge::Full)?;
-        let mut prices = Prices { statements: Vec::new(), reads: 0.0 };
+        let mut found = Prices { statements: Vec::new(), reads: 0.0 };
         for (position, known) in with_all.statements.iter().enumerate() {
             let priced = match (known, &self.weighed.statements[position]) {
                 (Some(known), Ok(statement)) if known.used.contains(&at) => {
@@ -207,10 +215,10 @@ impl Choosing<'_> {
                 _ => known.clone(),
             };
             let weight = self.weighed.matrix.statements[position].weight;
-            prices.reads += weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
-            prices.statements.push(priced);
+            found.reads += weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
+            found.statements.push(priced);
         }
-        Ok(prices)
+        Ok(found)
     }
 
     /// Drops, one after the other, what the planner does not use or what is not worth its upkeep.
@@ -283,6 +291,7 @@ impl Choosing<'_> {
             let upkeep = self.weighed.candidates[position].write_cost;
             let served = self.served(at, with_all, &without);
             let share = if served > 0.0 { saved / served } else { 0.0 };
+            let total = saved / self.total().max(f64::MIN_POSITIVE);
             let reason = if saved <= upkeep {
                 format!("it saves {saved:.0} and costs {upkeep:.0} to keep")
             } else if share < self.options.min_gain {
@@ -290,6 +299,12 @@ impl Choosing<'_> {
                     "the statements it serves get {:.1} % cheaper, less than the {:.1} % asked for",
                     share * 100.0,
                     self.options.min_gain * 100.0
+                )
+            } else if total < self.options.min_share {
+                format!(
+                    "it saves {:.3} % of the workload's cost, less than the {:.3} % asked for",
+                    total * 100.0,
+                    self.options.min_share * 100.0
                 )
             } else {
                 continue;
@@ -299,6 +314,11 @@ impl Choosing<'_> {
             }
         }
         Ok(worst.map(|(_, at, reason)| (at, reason)))
+    }
+
+    /// What the workload costs without any new index.
+    fn total(&self) -> f64 {
+        self.weighed.matrix.statements.iter().map(|costs| costs.weight * costs.cost).sum()
     }
 
     /// What the statements that use an index cost without it.

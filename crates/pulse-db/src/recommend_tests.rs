@@ -193,6 +193,20 @@ fn writes_can_cost_more_than_reads_gain() {
 }
 
 #[test]
+fn what_saves_hardly_anything_is_left_out() {
+    let case = trades("ANALYZE;");
+    let often = statement("SELECT count(*) FROM trades WHERE price > 5", 1_000_000, &[]);
+    let seldom = statement("SELECT * FROM users WHERE country = 'c3'", 1, &[]);
+    let found = case.recommended(&[often, seldom], &SelectionOptions::default());
+    assert!(found.chosen.iter().all(|chosen| chosen.candidate.table.name == "trades"), "{:?}", found.chosen);
+    assert!(
+        found.rejected.iter().any(|rejected| rejected.reason.contains("of the workload's cost")),
+        "{:?}",
+        found.rejected
+    );
+}
+
+#[test]
 fn limits_hold_and_what_is_left_out_has_a_reason() {
     let case = trades("ANALYZE;");
     let statements = [

@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 /// Steps of branch and bound; each looks at every statement once.
-const MAX_NODES: u64 = 60_000;
+const MAX_NODES: u64 = 30_000;
 /// Choices that local search looks at.
-const MAX_MOVES: u64 = 1_500_000;
+const MAX_MOVES: u64 = 600_000;
 /// Relative gain below which two costs are the same.
 const SAME: f64 = 1e-9;
 
@@ -81,34 +81,33 @@ pub struct Selection {
 /// The cheapest choice that is found.
 pub fn select(matrix: &CostMatrix, limits: SelectionLimits) -> Selection {
     let problem = Problem::new(matrix, limits);
-    let greedy = [Taste::Gain, Taste::GainPerByte].map(|taste| problem.greedy(taste));
     let mut moves = MAX_MOVES;
     let mut best = problem.none();
-    for start in greedy {
-        let improved = problem.improved(start, &mut moves);
+    for taste in [Taste::Gain, Taste::GainPerByte] {
+        let improved = problem.improved(problem.greedy(taste), &mut moves);
         if improved.is_better(&best) {
             best = improved;
         }
     }
     let (best, is_proven) = problem.proven(best);
-    Selection { chosen: best.chosen.iter().copied().collect(), cost: best.cost, is_proven }
+    best.told(is_proven)
 }
 
 /// What a choice costs, whatever the limits.
 pub fn cost_of(matrix: &CostMatrix, chosen: &[usize]) -> f64 {
     let problem = Problem::new(matrix, SelectionLimits::default());
-    problem.choice(chosen.iter().copied().filter(|&index| index < matrix.candidates.len()).collect()).cost
+    let mut state = problem.none();
+    for &index in chosen.iter().filter(|&&index| index < matrix.candidates.len()) {
+        problem.add(&mut state, &[index]);
+    }
+    state.cost()
 }
 
 /// The greedy choice alone, which the search never falls behind.
 pub fn greedy(matrix: &CostMatrix, limits: SelectionLimits) -> Selection {
     let problem = Problem::new(matrix, limits);
-    let choices = [Taste::Gain, Taste::GainPerByte].map(|taste| problem.greedy(taste));
-    let [mut best, other] = choices;
-    if other.is_better(&best) {
-        best = other;
-    }
-    Selection { chosen: best.chosen.iter().copied().collect(), cost: best.cost, is_proven: false }
+    let [first, second] = [Taste::Gain, Taste::GainPerByte].map(|taste| problem.greedy(taste));
+    if second.is_better(&first) { second.told(false) } else { first.told(false) }
 }
 
 #[derive(Clone, Copy)]
@@ -117,18 +116,40 @@ enum Taste {
     GainPerByte,
 }
 
+/// A choice, with what each statement costs by it.
 #[derive(Clone, Debug)]
-struct Choice {
-    chosen: BTreeSet<usize>,
+struct State {
+    has: Vec<bool>,
+    count: usize,
     bytes: u64,
-    cost: f64,
+    /// The place of each statement's cheapest option that can be had; beyond the last when none can.
+    ranks: Vec<usize>,
+    reads: f64,
+    writes: f64,
 }
 
-impl Choice {
-    fn is_better(&self, other: &Self) -> bool {
-        let slack = SAME * other.cost.abs().max(1.0);
-        self.cost < other.cost - slack || (self.cost < other.cost + slack && self.bytes < other.bytes)
+impl State {
+    fn cost(&self) -> f64 {
+        self.reads + self.writes
     }
+
+    fn is_better(&self, other: &Self) -> bool {
+        let slack = SAME * other.cost().abs().max(1.0);
+        self.cost() < other.cost() - slack || (self.cost() < other.cost() + slack && self.bytes < other.bytes)
+    }
+
+    fn told(&self, is_proven: bool) -> Selection {
+        let chosen = (0..self.has.len()).filter(|&index| self.has[index]).collect();
+        Selection { chosen, cost: self.cost(), is_proven }
+    }
+}
+
+/// What a move would change.
+#[derive(Clone, Copy, Debug)]
+struct Difference {
+    cost: f64,
+    count: usize,
+    bytes: u64,
 }
 
 /// The matrix, with what cannot matter left out and what is asked often at hand.
@@ -137,35 +158,25 @@ struct Problem {
     candidates: Vec<CandidateCosts>,
     budget: u64,
     most: usize,
-    /// Statements that each candidate could help.
-    helped: Vec<Vec<usize>>,
+    /// Each candidate's options: the statement, and the option's place in it.
+    options_of: Vec<Vec<(usize, usize)>>,
     /// Sets of candidates that are worth adding together.
     moves: Vec<Vec<usize>>,
 }
 
 impl Problem {
     fn new(matrix: &CostMatrix, limits: SelectionLimits) -> Self {
-        let budget = limits.budget_bytes.unwrap_or(u64::MAX);
-        let most = limits.max_indexes.unwrap_or(usize::MAX);
         let number = |value: f64| if value.is_finite() { value.max(0.0) } else { 0.0 };
-        let candidates: Vec<_> = matrix
-            .candidates
-            .iter()
-            .map(|candidate| CandidateCosts { write_cost: number(candidate.write_cost), ..*candidate })
-            .collect();
-        let fits = |indexes: &BTreeSet<usize>| {
-            let mut sizes =
-                indexes.iter().map(|&index| candidates.get(index).map(|candidate| candidate.size_bytes));
-            let bytes = sizes.try_fold(0_u64, |sum, size| size.map(|size| sum.saturating_add(size)));
-            indexes.len() <= most && bytes.is_some_and(|bytes| bytes <= budget)
-        };
+        let candidates = matrix.candidates.iter();
+        let candidates = candidates
+            .map(|candidate| CandidateCosts { write_cost: number(candidate.write_cost), ..*candidate });
         let mut problem = Self {
             statements: Vec::new(),
-            helped: vec![Vec::new(); candidates.len()],
+            options_of: vec![Vec::new(); matrix.candidates.len()],
             moves: Vec::new(),
-            budget,
-            most,
-            candidates: candidates.clone(),
+            budget: limits.budget_bytes.unwrap_or(u64::MAX),
+            most: limits.max_indexes.unwrap_or(usize::MAX),
+            candidates: candidates.collect(),
         };
         let mut moves = BTreeSet::new();
         for statement in &matrix.statements {
@@ -173,21 +184,17 @@ impl Problem {
             let mut options = Vec::new();
             for option in &statement.options {
                 let indexes: BTreeSet<_> = option.indexes.iter().copied().collect();
-                if option.cost.is_finite() && option.cost < cost && !indexes.is_empty() && fits(&indexes) {
-                    moves.insert(indexes.iter().copied().collect::<Vec<_>>());
-                    options.push(AccessOption {
-                        indexes: indexes.into_iter().collect(),
-                        cost: option.cost.max(0.0),
-                    });
+                if option.cost.is_finite() && option.cost < cost && problem.could_fit(&indexes) {
+                    let indexes: Vec<_> = indexes.into_iter().collect();
+                    moves.insert(indexes.clone());
+                    options.push(AccessOption { indexes, cost: option.cost.max(0.0) });
                 }
             }
             // The first one that can be had is then the cheapest.
             options.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.indexes.cmp(&b.indexes)));
-            for option in &options {
+            for (rank, option) in options.iter().enumerate() {
                 for &index in &option.indexes {
-                    if problem.helped[index].last() != Some(&problem.statements.len()) {
-                        problem.helped[index].push(problem.statements.len());
-                    }
+                    problem.options_of[index].push((problem.statements.len(), rank));
                 }
             }
             problem.statements.push(StatementCosts { weight: number(statement.weight), cost, options });
@@ -196,185 +203,250 @@ impl Problem {
         problem
     }
 
-    fn none(&self) -> Choice {
-        self.choice(BTreeSet::new())
+    fn could_fit(&self, indexes: &BTreeSet<usize>) -> bool {
+        let mut sizes =
+            indexes.iter().map(|&index| self.candidates.get(index).map(|candidate| candidate.size_bytes));
+        let bytes = sizes.try_fold(0_u64, |sum, size| size.map(|size| sum.saturating_add(size)));
+        !indexes.is_empty() && indexes.len() <= self.most && bytes.is_some_and(|bytes| bytes <= self.budget)
     }
 
-    fn choice(&self, chosen: BTreeSet<usize>) -> Choice {
-        let bytes =
-            chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
-        let reads: f64 = self
-            .statements
-            .iter()
-            .map(|statement| statement.weight * cheapest(statement, |index| chosen.contains(&index)))
-            .sum();
-        let writes: f64 = chosen.iter().map(|&index| self.candidates[index].write_cost).sum();
-        Choice { chosen, bytes, cost: reads + writes }
-    }
-
-    fn fits(&self, chosen: &BTreeSet<usize>) -> bool {
-        let bytes =
-            chosen.iter().fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
-        chosen.len() <= self.most && bytes <= self.budget
-    }
-
-    /// What changes when some go and some come: only statements that one of them could help are looked at.
-    fn difference(&self, before: &Choice, after: &BTreeSet<usize>) -> f64 {
-        let changed: Vec<_> = before.chosen.symmetric_difference(after).copied().collect();
-        let mut touched: Vec<_> = changed.iter().flat_map(|&index| &self.helped[index]).copied().collect();
-        touched.sort_unstable();
-        touched.dedup();
-        let mut difference = 0.0;
-        for position in touched {
-            let statement = &self.statements[position];
-            let was = cheapest(statement, |index| before.chosen.contains(&index));
-            let is = cheapest(statement, |index| after.contains(&index));
-            difference += statement.weight * (is - was);
-        }
-        for index in changed {
-            let write = self.candidates[index].write_cost;
-            difference += if after.contains(&index) { write } else { -write };
-        }
-        difference
-    }
-
-    /// Adds what gains most until nothing does.
-    fn greedy(&self, taste: Taste) -> Choice {
-        let mut choice = self.none();
-        loop {
-            let mut best: Option<(f64, BTreeSet<usize>)> = None;
-            for added in &self.moves {
-                let mut after = choice.chosen.clone();
-                after.extend(added);
-                if after.len() == choice.chosen.len() || !self.fits(&after) {
-                    continue;
-                }
-                let gain = -self.difference(&choice, &after);
-                let new = after.difference(&choice.chosen);
-                let bytes =
-                    new.fold(0_u64, |sum, &index| sum.saturating_add(self.candidates[index].size_bytes));
-                let worth = match taste {
-                    Taste::Gain => gain,
-                    Taste::GainPerByte => gain / (bytes as f64 + 1.0),
-                };
-                if gain > SAME * choice.cost.max(1.0) && best.as_ref().is_none_or(|(most, _)| worth > *most) {
-                    best = Some((worth, after));
-                }
-            }
-            let Some((_, after)) = best else { return choice };
-            choice = self.choice(after);
+    fn none(&self) -> State {
+        State {
+            has: vec![false; self.candidates.len()],
+            count: 0,
+            bytes: 0,
+            ranks: self.statements.iter().map(|statement| statement.options.len()).collect(),
+            reads: self.statements.iter().map(|statement| statement.weight * statement.cost).sum(),
+            writes: 0.0,
         }
     }
 
-    /// Drops, adds and swaps as long as that helps and moves are left.
-    fn improved(&self, mut choice: Choice, moves: &mut u64) -> Choice {
-        loop {
-            let mut best: Option<(f64, BTreeSet<usize>)> = None;
-            let mut consider = |after: BTreeSet<usize>, moves: &mut u64| {
-                if *moves == 0 || !self.fits(&after) {
-                    return;
-                }
-                *moves -= 1;
-                let difference = self.difference(&choice, &after);
-                if difference < -SAME * choice.cost.max(1.0)
-                    && best.as_ref().is_none_or(|(least, _)| difference < *least)
-                {
-                    best = Some((difference, after));
-                }
-            };
-            let without = choice.chosen.iter().map(|index| {
-                let mut rest = choice.chosen.clone();
-                rest.remove(index);
-                rest
-            });
-            let bases: Vec<_> = without.chain([choice.chosen.clone()]).collect();
-            for base in &bases {
-                consider(base.clone(), moves);
-                for added in &self.moves {
-                    let mut after = base.clone();
-                    after.extend(added);
-                    if after.len() > base.len() {
-                        consider(after, moves);
+    fn cost_at(&self, statement: usize, rank: usize) -> f64 {
+        let costs = &self.statements[statement];
+        costs.weight * costs.options.get(rank).map_or(costs.cost, |option| option.cost)
+    }
+
+    /// What adding these would change; `None` when it adds nothing or is beyond a limit. Only options that one of the new
+    /// ones completes are looked at.
+    fn adding(
+        &self,
+        state: &State,
+        added: &[usize],
+        scratch: &mut Vec<(usize, usize)>,
+    ) -> Option<Difference> {
+        let mut found = Difference { cost: 0.0, count: state.count, bytes: state.bytes };
+        for &index in added.iter().filter(|&&index| !state.has[index]) {
+            found.count += 1;
+            found.bytes = found.bytes.saturating_add(self.candidates[index].size_bytes);
+            found.cost += self.candidates[index].write_cost;
+        }
+        if found.count == state.count || found.count > self.most || found.bytes > self.budget {
+            return None;
+        }
+        scratch.clear();
+        for &index in added.iter().filter(|&&index| !state.has[index]) {
+            for &(statement, rank) in &self.options_of[index] {
+                let known = scratch.iter().position(|&(known, _)| known == statement);
+                let best = known.map_or(state.ranks[statement], |at| scratch[at].1);
+                let mut needed = self.statements[statement].options[rank].indexes.iter();
+                if rank < best && needed.all(|needed| state.has[*needed] || added.contains(needed)) {
+                    match known {
+                        Some(at) => scratch[at].1 = rank,
+                        None => scratch.push((statement, rank)),
                     }
                 }
             }
-            match best {
-                Some((_, after)) => choice = self.choice(after),
-                None => return choice,
+        }
+        for &(statement, rank) in scratch.iter() {
+            found.cost += self.cost_at(statement, rank) - self.cost_at(statement, state.ranks[statement]);
+        }
+        Some(found)
+    }
+
+    fn add(&self, state: &mut State, added: &[usize]) {
+        for &index in added {
+            if !state.has[index] {
+                state.has[index] = true;
+                self.count(state, index, 1.0);
+                self.settle(state, index);
+            }
+        }
+    }
+
+    fn remove(&self, state: &mut State, index: usize) {
+        state.has[index] = false;
+        self.count(state, index, -1.0);
+        self.settle(state, index);
+    }
+
+    fn count(&self, state: &mut State, index: usize, sign: f64) {
+        let CandidateCosts { size_bytes, write_cost } = self.candidates[index];
+        state.writes += sign * write_cost;
+        if sign > 0.0 {
+            state.count += 1;
+            state.bytes = state.bytes.saturating_add(size_bytes);
+        } else {
+            state.count -= 1;
+            state.bytes = (0..state.has.len())
+                .filter(|&other| state.has[other])
+                .fold(0, |sum: u64, other| sum.saturating_add(self.candidates[other].size_bytes));
+        }
+    }
+
+    /// Finds the cheapest options anew of statements that an index has to do with.
+    fn settle(&self, state: &mut State, index: usize) {
+        let mut last = usize::MAX;
+        for &(statement, _) in &self.options_of[index] {
+            // Options of one statement come one after the other.
+            if statement == last {
+                continue;
+            }
+            last = statement;
+            let rank = self.rank(statement, &state.has);
+            state.reads += self.cost_at(statement, rank) - self.cost_at(statement, state.ranks[statement]);
+            state.ranks[statement] = rank;
+        }
+    }
+
+    /// The place of the first option that can be had.
+    fn rank(&self, statement: usize, has: &[bool]) -> usize {
+        let options = &self.statements[statement].options;
+        options
+            .iter()
+            .position(|option| option.indexes.iter().all(|&index| has[index]))
+            .unwrap_or(options.len())
+    }
+
+    /// The best move of all, by a taste; `None` when none gains.
+    fn best_move(
+        &self,
+        state: &State,
+        taste: Taste,
+        least: f64,
+        moves: &mut u64,
+    ) -> Option<(usize, Difference)> {
+        let mut best: Option<(f64, usize, Difference)> = None;
+        let mut scratch = Vec::new();
+        for (position, added) in self.moves.iter().enumerate() {
+            if *moves == 0 {
+                break;
+            }
+            *moves -= 1;
+            let Some(difference) = self.adding(state, added, &mut scratch) else { continue };
+            let worth = match taste {
+                Taste::Gain => -difference.cost,
+                Taste::GainPerByte => -difference.cost / ((difference.bytes - state.bytes) as f64 + 1.0),
+            };
+            if -difference.cost > least && best.is_none_or(|(most, ..)| worth > most) {
+                best = Some((worth, position, difference));
+            }
+        }
+        best.map(|(_, position, difference)| (position, difference))
+    }
+
+    /// Adds what gains most until nothing does.
+    fn greedy(&self, taste: Taste) -> State {
+        let mut state = self.none();
+        let mut moves = u64::MAX;
+        while let Some((position, _)) = self.best_move(&state, taste, slack(&state), &mut moves) {
+            self.add(&mut state, &self.moves[position]);
+        }
+        state
+    }
+
+    /// Drops, adds and swaps as long as that helps and moves are left.
+    fn improved(&self, mut state: State, moves: &mut u64) -> State {
+        loop {
+            let before = state.cost();
+            while let Some((position, _)) = self.best_move(&state, Taste::Gain, slack(&state), moves) {
+                self.add(&mut state, &self.moves[position]);
+            }
+            for index in 0..self.candidates.len() {
+                if !state.has[index] || *moves == 0 {
+                    continue;
+                }
+                let mut without = state.clone();
+                self.remove(&mut without, index);
+                let lost = without.cost() - state.cost();
+                if let Some((position, _)) =
+                    self.best_move(&without, Taste::Gain, lost.max(0.0) + slack(&state), moves)
+                {
+                    self.add(&mut without, &self.moves[position]);
+                    state = without;
+                } else if lost < 0.0 {
+                    state = without;
+                }
+            }
+            if state.cost() >= before - slack(&state) {
+                return state;
             }
         }
     }
 
     /// Branch and bound from the best that is known; whether it was finished.
-    fn proven(&self, best: Choice) -> (Choice, bool) {
+    fn proven(&self, best: State) -> (State, bool) {
         let mut order: Vec<_> =
-            (0..self.candidates.len()).filter(|&index| !self.helped[index].is_empty()).collect();
-        let gain = |index: usize| -self.difference(&self.none(), &BTreeSet::from([index]));
-        let gains: Vec<_> = (0..self.candidates.len()).map(gain).collect();
-        order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]).then(a.cmp(&b)));
-        let mut search = Search {
-            problem: self,
-            order,
-            best,
-            nodes: MAX_NODES,
-            possible: vec![false; self.candidates.len()],
+            (0..self.candidates.len()).filter(|&index| !self.options_of[index].is_empty()).collect();
+        let none = self.none();
+        let mut scratch = Vec::new();
+        let mut gain = |index: usize| {
+            let alone = self.adding(&none, &[index], &mut scratch);
+            alone.map_or(0.0, |difference| -difference.cost)
         };
-        for &index in &search.order {
-            search.possible[index] = true;
+        let gains: Vec<_> = (0..self.candidates.len()).map(&mut gain).collect();
+        order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]).then(a.cmp(&b)));
+        let mut possible = none.clone();
+        for &index in &order {
+            self.add(&mut possible, &[index]);
         }
-        let is_proven = search.branch(0, &mut BTreeSet::new(), 0, 0.0);
+        let mut search = Search { problem: self, order, best, nodes: MAX_NODES, possible, chosen: none };
+        let is_proven = search.branch(0);
         (search.best, is_proven)
     }
+}
+
+/// What counts as a gain.
+fn slack(state: &State) -> f64 {
+    SAME * state.cost().max(1.0)
 }
 
 struct Search<'a> {
     problem: &'a Problem,
     order: Vec<usize>,
-    best: Choice,
+    best: State,
     nodes: u64,
-    /// Chosen or undecided.
-    possible: Vec<bool>,
+    /// What is chosen or undecided.
+    possible: State,
+    chosen: State,
 }
 
 impl Search<'_> {
-    /// Decides on the candidate at a depth; false when steps ran out. It is as deep as there are
-    /// candidates, some hundreds.
-    fn branch(&mut self, depth: usize, chosen: &mut BTreeSet<usize>, bytes: u64, writes: f64) -> bool {
+    /// Decides on the candidate at a depth; false when steps ran out. It is as deep as there are candidates, some hundreds.
+    fn branch(&mut self, depth: usize) -> bool {
         if self.nodes == 0 {
             return false;
         }
         self.nodes -= 1;
-        let statements = self.problem.statements.iter();
-        let bound: f64 = writes
-            + statements
-                .map(|statement| statement.weight * cheapest(statement, |index| self.possible[index]))
-                .sum::<f64>();
-        if bound >= self.best.cost - SAME * self.best.cost.max(1.0) {
+        let bound = self.possible.reads + self.chosen.writes;
+        if bound >= self.best.cost() - slack(&self.best) {
             return true;
         }
         let Some(&index) = self.order.get(depth) else {
-            self.best = self.problem.choice(chosen.clone());
+            self.best = self.chosen.clone();
             return true;
         };
-        let candidate = self.problem.candidates[index];
-        let with = bytes.saturating_add(candidate.size_bytes);
         let mut is_whole = true;
-        if chosen.len() < self.problem.most && with <= self.problem.budget {
-            chosen.insert(index);
-            is_whole &= self.branch(depth + 1, chosen, with, writes + candidate.write_cost);
-            chosen.remove(&index);
+        let with = self.chosen.bytes.saturating_add(self.problem.candidates[index].size_bytes);
+        if self.chosen.count < self.problem.most && with <= self.problem.budget {
+            self.problem.add(&mut self.chosen, &[index]);
+            is_whole &= self.branch(depth + 1);
+            self.problem.remove(&mut self.chosen, index);
         }
-        self.possible[index] = false;
-        is_whole &= self.branch(depth + 1, chosen, bytes, writes);
-        self.possible[index] = true;
+        self.problem.remove(&mut self.possible, index);
+        is_whole &= self.branch(depth + 1);
+        self.problem.add(&mut self.possible, &[index]);
         is_whole
     }
-}
-
-/// What a statement costs with what can be had; options are in the order of their costs.
-fn cheapest(statement: &StatementCosts, is_there: impl Fn(usize) -> bool) -> f64 {
-    let option = statement.options.iter().find(|option| option.indexes.iter().all(|&index| is_there(index)));
-    option.map_or(statement.cost, |option| option.cost)
 }
 
 #[cfg(test)]

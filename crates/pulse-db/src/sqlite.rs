@@ -37,6 +37,7 @@ mod tables;
 mod time_limit;
 mod timing;
 mod tokens;
+mod tried;
 mod undo;
 mod undo_script;
 mod vacuum;

@@ -45,10 +45,10 @@ pub(crate) fn weighted(statements: &[(u64, &Histogram)]) -> Histogram {
             let wanted = bucket.count as f64 * scale + rest;
             let whole = wanted.round().max(0.0);
             rest = wanted - whole;
-            let middle = bucket.lower.midpoint(bucket.upper).clamp(
-                times.min().unwrap_or(bucket.lower),
-                times.max().unwrap_or(bucket.upper),
-            );
+            let middle = bucket
+                .lower
+                .midpoint(bucket.upper)
+                .clamp(times.min().unwrap_or(bucket.lower), times.max().unwrap_or(bucket.upper));
             joined.record_n(middle, whole as u64);
         }
     }

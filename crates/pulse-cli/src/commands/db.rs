@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pulse_db::record::{self, RecordError};
 use pulse_db::recommend::SelectionOptions;
+use pulse_db::record::{self, RecordError};
 use pulse_db::sqlite::{ApplyOptions, Run, WhatIfOptions, WriteOptions};
 use pulse_db::workload::{WorkloadBuilder, read_workload, read_workload_from};
 use pulse_db::{DatabaseError, Progress, Sqlite, Wishes, Workload};
@@ -112,7 +112,8 @@ fn next_step(arguments: &DbArguments, path: &Path, summary: &pulse_model::Summar
     if !has_indexes {
         return "\nNext: `pulse db explain CODE` tells more about a finding.\n".to_owned();
     }
-    let files: String = arguments.workload.iter().map(|file| format!(" --workload {}", file.display())).collect();
+    let files: String =
+        arguments.workload.iter().map(|file| format!(" --workload {}", file.display())).collect();
     format!(
         "\nNext: pulse db {path}{files} --add-indexes --dry-run   (tries the indexes on a private copy; without --dry-run \
          those that help are made)\n"
@@ -275,7 +276,9 @@ fn resume(path: &Path) -> Result<Exit, Problem> {
     let mut told = Told::new(false)?;
     let applied = database.resume(&ApplyOptions::default(), &mut told).map_err(problem)?;
     let text = match applied {
-        Some(applied) => format!("Run {} has come to its end: {} changes.\n", applied.run, applied.durations.len()),
+        Some(applied) => {
+            format!("Run {} has come to its end: {} changes.\n", applied.run, applied.durations.len())
+        }
         None => format!("There is no run to go on with in {}.\n", path.display()),
     };
     write_human(Stream::Out, &text)?;

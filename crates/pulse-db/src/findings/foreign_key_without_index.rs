@@ -7,7 +7,7 @@ use super::redundancy::is_ours;
 use super::shown;
 use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::{ForeignKey, Index, Table, TableName, Term};
-use crate::plan::EffectKind;
+use crate::plan::{Effect, EffectKind};
 use crate::sqlite::{name, qualified};
 use crate::tokens::{TokenKind, tokens};
 
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         primary key, a unique constraint, a column that is the row's number, and a partial index of the rows where the column \
         is not null. Not said of child tables of less than 1 000 rows, nor of a parent that is missing. It matters only where \
         foreign keys are enforced (PRAGMA foreign_keys, set per connection) or joined; it is a warning when the workload deletes \
-        or updates parents, and a note otherwise, as each index costs every write to the children.",
+        parents or changes their keys, and a note otherwise, as each index costs every write to the children.",
     find,
 };
 
@@ -52,7 +52,7 @@ fn describe(view: &View<'_>, table: &Table, parent: &Table, key: &ForeignKey) ->
     let calls: u64 = view
         .readings
         .iter()
-        .filter(|it| it.does(EffectKind::Delete, parent) || it.does(EffectKind::Update, parent))
+        .filter(|it| it.effects_on(parent).any(|effect| looks_for_children(effect, key)))
         .map(|it| it.statement.calls)
         .sum();
     let message = format!(
@@ -64,14 +64,14 @@ fn describe(view: &View<'_>, table: &Table, parent: &Table, key: &ForeignKey) ->
     let to = key.parent_columns.join(", ");
     finding.evidence.push(format!("{}({columns}) refers to {}({to})", table.name, parent.name));
     finding.evidence.push(match (calls, size) {
-        (0, _) => "the workload deletes and updates no parents".to_owned(),
+        (0, _) => "the workload deletes no parents and changes no key of theirs".to_owned(),
         (calls, Some(rows)) => format!(
-            "{} calls that delete or update parents × {} rows = {} rows read",
+            "{} calls that delete parents or change their keys × {} rows = {} rows read",
             shown::count(calls),
             shown::count(rows),
             shown::count(rows.saturating_mul(calls))
         ),
-        (calls, None) => format!("{} calls delete or update parents", shown::count(calls)),
+        (calls, None) => format!("{} calls delete parents or change their keys", shown::count(calls)),
     });
     finding.help = Some(
         "Index the key's columns, where parents are deleted or children are looked up by parent.".to_owned(),
@@ -96,6 +96,16 @@ fn describe(view: &View<'_>, table: &Table, parent: &Table, key: &ForeignKey) ->
         undo: vec![format!("DROP INDEX {full_name}")],
     });
     Weighed { weight: size.unwrap_or(0).saturating_mul(calls.max(1)) as f64, finding }
+}
+
+/// Whether what is done to a parent has the database look for its children.
+fn looks_for_children(effect: &Effect, key: &ForeignKey) -> bool {
+    let is_key = |column: &String| key.parent_columns.iter().any(|other| other.eq_ignore_ascii_case(column));
+    match effect.kind {
+        EffectKind::Delete => true,
+        EffectKind::Update => effect.columns.is_empty() || effect.columns.iter().any(is_key),
+        EffectKind::Read | EffectKind::Insert => false,
+    }
 }
 
 /// Whether the children of a parent are found without reading all.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FindingsInput;
 use crate::catalog::{Table, TableName, Term};
-use crate::plan::{Access, Condition, EffectKind, Explained, Operator, Question};
+use crate::plan::{Access, Condition, Effect, EffectKind, Explained, Operator, Question};
 use crate::tokens::{Token, tokens};
 use crate::workload::Statement;
 
@@ -37,7 +37,7 @@ pub(super) struct Reading<'a> {
     pub(super) scans: Vec<Scan<'a>>,
     /// Tables for which an index is built and thrown away, each once.
     pub(super) indexed_for_once: Vec<&'a Table>,
-    effects: Vec<(EffectKind, &'a Table)>,
+    effects: Vec<(&'a Table, &'a Effect)>,
     questions: Vec<(&'a Table, &'a Question)>,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Reading<'a> {
         let effects: Vec<_> = explained
             .effects
             .iter()
-            .filter_map(|effect| Some((effect.kind, *tables.get(&key(&effect.table))?)))
+            .filter_map(|effect| Some((*tables.get(&key(&effect.table))?, effect)))
             .collect();
         let questions = explained.questions.iter();
         let questions =
@@ -148,12 +148,17 @@ impl<'a> Reading<'a> {
 
     /// Whether it does this to the table.
     pub(super) fn does(&self, kind: EffectKind, table: &Table) -> bool {
-        self.effects.iter().any(|(other, on)| *other == kind && std::ptr::eq(*on, table))
+        self.effects_on(table).any(|effect| effect.kind == kind)
     }
 
     /// Whether it does anything to the table.
     pub(super) fn is_about(&self, table: &Table) -> bool {
-        self.effects.iter().any(|(_, on)| std::ptr::eq(*on, table))
+        self.effects_on(table).next().is_some()
+    }
+
+    /// What it does to a table.
+    pub(super) fn effects_on(&self, table: &Table) -> impl Iterator<Item = &'a Effect> {
+        self.effects.iter().filter(move |(on, _)| std::ptr::eq(*on, table)).map(|(_, effect)| *effect)
     }
 
     /// What was asked of a table.
@@ -179,8 +184,8 @@ impl<'a> Reading<'a> {
                 return table;
             }
         }
-        let (_, first) = self.effects.first()?;
-        self.effects.iter().all(|(_, table)| std::ptr::eq(*table, *first)).then_some(*first)
+        let (first, _) = self.effects.first()?;
+        self.effects.iter().all(|(table, _)| std::ptr::eq(*table, *first)).then_some(*first)
     }
 }
 

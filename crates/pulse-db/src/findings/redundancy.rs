@@ -42,47 +42,45 @@ pub(super) struct Redundant<'a> {
 
 /// All indexes that can go because of another, none of which goes itself.
 pub(super) fn redundant<'a>(view: &View<'a>) -> Vec<Redundant<'a>> {
-    let mut found = Vec::new();
-    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
-        let mut going: Vec<&Index> = Vec::new();
-        let mut order: Vec<&Index> = table.indexes.iter().filter(|index| may_go(view, index)).collect();
-        // The shortest goes first, and of equal ones the last by name, so that what is kept does not depend on chance.
-        order.sort_by(|one, other| {
-            one.parts.len().cmp(&other.parts.len()).then_with(|| other.name.cmp(&one.name))
-        });
-        for index in order {
-            let is_used = view.is_used(&index.name);
-            let others = table.indexes.iter().filter(|other| other.name != index.name);
-            let staying = others.filter(|other| !going.iter().any(|it| it.name == other.name));
-            let best = staying
-                // A table is wider than an index of it: where that is read in its place, it may be for being narrow.
-                .filter(|other| !(is_used && is_table_itself(table, other)))
-                .filter_map(|other| Some((serves(table, other, index)?, other)))
-                .min_by_key(|(how, other)| {
-                    (*how != Redundancy::Duplicate, other.parts.len(), other.name.clone())
-                });
-            let (how, keeper) = match best {
-                Some((how, other)) => (how, Keeper::Index(other)),
-                None if is_the_table(table, index) && !is_used => (Redundancy::Duplicate, Keeper::Table),
-                None => continue,
-            };
-            if how == Redundancy::Prefix && needs_tail(view, table, index) {
-                continue;
-            }
-            going.push(index);
+    let tables = view.input.catalog.tables.iter().filter(|table| is_ours(table));
+    tables.flat_map(|table| settled(of_table(view, table))).collect()
+}
+
+fn of_table<'a>(view: &View<'a>, table: &'a Table) -> Vec<Redundant<'a>> {
+    let mut found: Vec<Redundant<'a>> = Vec::new();
+    let mut order: Vec<&Index> = table.indexes.iter().filter(|index| may_go(view, index)).collect();
+    // The shortest goes first, and of equal ones the last by name, so that what is kept does not depend on chance.
+    order.sort_by(|one, other| {
+        one.parts.len().cmp(&other.parts.len()).then_with(|| other.name.cmp(&one.name))
+    });
+    for index in order {
+        let is_used = view.is_used(&index.name);
+        let others = table.indexes.iter().filter(|other| other.name != index.name);
+        let staying = others.filter(|other| !found.iter().any(|it| it.index.name == other.name));
+        let best = staying
+            // A table is wider than an index of it: where that is read in its place, it may be for being narrow.
+            .filter(|other| !(is_used && is_table_itself(table, other)))
+            .filter_map(|other| Some((serves(table, other, index)?, other)))
+            .min_by_key(|(how, other)| {
+                (*how != Redundancy::Duplicate, other.parts.len(), other.name.clone())
+            });
+        let (how, keeper) = match best {
+            Some((how, other)) => (how, Keeper::Index(other)),
+            None if is_the_table(table, index) && !is_used => (Redundancy::Duplicate, Keeper::Table),
+            None => continue,
+        };
+        if how == Redundancy::Duplicate || !needs_tail(view, table, index) {
             found.push(Redundant { table, index, keeper, how });
         }
     }
-    settled(found)
+    found
 }
 
-/// Each with what stays in the end, where what stood in for it goes as well; then it goes as the beginning of that, if one step
-/// on the way is one.
+/// Each of one table with what stays in the end, where what stood in for it goes as well; it goes as the beginning of that, if
+/// one step on the way is one.
 fn settled<'a>(found: Vec<Redundant<'a>>) -> Vec<Redundant<'a>> {
     let next = |it: &Redundant<'a>| match it.keeper {
-        Keeper::Index(keeper) => found
-            .iter()
-            .position(|other| other.index.name == keeper.name && other.table.name == it.table.name),
+        Keeper::Index(keeper) => found.iter().position(|other| other.index.name == keeper.name),
         Keeper::Table => None,
     };
     let settle = |it: &Redundant<'a>| {

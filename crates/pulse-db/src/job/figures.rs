@@ -2,8 +2,8 @@
 
 use pulse_model::{
     Aggregate, DatabaseReport, DatabaseState, Histogram, IndexFigures, Measured, Nanos, Series, Snapshot,
-    StatementFigures, StatementTimes, Statistic, Subject, TableFigures, Target, TargetResult, WorkloadFigures,
-    metric,
+    StatementFigures, StatementTimes, Statistic, Subject, TableFigures, Target, TargetResult,
+    WorkloadFigures, metric,
 };
 use pulse_stats::{judge as judge_sampled, judge_estimate};
 
@@ -82,8 +82,7 @@ impl Figures {
             row.failure.clone_from(&trial.failure);
         }
         let samples = trial.before.count() + trial.after.count();
-        row.gain =
-            trial.gain.map(|Gain { value, lo, hi }| Measured { value, lo, hi, samples });
+        row.gain = trial.gain.map(|Gain { value, lo, hi }| Measured { value, lo, hi, samples });
         row.plan_before.clone_from(&trial.plan_before);
         row.plan_after.clone_from(&trial.plan_after);
     }
@@ -247,7 +246,12 @@ fn workload_figures(workload: &Workload, sources: &[String]) -> WorkloadFigures 
 }
 
 fn by_calls<'a>(workload: &'a Workload, timings: &'a [Timing]) -> Vec<(u64, &'a Histogram)> {
-    workload.statements.iter().zip(timings).map(|(statement, timing)| (statement.calls, &timing.warm)).collect()
+    workload
+        .statements
+        .iter()
+        .zip(timings)
+        .map(|(statement, timing)| (statement.calls, &timing.warm))
+        .collect()
 }
 
 /// Judges a target over the workload: a mean exactly by strata, everything else by the distribution of the calls.

@@ -11,17 +11,14 @@ use crate::keep::{Judged, keep};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
-use crate::sqlite::{
-    ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name,
-};
+use crate::sqlite::{ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
 
 impl Job<'_> {
     /// Chooses indexes; tries them when they are to be made or to be said for sure; makes those that are proven.
     pub(super) fn indexes(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
         progress.at("choosing indexes", None);
-        let recommendation =
-            recommend(self.database, &self.catalog, &self.workload, &self.wishes.selection)?;
+        let recommendation = recommend(self.database, &self.catalog, &self.workload, &self.wishes.selection)?;
         for (statement, outlook) in recommendation.statements.iter().enumerate() {
             if outlook.plan_after != outlook.plan_before {
                 self.figures.expect(statement, &outlook.plan_after);
@@ -72,8 +69,7 @@ impl Job<'_> {
         recommendation: &Recommendation,
         progress: &mut dyn Progress,
     ) -> Result<(), DatabaseError> {
-        let changes: Vec<Change> =
-            recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
+        let changes: Vec<Change> = recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
         let result = self.tried(&changes, true, progress)?;
         let judged = keep(&self.workload, &changes, &result, self.wishes.selection.min_gain);
         let (mut kept, mut predicted) = (Vec::new(), Vec::new());

@@ -235,7 +235,7 @@ unsafe impl VTabCursor for Nothing<'_> {
     }
 
     fn column(&self, ctx: &mut Context, _i: c_int) -> Result<()> {
-        ctx.set_result(&rusqlite::types::Null)
+        ctx.set_result(rusqlite::types::Null)
     }
 
     fn rowid(&self) -> Result<i64> {

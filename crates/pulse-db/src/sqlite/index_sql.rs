@@ -47,8 +47,8 @@ fn written(part: &IndexPart, collation_of: impl Fn(&str) -> Option<String>) -> S
 }
 
 /// A part as something that rows can be grouped by.
-pub(super) fn compared(part: &IndexPart) -> Option<String> {
-    Some(format!("{} COLLATE {}", term(&part.term), quote::name(&part.collation)))
+pub(super) fn compared(part: &IndexPart) -> String {
+    format!("{} COLLATE {}", term(&part.term), quote::name(&part.collation))
 }
 
 fn term(term: &Term) -> String {

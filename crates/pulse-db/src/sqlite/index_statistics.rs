@@ -150,7 +150,7 @@ impl Estimator {
             return Ok(TriedIndex { statistics: None, size_bytes: UNKNOWN_ROW_BYTES });
         };
         let connection = &self.sample.connection;
-        let terms: Vec<_> = candidate.parts.iter().map(index_sql::compared).collect();
+        let terms = candidate.parts.iter().map(|part| Some(index_sql::compared(part))).collect();
         let keys = Keys { terms, predicate: candidate.predicate.clone() };
         let statistics = self.statistics(&shape.name, TRIED, TRIED, table, &keys)?;
         let bytes: Option<f64> =
@@ -230,15 +230,14 @@ impl Estimator {
         let sampled = numbers.first().copied().unwrap_or(0.0);
         let rows = sampled * table.scale();
         let mut levels = Vec::new();
-        for length in 1..numbers.len() {
+        for (length, each) in numbers.iter().enumerate().skip(1) {
             let prefix: Option<Vec<_>> = keys.terms.iter().take(length).cloned().collect();
-            let seen = match prefix.filter(|prefix| prefix.len() == length) {
-                Some(prefix) => self.count_distinct(&found.table, &prefix, keys.predicate.as_deref())?,
+            let seen = if let Some(prefix) = prefix.filter(|prefix| prefix.len() == length) {
+                self.count_distinct(&found.table, &prefix, keys.predicate.as_deref())?
+            } else {
                 // An expression whose text is not known: what the sample says is all there is.
-                None => {
-                    let keys = sampled / numbers[length].max(1.0);
-                    Distinct { keys, once: if numbers[length] <= 1.0 { keys } else { 0.0 } }
-                }
+                let keys = sampled / each.max(1.0);
+                Distinct { keys, once: if *each <= 1.0 { keys } else { 0.0 } }
             };
             levels.push((seen.keys.max(1.0), duj1(seen, sampled, rows).max(1.0)));
         }

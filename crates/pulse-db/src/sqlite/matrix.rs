@@ -301,8 +301,8 @@ fn predicate(what_if: &WhatIf, question: &Question, condition: &Condition) -> Op
         (Operator::Equal, Some(Value::Integer(number))) => format!("{name} = {number}"),
         _ => return None,
     };
-    let shape = what_if.shape(&question.table.name)?;
-    let own = shape.position(column).map(|at| &shape.columns[at].collation)?;
+    let table = what_if.shape(&question.table.name)?;
+    let own = table.position(column).map(|at| &table.columns[at].collation)?;
     // The index's condition compares as its column does; a statement that compares otherwise could not use it.
     if condition.operator == Operator::Equal && !own.eq_ignore_ascii_case(&condition.collation) {
         return None;

@@ -79,7 +79,7 @@ impl AskedCopy {
             _ => is_real(&item.table),
         });
         // Whatever cannot be made here is missing in the statements' own copy as well, where it is told.
-        schema_copy::make(&connection, kept);
+        schema_copy::make(&connection, &kept);
         for shape in shapes.iter().filter(|shape| !is_real(&shape.name)) {
             let table = quote::name(&shape.name);
             let sql = format!("CREATE VIRTUAL TABLE main.{table} USING {}", asked::MODULE_NAME);
@@ -226,10 +226,10 @@ mod tests {
                 ],
             ),
             ("SELECT max(price) FROM trades", &["trades: [] by [price↓] reads [price]"]),
-            ("SELECT name FROM users WHERE id = 5", &["users: [# Equal BINARY] by [] reads [name]"]),
+            ("SELECT name FROM users WHERE id = 5", &["users: [# Equal BINARY] by [] reads [id, name]"]),
             (
                 "INSERT INTO trades(user_id) VALUES (1)",
-                &["log: [user_id Equal BINARY] by [] reads [user_id]"],
+                &["log: [user_id Equal BINARY] by [] reads [user_id, what]"],
             ),
             ("SELECT * FROM trades INDEXED BY none WHERE symbol = 'A'", &[]),
         ];

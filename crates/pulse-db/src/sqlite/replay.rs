@@ -88,14 +88,18 @@ impl Stage {
             watch.attach(connection)?;
             Ok(is_own)
         };
-        let is_own = ready(&mut connection).map_err(|source| refused(path, "cannot time statements", source))?;
+        let is_own =
+            ready(&mut connection).map_err(|source| refused(path, "cannot time statements", source))?;
         Ok(Self { connection, watch: Arc::clone(watch), limit, is_own })
     }
 
     /// Whether a call changes nothing.
     pub(crate) fn is_reading(&self, statement: &Statement, call: &Call) -> Result<bool, NoResult> {
         let sql = call.sql.as_ref().unwrap_or(&statement.sql);
-        self.connection.prepare(sql).map(|prepared| prepared.readonly()).map_err(|error| self.no_result(&error))
+        self.connection
+            .prepare(sql)
+            .map(|prepared| prepared.readonly())
+            .map_err(|error| self.no_result(&error))
     }
 
     /// Runs a call to its last row; its time in nanoseconds from its first step, preparation left out.

@@ -71,7 +71,7 @@ impl Sample {
     ) -> rusqlite::Result<Self> {
         let connection = schema_copy::in_memory(page_size)?;
         let is_wanted = |item: &&SchemaItem| item.kind == "table" && !item.is_virtual();
-        schema_copy::make(&connection, items.iter().filter(is_wanted));
+        schema_copy::make(&connection, &items.iter().filter(is_wanted));
         let mut sample = Self { connection, tables: BTreeMap::new() };
         let start = Instant::now();
         let deadline = Arc::new(Mutex::new(start));
@@ -248,7 +248,7 @@ fn copy_row(row: &Row<'_>, insertion: &mut rusqlite::Statement<'_>) -> rusqlite:
     Ok(bytes)
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014): the same rows are drawn every time.
+/// `SplitMix64` (Steele, Lea and Flood 2014): the same rows are drawn every time.
 struct SplitMix(u64);
 
 impl SplitMix {

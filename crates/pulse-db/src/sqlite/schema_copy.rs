@@ -65,7 +65,7 @@ pub(super) fn in_memory(page_size: i64) -> rusqlite::Result<Connection> {
 /// Runs lines of a schema; what cannot be made here is told.
 pub(super) fn make<'a>(
     connection: &Connection,
-    items: impl Iterator<Item = &'a SchemaItem> + Clone,
+    items: &(impl Iterator<Item = &'a SchemaItem> + Clone),
 ) -> Vec<Unread> {
     let mut unread = Vec::new();
     // An extension's table brings its shadow tables along; their own lines then find them there.
@@ -262,7 +262,7 @@ mod tests {
             .expect("a function");
         source.create_collation("PHONE", str::cmp).expect("a collation");
         source.execute_batch(sql).expect("a schema");
-        let unread = make(&copy, read_schema(&source).expect("lines").iter());
+        let unread = make(&copy, &read_schema(&source).expect("lines").iter());
         (copy, unread)
     }
 

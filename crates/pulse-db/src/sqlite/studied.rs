@@ -238,7 +238,7 @@ pub(super) fn share(estimator: &Estimator, table: &str, condition: &Condition) -
         Term::RowNumber => "rowid".to_owned(),
     };
     let compared = format!("{text} COLLATE {}", quote::name(&condition.collation));
-    let one_of = || 1.0 / estimator.distinct(table, &[compared.clone()]).unwrap_or(10.0).max(1.0);
+    let one_of = || 1.0 / estimator.distinct(table, std::slice::from_ref(&compared)).unwrap_or(10.0).max(1.0);
     let share = match (condition.operator, &condition.value) {
         (Operator::Equal, Some(value)) if *value != Value::Null => {
             estimator.share(table, &format!("{compared} = ?1"), std::slice::from_ref(value))

@@ -208,8 +208,3 @@ fn explained(source: &rusqlite::Error) -> String {
         text
     }
 }
-
-/// A table's statement for what counts its rows whatever its indexes are.
-pub(crate) fn count_sql(table: &TableName, hint: &str) -> String {
-    format!("SELECT count(*) FROM {}{hint}", quote::qualified(table))
-}

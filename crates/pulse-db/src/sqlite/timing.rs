@@ -134,9 +134,13 @@ mod tests {
     fn what_reads_is_timed_and_what_writes_is_not_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
+            .unwrap();
         let before = std::fs::read(&path).unwrap();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         let texts = ["SELECT * FROM t", "INSERT INTO t VALUES (3)", "SELECT nothing FROM t", endless];
         let workload = Workload { statements: texts.map(statement).to_vec(), ..Workload::default() };
         let timings =

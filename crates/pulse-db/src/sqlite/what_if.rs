@@ -107,7 +107,7 @@ impl WhatIf {
         let page_size: i64 = source.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let items = schema_copy::read_schema(source)?;
         let mut connection = schema_copy::in_memory(page_size)?;
-        let unread = schema_copy::make(&connection, items.iter());
+        let unread = schema_copy::make(&connection, &items.iter());
         let shapes = schema_copy::shapes(&connection)?;
         let own = own_statistics(source, options.stat4);
         let sample = Sample::draw(source, &items, &shapes, page_size, options.sample_time)?;

@@ -22,12 +22,19 @@ pub(crate) struct Pair {
     pub(crate) foretold: Vec<String>,
     /// The plan that came true.
     pub(crate) built: Vec<String>,
+    /// Whether only a sample of the rows was known.
+    pub(crate) is_sampled: bool,
 }
 
 impl Pair {
     /// Whether what was foretold came true, word for word.
     pub(crate) fn is_same(&self) -> bool {
         self.foretold == self.built
+    }
+
+    /// Whether the plan that came true uses one of the new indexes.
+    pub(crate) fn uses_new(&self) -> bool {
+        self.built.iter().any(|line| line.contains("INDEX idx_"))
     }
 }
 
@@ -36,7 +43,7 @@ pub(crate) fn pairs(seed: u64) -> Vec<Pair> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pairs.db");
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
-    let is_analyzed = fill(&path, &mut draw);
+    let (is_analyzed, rows) = fill(&path, &mut draw);
     let sqlite = Sqlite::open(&path).expect("a database");
     let mut found = Vec::new();
     for _ in 0..2 {
@@ -51,7 +58,13 @@ pub(crate) fn pairs(seed: u64) -> Vec<Pair> {
             let explained = explained.unwrap_or_else(|error| panic!("{}: {error}", statement.sql));
             let foretold = explained.plan.steps.into_iter().map(|step| step.detail).collect();
             let built = plan(&connection, statement);
-            found.push(Pair { sql: statement.sql.clone(), indexes: indexes.clone(), foretold, built });
+            found.push(Pair {
+                sql: statement.sql.clone(),
+                indexes: indexes.clone(),
+                foretold,
+                built,
+                is_sampled: rows > 10_000,
+            });
         }
     }
     found
@@ -75,8 +88,9 @@ impl Draw {
 
 const COLUMNS: [&str; 6] = ["kind", "owner", "state", "price", "at", "note"];
 
-/// Two tables of which the second belongs to the first; whether they were analyzed.
-fn fill(path: &Path, draw: &mut Draw) -> bool {
+/// Two tables of which the second belongs to the first; whether they were analyzed, and the rows of the first: the second has
+/// twice as many.
+fn fill(path: &Path, draw: &mut Draw) -> (bool, i64) {
     let connection = Connection::open(path).expect("a new database");
     let key = if draw.happens(20) { "id INT PRIMARY KEY, " } else { "id INTEGER PRIMARY KEY, " };
     let clustered = if key.contains("INT ") && draw.happens(60) { "WITHOUT ROWID" } else { "" };
@@ -118,7 +132,7 @@ fn fill(path: &Path, draw: &mut Draw) -> bool {
     if is_analyzed {
         connection.execute_batch("ANALYZE").expect("statistics");
     }
-    is_analyzed
+    (is_analyzed, rows)
 }
 
 fn statement(draw: &mut Draw) -> Statement {
