@@ -43,6 +43,7 @@ struct library {
     char *(*expanded_sql)(sqlite3_stmt *);
     void (*release)(void *);
     int (*is_readonly)(sqlite3_stmt *);
+    int (*columns)(sqlite3_stmt *);
     sqlite3 *(*connection)(sqlite3_stmt *);
 };
 
@@ -50,7 +51,7 @@ struct running {
     sqlite3_stmt *statement;
     sqlite3 *connection;
     uint64_t began_ns;
-    int is_readonly;
+    int is_closed; // whether the program cannot run others before it has ended
 };
 
 static const char *file;
@@ -149,14 +150,14 @@ static void record(const char *text, uint64_t duration_ns) {
     atomic_fetch_add(is_written ? &counters->statements : &counters->lost, 1);
 }
 
-// Whether another statement of the connection runs this one: during a statement that writes only SQLite itself starts others,
-// and those that full-text search starts during a query name its tables as nobody else does.
+// Whether another statement of the connection runs this one: during a statement that writes and gives no rows only SQLite
+// itself starts others, and those that full-text search starts during others name its tables as nobody else does.
 static int is_nested(const struct library *library, sqlite3_stmt *statement, const char *sql) {
     sqlite3 *connection = library->connection(statement);
     for (int at = 0; at < MAX_RUNNING; at++) {
         const struct running *other = &running[at];
         if (other->statement == NULL || other->statement == statement || other->connection != connection) continue;
-        if (!other->is_readonly || strstr(sql, "'.'") != NULL) return 1;
+        if (other->is_closed || strstr(sql, "'.'") != NULL) return 1;
     }
     return 0;
 }
@@ -176,7 +177,7 @@ static void begin(const struct library *library, sqlite3_stmt *statement, const 
     if (free_place == NULL) return;
     free_place->statement = statement;
     free_place->connection = library->connection(statement);
-    free_place->is_readonly = library->is_readonly(statement);
+    free_place->is_closed = !library->is_readonly(statement) && library->columns(statement) == 0;
     free_place->began_ns = now_ns();
 }
 
@@ -216,10 +217,12 @@ static const struct library *library_of(void *function) {
         (char *(*)(sqlite3_stmt *))dlsym(handle, "sqlite3_expanded_sql"),
         (void (*)(void *))dlsym(handle, "sqlite3_free"),
         (int (*)(sqlite3_stmt *))dlsym(handle, "sqlite3_stmt_readonly"),
+        (int (*)(sqlite3_stmt *))dlsym(handle, "sqlite3_column_count"),
         (sqlite3 * (*)(sqlite3_stmt *)) dlsym(handle, "sqlite3_db_handle"),
     };
     dlclose(handle);
-    if (!found.trace || !found.sql || !found.expanded_sql || !found.release || !found.is_readonly || !found.connection) return NULL;
+    if (!found.trace || !found.sql || !found.expanded_sql || !found.release) return NULL;
+    if (!found.is_readonly || !found.columns || !found.connection) return NULL;
     int count = atomic_load(&library_count);
     for (int at = 0; at < count && at < MAX_LIBRARIES; at++)
         if (libraries[at].trace == found.trace) return &libraries[at];

@@ -96,6 +96,8 @@ CREATE VIRTUAL TABLE f USING fts5 (x);
 """)
 connection.execute("INSERT INTO t VALUES (7)")
 connection.execute("INSERT INTO f VALUES ('apple pie')")
+inserted = connection.execute("INSERT INTO log VALUES (8), (9) RETURNING a")
+inserted.fetchone()
 for row in connection.execute("SELECT rowid FROM f WHERE f MATCH 'apple' ORDER BY rank"):
     connection.execute("SELECT ?", row).fetchall()
 "#,
@@ -106,6 +108,7 @@ for row in connection.execute("SELECT rowid FROM f WHERE f MATCH 'apple' ORDER B
     seen.sort_unstable();
     let expected = [
         "INSERT INTO f VALUES ('apple pie')",
+        "INSERT INTO log VALUES (8), (9) RETURNING a",
         "INSERT INTO t VALUES (7)",
         "SELECT 1",
         "SELECT rowid FROM f WHERE f MATCH 'apple' ORDER BY rank",

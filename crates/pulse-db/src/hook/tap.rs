@@ -28,7 +28,7 @@ struct Running {
     /// Where its text is in memory, which no two statements share as long as they live.
     text: usize,
     began: Instant,
-    /// Whether it gives no rows before it has done all its work.
+    /// Whether it gives no rows, so that the program cannot run others before it has ended.
     is_closed: bool,
 }
 
@@ -54,8 +54,9 @@ impl<P: FnMut(StatementLine), A: FnMut(&str, Duration)> Tap<P, A> {
         let text = sql.as_ptr() as usize;
         self.running.retain(|running| running.text != text);
         if self.running.len() < MAX_RUNNING {
-            let is_closed = !matches!(statement_kind(&sql), "select" | "with");
-            self.running.push(Running { text, began: Instant::now(), is_closed });
+            let gives_rows = matches!(statement_kind(&sql), "select" | "with" | "pragma" | "explain")
+                || memchr::memmem::find(sql.to_ascii_lowercase().as_bytes(), b"returning").is_some();
+            self.running.push(Running { text, began: Instant::now(), is_closed: !gives_rows });
         }
     }
 

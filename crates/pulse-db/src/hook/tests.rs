@@ -98,6 +98,11 @@ fn statements_may_run_between_the_rows_of_another() {
             connection.query_row("SELECT ?1 + 1", [a], |_| Ok(())).unwrap();
             connection.execute("UPDATE t SET a = a WHERE a = ?1", [a]).unwrap();
         }
+        drop(rows);
+        let mut insert = connection.prepare("INSERT INTO t VALUES (3), (4) RETURNING a").unwrap();
+        let mut rows = insert.query([]).unwrap();
+        rows.next().unwrap();
+        connection.query_row("SELECT 'between'", [], |_| Ok(())).unwrap();
     });
     let seen = &statements(&lines)[2..];
     let expected = [
@@ -106,6 +111,8 @@ fn statements_may_run_between_the_rows_of_another() {
         "SELECT 2 + 1",
         "UPDATE t SET a = a WHERE a = 2",
         "SELECT a FROM t",
+        "SELECT 'between'",
+        "INSERT INTO t VALUES (3), (4) RETURNING a",
     ];
     assert_eq!(seen, expected);
 }
