@@ -194,6 +194,20 @@ fn without_samples_of_keys_values_do_not_matter() {
     assert_eq!(plan("open", false), plan("closed", false));
 }
 
+#[test]
+fn enforced_keys_look_for_children() {
+    let case = case(
+        "CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE child(id INTEGER PRIMARY KEY, parent INT REFERENCES parent(id));",
+    );
+    let lines = |foreign_keys: bool| {
+        let options = WhatIfOptions { foreign_keys, ..WhatIfOptions::default() };
+        let statements = [statement("DELETE FROM parent WHERE id = 3", &[])];
+        let mut explained = case.sqlite.explain_with(&statements, &[], options).unwrap();
+        explained.remove(0).unwrap().plan.steps.iter().filter(|step| step.detail == "SCAN child").count()
+    };
+    assert_eq!((lines(false), lines(true)), (0, 1));
+}
+
 /// The gate of the cost model: where it says that one plan costs several times another, SQLite really takes more steps.
 #[test]
 fn costs_order_plans_as_their_work_does() {
