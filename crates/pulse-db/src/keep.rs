@@ -53,7 +53,9 @@ fn judge(workload: &Workload, number: usize, change: &Change, result: &TrialResu
     };
     (judged.is_kept, judged.reason) = match obstacle(workload, number, result, &users) {
         Some(obstacle) => (false, obstacle),
-        None if change.kind == ChangeKind::CreateIndex => judge_index(&judged, result, &users, min_gain),
+        None if change.kind == ChangeKind::CreateIndex => {
+            judge_index(workload, &judged, result, &users, min_gain)
+        }
         None if change.kind == ChangeKind::DropIndex => judge_drop(workload, &judged, result, &users),
         None => (true, "made on the copy".to_owned()),
     };
@@ -113,6 +115,16 @@ fn obstacle(workload: &Workload, number: usize, result: &TrialResult, users: &[u
     if let Some(found) = users.iter().find_map(differing) {
         return Some(found);
     }
+    let is_unseen = |user: &&usize| {
+        let trial = &result.statements[**user];
+        trial.compared == 0 && trial.failure.is_none() && !trial.cut_off
+    };
+    if let Some(&user) = users.iter().find(is_unseen) {
+        return Some(format!(
+            "not proven: the answers of {} were not compared for want of time",
+            title(workload, user)
+        ));
+    }
     // A statement that writes names no index in its plan, and still fails on one.
     let fails =
         |trial: &StatementTrial| trial.difference.as_ref().is_some_and(|what| what.contains("fails with"));
@@ -121,10 +133,27 @@ fn obstacle(workload: &Workload, number: usize, result: &TrialResult, users: &[u
     Some(format!("REJECTED: with the changes {} no longer works: {what}", title(workload, failing)))
 }
 
-fn judge_index(judged: &Judged, result: &TrialResult, users: &[usize], min_gain: f64) -> (bool, String) {
+fn judge_index(
+    workload: &Workload,
+    judged: &Judged,
+    result: &TrialResult,
+    users: &[usize],
+    min_gain: f64,
+) -> (bool, String) {
     const LIKED: &str = "the planner liked it, the clock did not";
     if users.is_empty() {
         return (false, "no statement's plan uses it once it is there".to_owned());
+    }
+    let is_unknown = |user: &&usize| {
+        let trial = &result.statements[**user];
+        trial.before.is_empty() && (trial.cut_off || trial.failure.is_none())
+    };
+    if let Some(&user) = users.iter().find(is_unknown) {
+        let title = title(workload, user);
+        return (
+            false,
+            format!("not proven: {title} uses it and did not end in the time given, which may be too little"),
+        );
     }
     let gains = || users.iter().filter_map(|&user| result.statements[user].gain);
     let Some(best) = gains().max_by(|a, b| a.lo.total_cmp(&b.lo)) else {
@@ -203,6 +232,7 @@ mod tests {
             gain: Some(Gain { value, lo: value - scatter, hi: value + scatter }),
             plan_before: vec![plans[0].to_owned()],
             plan_after: vec![plans[1].to_owned()],
+            compared: 1,
             ..StatementTrial::default()
         }
     }
@@ -242,7 +272,14 @@ mod tests {
                 ],
                 "weighted by calls it saves -",
             ),
-            (vec![(1, StatementTrial { gain: None, ..trial(2, 1, 0.0, [SCAN, FOUND]) })], "not proven"),
+            (
+                vec![(1, StatementTrial { gain: None, ..trial(2, 1, 0.0, [SCAN, FOUND]) })],
+                "not proven: there was no time",
+            ),
+            (
+                vec![(1, StatementTrial { compared: 0, ..trial(9, 1, 0.0, [SCAN, FOUND]) })],
+                "were not compared",
+            ),
             (
                 vec![(
                     1,
@@ -254,7 +291,11 @@ mod tests {
                 "REJECTED",
             ),
         ];
-        for (statements, words) in cases {
+        // What it does to a statement that never ended is not known.
+        let endless =
+            StatementTrial { before: Histogram::default(), gain: None, ..trial(1, 1, 0.0, [SCAN, FOUND]) };
+        let unknown = vec![(1, trial(9, 1, 0.0, [SCAN, FOUND])), (1, endless)];
+        for (statements, words) in cases.into_iter().chain([(unknown, "did not end in the time given")]) {
             let found = index(statements);
             assert!(!found.is_kept && found.reason.contains(words), "{words}: {found:?}");
         }

@@ -10,7 +10,7 @@ use crate::change::Change;
 pub struct Trial {
     /// Changes, in order; the workload runs without and with them.
     pub changes: Vec<Change>,
-    /// Time for all of it.
+    /// Time for all of it. When copies and changes use up more than half of it, half of it is added.
     pub budget: Nanos,
     /// Time after which a statement is stopped and counted as taking at least this long.
     pub statement_limit: Nanos,
@@ -29,7 +29,8 @@ pub struct TrialResult {
     pub changes: Vec<ChangeTrial>,
     /// What a written row costs, per table that has changes, where it was asked for.
     pub write_costs: Vec<WriteCost>,
-    /// Rounds: each ran every statement once without and once with the changes.
+    /// Rounds: each ran every statement once without and once with the changes, but for those whose gain was clear already, that
+    /// would have taken longer than was left, or that the changes cannot matter to.
     pub rounds: u64,
     /// What could not be as it was meant to be, for people.
     pub remarks: Vec<String>,
@@ -56,6 +57,8 @@ pub struct StatementTrial {
     pub plan_after: Vec<String>,
     /// Where a side did not end in time: its times are the limit, and the gain no more than a bound.
     pub cut_off: bool,
+    /// Calls with different values whose answers were compared.
+    pub compared: u64,
     /// What of the rows differs with the changes, where it should not. Then the changes it uses must not be made.
     pub difference: Option<String>,
 }

@@ -1,6 +1,8 @@
 //! Rules that need no database: catalogs and times as data.
 
-use pulse_db::catalog::{Catalog, Index, IndexPart, Setting, Size, Storage, Table, TableName, Term, Unread};
+use pulse_db::catalog::{
+    Catalog, Column, ForeignKey, Index, IndexPart, Setting, Size, Storage, Table, TableName, Term, Unread,
+};
 use pulse_db::findings::{FindingsInput, Measured, findings};
 use pulse_db::plan::{Access, Effect, EffectKind, Explained, QueryPlan, Step};
 use pulse_db::workload::{Statement, Workload};
@@ -212,7 +214,7 @@ fn settings_are_judged_by_what_the_application_sets() {
 #[test]
 fn keys_that_are_not_checked() {
     let mut child = table("k", 10);
-    child.foreign_keys = vec![pulse_db::catalog::ForeignKey::default()];
+    child.foreign_keys = vec![ForeignKey::default()];
     let catalog = Catalog { tables: vec![child], ..Catalog::default() };
     let insert = || Ok(explained(Vec::new(), &[(EffectKind::Insert, "k")]));
     let cases = [("ON", None), ("1", None), ("OFF", Some(Severity::Warning)), ("0", Some(Severity::Warning))];
@@ -228,6 +230,37 @@ fn keys_that_are_not_checked() {
     }
     let silent = of(&catalog, &workload(vec![statement("INSERT", 5, 0)]), &[insert()], "risky_setting");
     assert_eq!(silent.map(|it| it.severity), Some(Severity::Note));
+}
+
+#[test]
+fn children_are_looked_for_when_a_parent_goes_or_changes_its_key() {
+    let column =
+        |name: &str| Column { name: name.to_owned(), collation: "BINARY".to_owned(), ..Column::default() };
+    let key = ForeignKey {
+        columns: vec!["pid".to_owned()],
+        parent: TableName::main("p"),
+        parent_columns: vec!["id".to_owned()],
+    };
+    let child = Table { columns: vec![column("pid")], foreign_keys: vec![key], ..table("k", 5_000) };
+    let catalog = Catalog { tables: vec![child, table("p", 5_000)], ..Catalog::default() };
+    let cases: &[(EffectKind, &[&str], Severity)] = &[
+        (EffectKind::Delete, &[], Severity::Warning),
+        (EffectKind::Update, &["ID"], Severity::Warning),
+        (EffectKind::Update, &["name"], Severity::Note),
+        (EffectKind::Insert, &[], Severity::Note),
+    ];
+    for (kind, columns, severity) in cases {
+        let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+        let effects = vec![Effect { table: TableName::main("p"), kind: *kind, columns }];
+        let plans = [Ok(Explained { effects, ..Explained::default() })];
+        let finding =
+            of(&catalog, &workload(vec![statement("X", 3, 0)]), &plans, "foreign_key_without_index");
+        let finding = finding.expect("no index");
+        assert_eq!(finding.severity, *severity, "{kind:?}");
+        let fix = finding.fix.expect("a fix");
+        assert_eq!(fix.sql, ["CREATE INDEX \"main\".\"k_pid\" ON \"k\" (\"pid\")"]);
+        assert_eq!(fix.undo, ["DROP INDEX \"main\".\"k_pid\""]);
+    }
 }
 
 #[test]

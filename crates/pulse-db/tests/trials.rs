@@ -219,6 +219,56 @@ fn copies_are_private_bounded_and_gone() {
 }
 
 #[test]
+fn nothing_at_all_can_be_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.db");
+    std::fs::write(&path, "").unwrap();
+    let asked = workload(vec![statement("SELECT 1", 1, Vec::new())]);
+    let result = Sqlite::open(&path).unwrap().measure(&asked, &trial(Vec::new(), 1), &mut Unwatched).unwrap();
+    assert!(result.statements[0].failure.is_none() && result.rounds > 0, "{result:?}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
+fn a_written_row_is_priced_in_every_kind_of_table() {
+    let trading = Trading::new(0, "DELETE");
+    let schema = "CREATE TABLE \"or\"\"der\"(a TEXT, \"b c\" INTEGER, double AS (\"b c\" * 2), PRIMARY KEY(a, \"b c\")) WITHOUT ROWID;
+                  CREATE TABLE \"Größe\"(rowid TEXT UNIQUE, x REAL, y AS (x + 1) STORED);
+                  INSERT INTO \"or\"\"der\" VALUES ('k', 1), ('k', 2), ('l', 1);
+                  INSERT INTO \"Größe\" VALUES ('a', 1), ('b', 2);";
+    trading.connect().execute_batch(schema).unwrap();
+    let changes = vec![
+        index("i1", "\"or\"\"der\"(double)"),
+        index("i2", "\"Größe\"(x)"),
+        index("i3", "users(name)"),
+        index("i4", "trades(at)"),
+    ];
+    let trial = Trial { write_costs: true, ..trial(changes, 2) };
+    let database = Sqlite::open(&trading.path).unwrap();
+    let result = database.measure(&workload(Vec::new()), &trial, &mut Unwatched).unwrap();
+    let rows = |table: &str| {
+        let cost = result.write_costs.iter().find(|cost| cost.table == table).unwrap();
+        assert_eq!(cost.failure, None, "{table}");
+        cost.before.count()
+    };
+    // Three rows, two, users without a trade; and no row means no price.
+    assert_eq!((rows("or\"der"), rows("Größe"), rows("users"), rows("trades")), (30, 20, 240, 0));
+}
+
+#[test]
+fn foreign_keys_are_as_the_application_has_them() {
+    let trading = Trading::new(100, "DELETE");
+    let asked = workload(vec![statement("DELETE FROM users WHERE id = 1", 1, Vec::new())]);
+    let failure = |foreign_keys| {
+        let trial = Trial { foreign_keys, ..trial(Vec::new(), 1) };
+        let result = Sqlite::open(&trading.path).unwrap().measure(&asked, &trial, &mut Unwatched).unwrap();
+        result.statements[0].failure.clone()
+    };
+    assert_eq!(failure(false), None);
+    assert!(failure(true).is_some_and(|why| why.contains("FOREIGN KEY")));
+}
+
+#[test]
 fn a_trial_that_is_stopped_anywhere_leaves_nothing() {
     let trading = Trading::new(3_000, "DELETE");
     let before = std::fs::read(&trading.path).unwrap();

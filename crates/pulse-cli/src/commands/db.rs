@@ -26,6 +26,8 @@ use crate::terminal::{Stream, note};
 const STOPPING: &str = "Stopping where nothing is lost. Ctrl-C again to quit.";
 /// A step that takes longer than this is told of, and then again each time.
 const TELL_AFTER: Duration = Duration::from_secs(1);
+/// Statements of a change that are shown.
+const SHOWN: usize = 5;
 /// Which calls of a statement are kept as its samples.
 const SEED: u64 = 1;
 
@@ -229,10 +231,22 @@ fn undo(path: &Path, dry_run: bool) -> Result<Exit, Problem> {
     };
     let mut text = format!("Run {} was taken back.\n", undone.run);
     // Writing to a string cannot fail.
-    undone.taken_back.iter().for_each(|subject| drop(writeln!(text, "  taken back: {subject}")));
-    undone.left.iter().for_each(|subject| drop(writeln!(text, "  left: {subject}")));
+    for subject in &undone.taken_back {
+        let _ = writeln!(text, "  taken back: {subject}");
+    }
+    for subject in &undone.left {
+        let _ = writeln!(text, "  left: {subject}");
+    }
+    if let Some(before) = last_open(&database.runs().map_err(problem)?) {
+        let _ = writeln!(text, "Run {} is still in effect: `pulse db undo` again takes it back, too.", before.number);
+    }
     write_human(Stream::Out, &text)?;
     Ok(Exit::Success)
+}
+
+/// The last run that can be taken back.
+fn last_open(runs: &[Run]) -> Option<&Run> {
+    runs.iter().rev().find(|run| run.has_effect() || run.is_pending())
 }
 
 fn nothing(path: &Path) -> Result<Exit, Problem> {
@@ -242,12 +256,14 @@ fn nothing(path: &Path) -> Result<Exit, Problem> {
 
 fn would_undo(database: &Sqlite) -> Result<Exit, Problem> {
     let runs = database.runs().map_err(problem)?;
-    let is_open = |run: &&Run| run.has_effect() || run.is_pending();
-    let Some(run) = runs.iter().rev().find(is_open) else { return nothing(database.path()) };
+    let Some(run) = last_open(&runs) else { return nothing(database.path()) };
     let mut text = format!("Run {} would be taken back:\n", run.number);
     for change in run.changes.iter().rev() {
-        for sql in &change.undo {
+        for sql in change.undo.iter().take(SHOWN) {
             let _ = writeln!(text, "  {sql};");
+        }
+        if change.undo.len() > SHOWN {
+            let _ = writeln!(text, "  and {} statements more", change.undo.len() - SHOWN);
         }
     }
     write_human(Stream::Out, &text)?;

@@ -2,9 +2,10 @@
 
 use pulse_model::{Fix, Severity};
 
+use super::reading::View;
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
 use crate::sqlite::qualified;
 
@@ -22,9 +23,9 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         let (Some((rows, believed)), false) = (stale(table), table.indexes.is_empty()) else { continue };
         let factor = rows.max(believed) as f64 / rows.min(believed).max(1) as f64;
         let message = format!(

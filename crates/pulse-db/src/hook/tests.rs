@@ -7,11 +7,11 @@ use std::sync::Mutex;
 fn recorded(config: &RecorderConfig, work: impl FnOnce(&mut Connection)) -> (Vec<Line>, Recorded) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.jsonl");
-    let recorder = Recorder::create(&path, config).unwrap();
+    let observer = Recorder::create(&path, config).unwrap();
     let mut connection = Connection::open_in_memory().unwrap();
-    recorder.attach(&mut connection).unwrap();
+    observer.attach(&mut connection).unwrap();
     work(&mut connection);
-    let recorded = recorder.finish().unwrap();
+    let recorded = observer.finish().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.ends_with('\n'));
     (text.lines().map(|line| Line::parse(line.as_bytes()).unwrap()).collect(), recorded)
@@ -150,8 +150,8 @@ fn somebody_else_may_listen() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::create(folder.path().join("w"), &RecorderConfig::default()).unwrap();
     let mut connection = Connection::open_in_memory().unwrap();
-    let hears = Arc::clone(&heard);
-    recorder.attach_with(&mut connection, move |sql, _| hears.lock().unwrap().push(sql.to_owned())).unwrap();
+    let texts = Arc::clone(&heard);
+    recorder.attach_with(&mut connection, move |sql, _| texts.lock().unwrap().push(sql.to_owned())).unwrap();
     connection.execute_batch("BEGIN; SELECT 1; COMMIT").unwrap();
     assert_eq!(recorder.finish().unwrap().calls, 1);
     // After its end it listens no longer, and does no harm.
@@ -171,10 +171,10 @@ fn many_connections_share_a_recorder() {
             scope.spawn(move || (0..200).for_each(|_| connection.execute_batch("SELECT 1").unwrap()));
         }
     });
-    let recorded = recorder.finish().unwrap();
-    assert_eq!(recorded.calls + recorded.lost_calls, 800);
+    let Recorded { calls, lost_calls } = recorder.finish().unwrap();
+    assert_eq!(calls + lost_calls, 800);
     let lines =
         std::fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains("SELECT 1")).count()
             as u64;
-    assert_eq!(lines, recorded.calls);
+    assert_eq!(lines, calls);
 }

@@ -197,12 +197,14 @@ impl Job<'_> {
         for remark in applied.remarks {
             self.note("apply_remark", Severity::Note, remark, None);
         }
-        self.note(
-            "undo",
-            Severity::Note,
-            format!("what takes this back is in {}", applied.undo_script.display()),
-            Some(format!("Run `pulse db undo {}`.", self.database.path().display())),
-        );
+        if !self.findings.iter().any(|finding| finding.code == "undo") {
+            self.note(
+                "undo",
+                Severity::Note,
+                format!("what takes the changes back is in {}", applied.undo_script.display()),
+                Some(format!("Run `pulse db undo {}`.", self.database.path().display())),
+            );
+        }
         Ok(())
     }
 

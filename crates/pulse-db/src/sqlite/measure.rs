@@ -8,22 +8,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pulse_model::{Histogram, Nanos, Statistic};
-use pulse_stats::{Bootstrap, compare_intervals};
+use pulse_model::Nanos;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Sqlite;
-use super::answer::{Difference, asks_for_order};
 use super::connection::refused;
 use super::private_copy::{CopyOptions, database_bytes};
-use super::replay::{NoResult, Stage};
+use super::replay::Stage;
+use super::tried::{MAX_CALLS, Tried, order};
 use super::watch::{Watch, watched};
 use super::write_cost;
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
-use crate::trial::{ChangeTrial, Gain, StatementTrial, Trial, TrialResult};
-use crate::workload::{Call, Statement, Workload};
+use crate::trial::{ChangeTrial, Trial, TrialResult};
+use crate::workload::Workload;
 
 /// Time for a trial that sets none.
 const BUDGET: Nanos = Nanos::from_secs(60);
@@ -31,34 +30,16 @@ const BUDGET: Nanos = Nanos::from_secs(60);
 const STATEMENT_LIMIT: Nanos = Nanos::from_secs(10);
 /// More rounds make no interval narrower that matters.
 const MAX_ROUNDS: u64 = 30;
+/// Fewer rounds have no interval.
+const MIN_ROUNDS: usize = 4;
 /// Rounds that the calls per round are chosen for.
 const WANTED_ROUNDS: f64 = 12.0;
-/// Calls with different values that a statement makes per round, when there is time.
-const MAX_CALLS: usize = 8;
 /// First calls on a new connection, per side.
 const COLD_CALLS: usize = 3;
-/// The share of the budget after which no answers are compared, and that after which there are no more first calls.
-const SHARES: [f64; 2] = [0.35, 0.5];
-
-/// A statement under trial. Index 0 is the side without the changes, 1 the one with them.
-#[derive(Default)]
-struct Tried {
-    calls: Vec<Call>,
-    calls_per_round: usize,
-    plans: [Vec<String>; 2],
-    /// Nanoseconds of a call, roughly.
-    estimate: [u64; 2],
-    is_late: [bool; 2],
-    /// A list of times per round.
-    warm: [Vec<Vec<u64>>; 2],
-    cold: [Histogram; 2],
-    failure: Option<String>,
-    difference: Option<String>,
-    /// Rows of equal keys came in another order.
-    has_ties: bool,
-    /// It answers differently every time.
-    is_erratic: bool,
-}
+/// The shares of the time for comparing answers, for first calls, and for rows that are written.
+const SHARES: [f64; 3] = [0.3, 0.15, 0.05];
+/// At most this share of the rounds' time goes to statements that the changes cannot matter to.
+const ASIDE: f64 = 0.2;
 
 struct Trying<'a> {
     workload: &'a Workload,
@@ -68,7 +49,8 @@ struct Trying<'a> {
     statements: Vec<Tried>,
     watch: Arc<Watch>,
     limit: Duration,
-    budget: Duration,
+    /// Time for everything but the copies and the changes.
+    time: Duration,
     started: Instant,
 }
 
@@ -97,6 +79,7 @@ impl Sqlite {
         options: &CopyOptions,
         progress: &mut dyn Progress,
     ) -> Result<TrialResult, DatabaseError> {
+        let started = Instant::now();
         // Room for the second copy and for what the changes add to it.
         let size = std::fs::metadata(self.path()).map_or(0, |found| found.len());
         let spare_bytes = options.spare_bytes.saturating_add(size).saturating_add(size / 2);
@@ -105,7 +88,9 @@ impl Sqlite {
         let watch = Watch::new();
         let budget = or_default(trial.budget, BUDGET);
         let changes = make_changes(&trial.changes, &paths[1], budget, &watch, progress)?;
-        let mut trying = Trying::new(workload, trial, paths, &watch)
+        // Making copies and changes takes what it takes; what is left then must do for at least half a trial.
+        let time = budget.saturating_sub(started.elapsed()).max(budget / 2);
+        let mut trying = Trying::new(workload, trial, paths, &watch, time)
             .map_err(|source| refused(self.path(), "cannot open the private copy", source))?;
         trying.run(&changes, trial.write_costs, progress)
     }
@@ -174,35 +159,26 @@ fn make(change: &Change, connection: &Connection) -> rusqlite::Result<ChangeTria
     Ok(ChangeTrial { duration, grown_bytes, table, failure: None })
 }
 
-/// Evenly chosen calls of a statement; one without values when none was recorded.
-fn chosen(statement: &Statement) -> Vec<Call> {
-    let samples = &statement.samples;
-    if samples.is_empty() {
-        return vec![Call::default()];
-    }
-    let count = samples.len().min(MAX_CALLS);
-    (0..count).map(|index| samples[index * samples.len() / count].clone()).collect()
-}
-
 impl<'a> Trying<'a> {
     fn new(
         workload: &'a Workload,
         trial: &Trial,
         paths: [PathBuf; 2],
         watch: &Arc<Watch>,
+        time: Duration,
     ) -> rusqlite::Result<Self> {
-        let limit = or_default(trial.statement_limit, STATEMENT_LIMIT);
+        // What takes longer than a tenth of the time would leave none for the others, nor for rounds of its own.
+        let limit = or_default(trial.statement_limit, STATEMENT_LIMIT).min(time / 10);
         let open = |path: &Path| Stage::open(path, trial.foreign_keys, limit, watch);
         let stages = [open(&paths[0])?, open(&paths[1])?];
-        let tried = |statement| Tried { calls: chosen(statement), calls_per_round: 1, ..Tried::default() };
         Ok(Self {
             workload,
             foreign_keys: trial.foreign_keys,
             stages,
-            statements: workload.statements.iter().map(tried).collect(),
+            statements: workload.statements.iter().map(Tried::new).collect(),
             watch: Arc::clone(watch),
             limit,
-            budget: or_default(trial.budget, BUDGET),
+            time,
             started: Instant::now(),
             paths,
         })
@@ -220,13 +196,14 @@ impl<'a> Trying<'a> {
         watched("measuring first calls", None, &watch, progress, || self.measure_cold());
         if wants_write_costs && !watch.is_stopped() {
             let (tables, stages, limited) = (write_cost::tables(changes), &mut self.stages, &watch);
+            let time = self.time.mul_f64(SHARES[2]) / tables.len().max(1) as u32;
             result.write_costs =
                 watched("measuring what a written row costs", None, &watch, progress, move || {
-                    tables.iter().map(|table| write_cost::measure(stages, table, limited)).collect()
+                    tables.iter().map(|table| write_cost::measure(stages, table, time, limited)).collect()
                 });
         }
         self.choose_calls();
-        let left = self.budget.saturating_sub(self.started.elapsed());
+        let left = self.left();
         result.rounds = watched(
             "running the workload without and with the changes",
             Some(left),
@@ -243,7 +220,7 @@ impl<'a> Trying<'a> {
         Ok(result)
     }
 
-    /// Plans, and whether both sides answer the same.
+    /// Plans, and whether both sides answer the same: one call of everything first, then more of what the changes can matter to.
     fn look(&mut self) {
         for (statement, tried) in self.workload.statements.iter().zip(&mut self.statements) {
             if self.watch.is_stopped() {
@@ -251,24 +228,42 @@ impl<'a> Trying<'a> {
             }
             // A plan costs next to nothing; without one a statement could not be told to be unchanged.
             tried.take_plans(&self.stages, statement);
-            if self.started.elapsed() < self.budget.mul_f64(SHARES[0]) {
-                tried.compare(&self.stages, statement, self.budget.mul_f64(0.05), self.limit);
+        }
+        let end = self.started.elapsed() + self.time.mul_f64(SHARES[0]);
+        for calls in [1, MAX_CALLS] {
+            for index in self.schedule() {
+                let (statement, tried) = (&self.workload.statements[index], &mut self.statements[index]);
+                while tried.wants_comparing(calls) && !self.watch.is_stopped() && self.started.elapsed() < end
+                {
+                    tried.compare(&self.stages, statement, self.limit);
+                }
             }
         }
     }
 
+    /// Places of statements: first those that the changes can matter to, quick ones before slow ones.
+    fn schedule(&self) -> Vec<usize> {
+        let mut schedule: Vec<usize> = (0..self.statements.len()).collect();
+        schedule.sort_by_key(|&index| {
+            let tried = &self.statements[index];
+            (!tried.is_affected(), tried.cost(), index)
+        });
+        schedule
+    }
+
     fn measure_cold(&mut self) {
+        let end = self.started.elapsed() + self.time.mul_f64(SHARES[1]);
         for call in 0..COLD_CALLS {
-            for (index, (statement, tried)) in
-                self.workload.statements.iter().zip(&mut self.statements).enumerate()
-            {
-                if self.watch.is_stopped() || self.started.elapsed() > self.budget.mul_f64(SHARES[1]) {
+            for index in self.schedule() {
+                let (statement, tried) = (&self.workload.statements[index], &mut self.statements[index]);
+                let left = end.saturating_sub(self.started.elapsed());
+                if self.watch.is_stopped() || left.is_zero() {
                     return;
                 }
+                if tried.is_out() || left.as_nanos() < u128::from(tried.cost()) {
+                    continue;
+                }
                 for side in order(call + index) {
-                    if tried.failure.is_some() || tried.is_late[side] {
-                        continue;
-                    }
                     let stage = Stage::open(&self.paths[side], self.foreign_keys, self.limit, &self.watch);
                     if let Ok(Ok(nanos)) = stage.map(|stage| stage.time_first(statement, &tried.calls[0])) {
                         tried.cold[side].record(nanos);
@@ -278,33 +273,56 @@ impl<'a> Trying<'a> {
         }
     }
 
+    /// Whether another round of a statement tells something and fits into the time.
+    fn can_run(&self, tried: &Tried) -> bool {
+        let is_open = !tried.is_settled && !tried.is_out() && tried.difference.is_none();
+        is_open && self.left().as_nanos() >= u128::from(tried.cost())
+    }
+
+    fn left(&self) -> Duration {
+        self.time.saturating_sub(self.started.elapsed())
+    }
+
     /// More calls per round for what the changes can matter to, as far as the time goes.
     fn choose_calls(&mut self) {
-        let left = self.budget.saturating_sub(self.started.elapsed()).as_nanos() as f64;
-        let cost =
-            |tried: &Tried| if tried.is_out() { 0.0 } else { (tried.estimate[0] + tried.estimate[1]) as f64 };
-        let affected = self
-            .statements
-            .iter()
-            .filter(|tried| tried.plans[0] != tried.plans[1] && !tried.is_out())
-            .count();
-        let base: f64 = self.statements.iter().map(cost).sum();
-        let share = (left / WANTED_ROUNDS - base).max(0.0) / affected.max(1) as f64;
-        for tried in self.statements.iter_mut().filter(|tried| tried.plans[0] != tried.plans[1]) {
-            let more = (share / cost(tried).max(1.0)).min(MAX_CALLS as f64) as usize;
+        let affected = |tried: &&Tried| tried.is_affected() && !tried.is_out();
+        let base: u64 = self.statements.iter().filter(affected).map(Tried::cost).fold(0, u64::saturating_add);
+        let count = self.statements.iter().filter(affected).count().max(1);
+        let share = (self.left().as_nanos() as f64 / WANTED_ROUNDS - base as f64).max(0.0) / count as f64;
+        for tried in self.statements.iter_mut().filter(|tried| tried.is_affected()) {
+            let more = (share / tried.cost().max(1) as f64).min(MAX_CALLS as f64) as usize;
             tried.calls_per_round = (1 + more).min(tried.calls.len());
         }
     }
 
+    /// Rounds until the time is over. What is settled, or costs more than is left, sits out; so does what the changes cannot
+    /// matter to once it has had its share, as long as there is something that they can.
     fn measure_warm(&mut self) -> u64 {
+        let schedule = self.schedule();
+        let (begun, mut aside) = (self.started.elapsed(), Duration::ZERO);
         for round in 0..MAX_ROUNDS {
-            for (index, (statement, tried)) in
-                self.workload.statements.iter().zip(&mut self.statements).enumerate()
-            {
-                if self.watch.is_stopped() || self.started.elapsed() > self.budget {
+            let is_busy = self.statements.iter().any(|tried| tried.is_affected() && self.can_run(tried));
+            let mut is_idle = true;
+            for (turn, &index) in schedule.iter().enumerate() {
+                let now = self.started.elapsed();
+                if self.watch.is_stopped() || now >= self.time {
                     return round;
                 }
-                tried.run_round(&self.stages, statement, round as usize + index, self.limit);
+                let is_aside = !self.statements[index].is_affected();
+                let has_had_its_share = is_busy && is_aside && aside > (now - begun).mul_f64(ASIDE);
+                if has_had_its_share || !self.can_run(&self.statements[index]) {
+                    continue;
+                }
+                is_idle = false;
+                let (statement, tried) = (&self.workload.statements[index], &mut self.statements[index]);
+                tried.run_round(&self.stages, statement, round as usize + turn, self.limit);
+                tried.settle();
+                if is_aside {
+                    aside += self.started.elapsed() - now;
+                }
+            }
+            if is_idle {
+                return round;
             }
         }
         MAX_ROUNDS
@@ -331,155 +349,21 @@ impl<'a> Trying<'a> {
             count(&|tried| tried.is_erratic),
             "answer differently at every call, so that their rows were not compared",
         );
-        let too_few = count(&|tried| !tried.is_out() && tried.warm[0].len() < 4);
-        tell(too_few, "ran fewer than 4 times in the time given, which is too few for an interval");
+        let is_timed = |tried: &Tried| tried.is_affected() && !tried.is_out() && tried.difference.is_none();
+        tell(
+            count(&|tried| is_timed(tried) && tried.compared == 0),
+            "have another plan with the changes, and there was no time to compare their answers",
+        );
+        tell(
+            count(&|tried| is_timed(tried) && tried.warm[0].len() < MIN_ROUNDS),
+            "have another plan with the changes, and ran too seldom in the time given for an interval",
+        );
         if rounds == 0 {
             remarks.push(format!(
                 "the time given, {:.0} s, did not suffice for one round of the workload",
-                self.budget.as_secs_f64()
+                self.time.as_secs_f64()
             ));
         }
         remarks
     }
-}
-
-/// Which side begins.
-fn order(turn: usize) -> [usize; 2] {
-    if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
-}
-
-impl Tried {
-    /// Whether it is not timed at all.
-    fn is_out(&self) -> bool {
-        self.failure.is_some() || self.is_late == [true, true]
-    }
-
-    fn take_plans(&mut self, stages: &[Stage; 2], statement: &Statement) {
-        let plans = [0, 1].map(|side| stages[side].plan(statement, &self.calls[0]));
-        if let [Ok(_), Err(NoResult::Failed(why))] = &plans {
-            self.difference = Some(format!("it fails with the changes: {why}"));
-        }
-        for (side, plan) in plans.into_iter().enumerate() {
-            match plan {
-                Ok(lines) => self.plans[side] = lines,
-                Err(NoResult::Failed(why)) if self.difference.is_none() => self.failure = Some(why),
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Runs calls on both sides and compares their rows, until the time is over.
-    fn compare(&mut self, stages: &[Stage; 2], statement: &Statement, time: Duration, limit: Duration) {
-        let is_ordered = asks_for_order(&statement.sql);
-        let started = Instant::now();
-        for call in &self.calls {
-            if self.failure.is_some() || self.difference.is_some() || started.elapsed() > time {
-                return;
-            }
-            let sides = [stages[0].answer(statement, call), stages[1].answer(statement, call)];
-            for (side, result) in sides.iter().enumerate() {
-                self.is_late[side] |= *result == Err(NoResult::Late);
-                self.estimate[side] = match result {
-                    Ok((_, nanos)) => *nanos,
-                    Err(_) => limit.as_nanos() as u64,
-                };
-            }
-            match sides {
-                [Ok((Some(before), _)), Ok((Some(after), _))] => {
-                    match before.difference(&after, is_ordered) {
-                        Difference::None => continue,
-                        Difference::Ties => self.has_ties = true,
-                        found => {
-                            // A second answer of the same side tells whether the statement is one that can be compared.
-                            let again = stages[0].answer(statement, call);
-                            match again {
-                                Ok((Some(again), _))
-                                    if again.difference(&before, is_ordered) == Difference::None =>
-                                {
-                                    let what =
-                                        if found == Difference::Order { "their order" } else { "the rows" };
-                                    self.difference = Some(format!(
-                                        "{what} differ: {} rows without the changes, {} with them",
-                                        before.rows, after.rows
-                                    ));
-                                }
-                                _ => self.is_erratic = true,
-                            }
-                        }
-                    }
-                    return;
-                }
-                [Err(NoResult::Failed(why)), _] => self.failure = Some(why),
-                [Ok(_), Err(NoResult::Failed(why))] => {
-                    self.difference = Some(format!("it fails with the changes: {why}"));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn run_round(&mut self, stages: &[Stage; 2], statement: &Statement, turn: usize, limit: Duration) {
-        if self.is_out() || self.difference.is_some() {
-            return;
-        }
-        let mut times = [Vec::new(), Vec::new()];
-        for (index, call) in self.calls.iter().take(self.calls_per_round).enumerate() {
-            for side in order(turn + index) {
-                if !self.is_late[side] {
-                    match stages[side].time(statement, call) {
-                        Ok(nanos) => times[side].push(nanos),
-                        Err(NoResult::Late) => self.is_late[side] = true,
-                        Err(NoResult::Stopped) => return,
-                        Err(NoResult::Failed(why)) => {
-                            self.failure = Some(why);
-                            return;
-                        }
-                    }
-                }
-                if self.is_late[side] {
-                    times[side].push(limit.as_nanos() as u64);
-                }
-            }
-        }
-        for (side, times) in times.into_iter().enumerate() {
-            self.warm[side].push(times);
-        }
-    }
-
-    fn result(self, limit: Duration) -> StatementTrial {
-        let gain = gain(&self.warm[0], &self.warm[1]);
-        let late = format!(
-            "it did not end within {:.1} s, neither without nor with the changes",
-            limit.as_secs_f64()
-        );
-        let both_late = self.is_late == [true, true];
-        let [cold_before, cold_after] = self.cold;
-        let [plan_before, plan_after] = self.plans;
-        StatementTrial {
-            before: histogram(self.warm[0].iter().flatten()),
-            after: histogram(self.warm[1].iter().flatten()),
-            cold_before,
-            cold_after,
-            gain: gain.filter(|_| !both_late),
-            failure: self.failure.or_else(|| both_late.then_some(late)),
-            plan_before,
-            plan_after,
-            cut_off: self.is_late[0] || self.is_late[1],
-            difference: self.difference,
-        }
-    }
-}
-
-fn histogram<'a>(times: impl IntoIterator<Item = &'a u64>) -> Histogram {
-    let mut histogram = Histogram::default();
-    times.into_iter().for_each(|&time| histogram.record(time));
-    histogram
-}
-
-/// How many times longer the median of the first takes, over rounds in order of time.
-pub(crate) fn gain(before: &[Vec<u64>], after: &[Vec<u64>]) -> Option<Gain> {
-    let rounds = |side: &[Vec<u64>]| side.iter().map(histogram).collect::<Vec<_>>();
-    let found =
-        compare_intervals(&rounds(after), &rounds(before), Statistic::Quantile(0.5), &Bootstrap::default())?;
-    found.ratio.map(|ratio| Gain { value: ratio.value, lo: ratio.lo, hi: ratio.hi })
 }

@@ -10,15 +10,14 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
 use super::connection::{BUSY_TIMEOUT, log_size, open_reading, refused};
+use super::copy_folder::CopyFolder;
 use super::watch::{Watch, watched};
 use super::{Sqlite, space};
 use crate::error::DatabaseError;
@@ -34,8 +33,6 @@ const BATCH_BYTES: u64 = 16 << 20;
 const MAX_BEGINNINGS: u32 = 3;
 /// Between two attempts to get at a locked database.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How the folders of copies begin.
-const PREFIX: &str = "pulse-db-";
 
 /// How like the original a copy is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +66,7 @@ impl Default for CopyOptions {
 /// A copy in a folder that only this user can enter. Both go when this is dropped.
 #[derive(Debug)]
 pub struct PrivateCopy {
-    folder: TempDir,
+    folder: CopyFolder,
     path: PathBuf,
     size_bytes: u64,
 }
@@ -153,14 +150,10 @@ fn copied(
     }
     let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
     space::demand("a private copy", &parent, size_bytes.saturating_add(options.spare_bytes))?;
-    let folder = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempdir_in(&parent)
-        .map_err(|source| DatabaseError::File {
-            what: format!("cannot make a folder for a private copy in {}", parent.display()),
-            source,
-        })?;
+    let folder = CopyFolder::new_in(&parent).map_err(|source| DatabaseError::File {
+        what: format!("cannot make a folder for a private copy in {}", parent.display()),
+        source,
+    })?;
     let target = folder.path().join("copy.db");
     match options.kind {
         CopyKind::Exact => copy_exactly(path, &original, &target, progress)?,

@@ -157,10 +157,10 @@ fn hide_shadows(tables: &mut [Table], unreadable: &[String]) {
     let owners: Vec<String> = unreadable
         .iter()
         .filter(|name| is_virtual(name))
-        .map(|name| format!("{name}_").to_lowercase())
+        .map(|name| format!("{name}_").to_ascii_lowercase())
         .collect();
     for table in tables {
-        let name = table.name.name.to_lowercase();
+        let name = table.name.name.to_ascii_lowercase();
         if table.kind != TableKind::Virtual && owners.iter().any(|owner| name.starts_with(owner)) {
             table.kind = TableKind::Shadow;
         }
@@ -207,9 +207,4 @@ fn explained(source: &rusqlite::Error) -> String {
     } else {
         text
     }
-}
-
-/// A table's statement for what counts its rows whatever its indexes are.
-pub(crate) fn count_sql(table: &TableName, hint: &str) -> String {
-    format!("SELECT count(*) FROM {}{hint}", quote::qualified(table))
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::measure::gain;
 use super::quote;
 use super::replay::Stage;
+use super::tried::gain;
 use super::watch::Watch;
 use crate::catalog::TableName;
 use crate::trial::{ChangeTrial, WriteCost};
@@ -20,8 +20,6 @@ use crate::trial::{ChangeTrial, WriteCost};
 const ROWS: usize = 24;
 /// Rounds.
 const ROUNDS: usize = 10;
-/// Time for one table.
-const LIMIT: Duration = Duration::from_secs(5);
 /// Tables that are measured.
 const MAX_TABLES: usize = 50;
 
@@ -34,10 +32,10 @@ pub(crate) fn tables(changes: &[ChangeTrial]) -> Vec<String> {
     tables
 }
 
-/// Measures one table on both sides in turns.
-pub(crate) fn measure(stages: &[Stage; 2], table: &str, watch: &Arc<Watch>) -> WriteCost {
+/// Measures one table on both sides in turns, within a time.
+pub(crate) fn measure(stages: &[Stage; 2], table: &str, time: Duration, watch: &Arc<Watch>) -> WriteCost {
     let mut cost = WriteCost { table: table.to_owned(), ..WriteCost::default() };
-    watch.limit(LIMIT);
+    watch.limit(time);
     match rounds(stages, table) {
         Ok([before, after]) => {
             before.iter().flatten().for_each(|&time| cost.before.record(time));

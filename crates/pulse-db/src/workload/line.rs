@@ -418,8 +418,7 @@ mod tests {
         }
         let huge = values_of(r#"[{"bytes":18446744073709551615}]"#);
         assert_eq!(huge, Some(Values::Positional(vec![Value::Blob(vec![0; 65536])])));
-        for refused in [r#"{"a":{"hex":"00"}}"#, r#"[{"base64":"%"}]"#, r#"[[1]]"#, r#"[{"real":"1"}]"#, "7"]
-        {
+        for refused in [r#"{"a":{"hex":"00"}}"#, r#"[{"base64":"%"}]"#, "[[1]]", r#"[{"real":"1"}]"#, "7"] {
             assert_eq!(values_of(refused), None, "{refused}");
         }
     }

@@ -105,6 +105,24 @@ const TRAPS: &[Trap] = &[
         statements: &["SELECT count(*) FROM t"],
         expected: &[],
     },
+    Trap {
+        name: "a repetition hides the order from the planner",
+        schema: "{T} CREATE INDEX i1 ON t(b); CREATE INDEX i2 ON t(b, b);",
+        statements: &["SELECT a FROM t INDEXED BY i1 WHERE b = 1", "SELECT a FROM t INDEXED BY i2 WHERE b = 1"],
+        expected: &[],
+    },
+    Trap {
+        name: "what a twin goes for may be the beginning of another",
+        schema: "{T} CREATE INDEX i1 ON t(a); CREATE INDEX i2 ON t(a); CREATE INDEX i3 ON t(a, b);",
+        statements: &["SELECT c FROM t WHERE a = ? AND b = 1"],
+        expected: &[("redundant_index", "i1"), ("redundant_index", "i2")],
+    },
+    Trap {
+        name: "of twins one stays for the order by row number",
+        schema: "{T} CREATE INDEX i1 ON t(a); CREATE INDEX i2 ON t(a); CREATE INDEX i3 ON t(a, b);",
+        statements: &["SELECT c FROM t WHERE a = ? ORDER BY id", "SELECT c FROM t WHERE a = ? AND b = 1"],
+        expected: &[("duplicate_index", "i2")],
+    },
     // What enforces.
     Trap {
         name: "a unique index stays",

@@ -86,7 +86,7 @@ impl LogReader {
             match statement {
                 rails::Line::Statement(found) => self.add(found, number, builder),
                 rails::Line::Cached(sql) => {
-                    self.skip(number, sql, "answered from the application's cache", builder)
+                    self.skip(number, sql, "answered from the application's cache", builder);
                 }
             }
         } else if let Some(found) = plain::statement(&line) {
@@ -100,7 +100,7 @@ impl LogReader {
         self.flush(builder);
     }
 
-    /// A message of SQLAlchemy: a statement, or the parameters of the one before.
+    /// A message of `SQLAlchemy`: a statement, or the parameters of the one before.
     fn message(&mut self, message: &str, number: u64, builder: &mut WorkloadBuilder) {
         let is_pending =
             self.pending.as_ref().is_some_and(|pending| pending.framework == Framework::SqlAlchemy);

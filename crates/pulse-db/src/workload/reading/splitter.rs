@@ -74,14 +74,11 @@ impl State {
         match (self, token) {
             (state, Token::Space) => state,
             (Start | Normal | Explain | Create | TriggerEnd, Token::Semicolon) => Start,
-            (Start, Token::Explain) => Explain,
-            (Start | Explain, Token::Create) => Create,
-            (Explain, Token::Other) => Explain,
-            (Create, Token::Temporary) => Create,
-            (Create, Token::Trigger) => Trigger,
+            (Start, Token::Explain) | (Explain, Token::Other) => Explain,
+            (Start | Explain, Token::Create) | (Create, Token::Temporary) => Create,
             (Trigger | TriggerSemicolon, Token::Semicolon) => TriggerSemicolon,
             (TriggerSemicolon, Token::End) => TriggerEnd,
-            (Trigger | TriggerSemicolon | TriggerEnd, _) => Trigger,
+            (Create, Token::Trigger) | (Trigger | TriggerSemicolon | TriggerEnd, _) => Trigger,
             (Start | Normal | Explain | Create, _) => Normal,
         }
     }

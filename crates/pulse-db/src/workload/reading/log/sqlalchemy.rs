@@ -1,4 +1,4 @@
-//! What SQLAlchemy writes with `echo=True`: a statement, which may have several lines, then its parameters.
+//! What `SQLAlchemy` writes with `echo=True`: a statement, which may have several lines, then its parameters.
 //!
 //! It writes no durations: `[generated in 0.00010s]` is the time that it took to make the text, and `[cached since 1.2s ago]`
 //! the age of that.
