@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// Steps of branch and bound; each looks at every statement once.
 const MAX_NODES: u64 = 30_000;
-/// Choices that local search looks at.
-const MAX_MOVES: u64 = 600_000;
+/// Choices that local search looks at, from each of its two beginnings.
+const MAX_MOVES: u64 = 800_000;
 /// Relative gain below which two costs are the same.
 const SAME: f64 = 1e-9;
 
@@ -81,10 +81,9 @@ pub struct Selection {
 /// The cheapest choice that is found.
 pub fn select(matrix: &CostMatrix, limits: SelectionLimits) -> Selection {
     let problem = Problem::new(matrix, limits);
-    let mut moves = MAX_MOVES;
     let mut best = problem.none();
     for taste in [Taste::Gain, Taste::GainPerByte] {
-        let improved = problem.improved(problem.greedy(taste), &mut moves);
+        let improved = problem.improved(problem.greedy(taste), &mut { MAX_MOVES });
         if improved.is_better(&best) {
             best = improved;
         }

@@ -21,6 +21,9 @@ fn plans_that_are_foretold_come_true() {
         })
         .collect();
     assert!(pairs.len() >= 60);
+    // What is foretold is worth something only where it is about new indexes, and about tables that are known in part.
+    assert!(pairs.iter().filter(|pair| pair.uses_new()).count() >= 15);
+    assert!(pairs.iter().any(|pair| pair.is_sampled));
     assert!(
         same * 100 >= pairs.len() * AT_LEAST,
         "{same} of {} are the same; not these:\n{}",

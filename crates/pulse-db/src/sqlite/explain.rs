@@ -68,3 +68,7 @@ fn give(what_if: &mut WhatIf, given: &[&Candidate], knowledge: Knowledge) -> Res
         source: rusqlite::Error::ModuleError(message),
     })
 }
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

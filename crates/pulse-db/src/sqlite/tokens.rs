@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::tokens::{Token, TokenKind};
+
 /// Expressions that are proposed of one statement.
 const MAX_EXPRESSIONS: usize = 16;
 /// Bytes of an expression.
@@ -9,108 +11,19 @@ const MAX_EXPRESSION_BYTES: usize = 200;
 /// Tokens of a statement that are looked at.
 const MAX_TOKENS: usize = 20_000;
 
-/// What a token is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A name or a key word.
-    Word,
-    /// A name in quotes or brackets.
-    Quoted,
-    Text,
-    Number,
-    Parameter,
-    Symbol,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Token<'a> {
-    kind: Kind,
-    text: &'a str,
-    start: usize,
-}
-
-impl Token<'_> {
-    fn end(&self) -> usize {
-        self.start + self.text.len()
-    }
-
-    fn is(&self, word: &str) -> bool {
-        self.text.eq_ignore_ascii_case(word)
-    }
-
-    fn is_name(&self) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Quoted)
-    }
-
-    /// The name without its quotes.
-    fn name(&self) -> String {
-        let inner = || self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or("");
-        match (self.kind, self.text.chars().next()) {
-            (Kind::Quoted, Some('[')) => inner().to_owned(),
-            (Kind::Quoted, Some(quote)) => inner().replace(&format!("{quote}{quote}"), &quote.to_string()),
-            _ => self.text.to_owned(),
-        }
-    }
-}
-
 fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    while let Some(first) = sql[start..].chars().next() {
-        let rest = &sql[start..];
-        let (kind, length) = match first {
-            _ if rest.starts_with("--") => (None, rest.find('\n').map_or(rest.len(), |at| at + 1)),
-            _ if rest.starts_with("/*") => (None, rest[2..].find("*/").map_or(rest.len(), |at| at + 4)),
-            _ if first.is_whitespace() => (None, first.len_utf8()),
-            '\'' => (Some(Kind::Text), quoted(rest, '\'')),
-            '"' | '`' => (Some(Kind::Quoted), quoted(rest, first)),
-            '[' => (Some(Kind::Quoted), rest.find(']').map_or(rest.len(), |at| at + 1)),
-            '?' | ':' | '@' | '$' => (Some(Kind::Parameter), 1 + word(&rest[1..])),
-            '0'..='9' => (Some(Kind::Number), number(rest)),
-            _ if is_word(first) => (Some(Kind::Word), word(rest)),
-            _ => (Some(Kind::Symbol), symbol(rest, first)),
-        };
-        if let Some(kind) = kind {
-            if found.len() == MAX_TOKENS {
-                break;
-            }
-            found.push(Token { kind, text: &rest[..length], start });
-        }
-        start += length;
-    }
+    let mut found = crate::tokens::tokens(sql);
+    found.truncate(MAX_TOKENS);
     found
 }
 
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || !character.is_ascii()
+fn is_name(token: &Token<'_>) -> bool {
+    matches!(token.kind, TokenKind::Word | TokenKind::Quoted)
 }
 
-fn word(rest: &str) -> usize {
-    rest.find(|character: char| !is_word(character) && character != '$').unwrap_or(rest.len())
-}
-
-fn number(rest: &str) -> usize {
-    rest.find(|character: char| !is_word(character) && character != '.').unwrap_or(rest.len())
-}
-
-fn symbol(rest: &str, first: char) -> usize {
-    let long = ["->>", "->", "||", "<=", ">=", "<>", "!=", "=="];
-    long.iter().find(|symbol| rest.starts_with(*symbol)).map_or(first.len_utf8(), |symbol| symbol.len())
-}
-
-/// The length of a text in quotes; two quotes in it are one.
-fn quoted(rest: &str, quote: char) -> usize {
-    let mut characters = rest.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if character == quote {
-            if characters.peek().is_some_and(|&(_, next)| next == quote) {
-                characters.next();
-            } else {
-                return at + 1;
-            }
-        }
-    }
-    rest.len()
+/// Whether it is a bare word, of a case that does not matter.
+fn is_keyword(token: &Token<'_>, words: &[&str]) -> bool {
+    token.kind == TokenKind::Word && words.iter().any(|word| token.is(word))
 }
 
 /// What follows the last `WHERE` that is in no parentheses.
@@ -121,7 +34,7 @@ pub(super) fn after_where(sql: &str) -> Option<String> {
         match token.text {
             "(" => depth += 1,
             ")" => depth -= 1,
-            _ if depth == 0 && token.kind == Kind::Word && token.is("WHERE") => found = Some(token.end()),
+            _ if depth == 0 && is_keyword(&token, &["WHERE"]) => found = Some(token.end()),
             _ => {}
         }
     }
@@ -131,53 +44,51 @@ pub(super) fn after_where(sql: &str) -> Option<String> {
 
 /// Whether a statement may have a limit.
 pub(super) fn has_limit(sql: &str) -> bool {
-    tokens(sql).iter().any(|token| token.kind == Kind::Word && token.is("LIMIT"))
+    tokens(sql).iter().any(|token| is_keyword(token, &["LIMIT"]))
 }
 
 /// Other names that a statement gives to tables, in small letters.
 pub(super) fn aliases(sql: &str, is_table: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     const NO_ALIAS: [&str; 27] = [
-        "ON",
-        "USING",
-        "WHERE",
-        "GROUP",
-        "ORDER",
-        "LIMIT",
-        "JOIN",
-        "LEFT",
-        "RIGHT",
-        "FULL",
-        "INNER",
-        "OUTER",
         "CROSS",
-        "NATURAL",
-        "SET",
-        "UNION",
+        "DEFAULT",
         "EXCEPT",
-        "INTERSECT",
+        "FROM",
+        "FULL",
+        "GROUP",
         "HAVING",
         "INDEXED",
+        "INNER",
+        "INTERSECT",
+        "JOIN",
+        "LEFT",
+        "LIMIT",
+        "NATURAL",
         "NOT",
-        "VALUES",
-        "SELECT",
-        "DEFAULT",
+        "ON",
+        "ORDER",
+        "OUTER",
         "RETURNING",
+        "RIGHT",
+        "SELECT",
+        "SET",
+        "UNION",
+        "USING",
+        "VALUES",
+        "WHERE",
         "WINDOW",
-        "FROM",
     ];
     let tokens = tokens(sql);
     let mut found = BTreeMap::new();
-    for (position, token) in tokens.iter().enumerate().filter(|(_, token)| token.is_name()) {
-        let table = token.name();
-        if !is_table(&table) {
-            continue;
-        }
+    for (position, token) in tokens.iter().enumerate().filter(|(_, token)| is_name(token)) {
+        let Some(table) = token.name().filter(|name| is_table(name)) else { continue };
         let mut next = tokens.iter().skip(position + 1);
         let alias = next.next().and_then(|token| if token.is("AS") { next.next() } else { Some(token) });
-        if let Some(alias) = alias.filter(|alias| alias.is_name())
-            && !(alias.kind == Kind::Word && NO_ALIAS.iter().any(|word| alias.is(word)))
+        if let Some(alias) = alias.filter(|alias| is_name(alias))
+            && !is_keyword(alias, &NO_ALIAS)
+            && let Some(alias) = alias.name()
         {
-            found.insert(alias.name().to_ascii_lowercase(), table);
+            found.insert(alias.to_ascii_lowercase(), table);
         }
     }
     found
@@ -192,7 +103,7 @@ pub(super) fn expressions(sql: &str, is_column: impl Fn(&str) -> bool) -> Vec<St
     while position < tokens.len() && found.len() < MAX_EXPRESSIONS {
         let end = expression_end(&tokens, position);
         let taken = &tokens[position..end.unwrap_or(position)];
-        if taken.iter().any(|token| token.is_name() && is_column(&token.name()))
+        if taken.iter().any(|token| token.name().is_some_and(|name| is_column(&name)))
             && let Some(text) = written(sql, taken)
             && !found.contains(&text)
         {
@@ -210,8 +121,11 @@ fn expression_end(tokens: &[Token<'_>], start: usize) -> Option<usize> {
     }
     let (mut end, mut is_plain) = operand_end(tokens, start)?;
     while let Some(operator) = tokens.get(end) {
-        let is_operator = matches!(operator.text, "->" | "->>" | "||" | "+" | "-" | "*" | "/" | "%");
-        match operand_end(tokens, end + 1) {
+        let is_operator = matches!(operator.text, "->" | "||" | "+" | "-" | "*" | "/" | "%");
+        // `->>` is two tokens side by side.
+        let next = tokens.get(end + 1).filter(|next| operator.text == "->" && next.text == ">");
+        let is_long = next.is_some_and(|next| next.start == operator.end());
+        match operand_end(tokens, end + 1 + usize::from(is_long)) {
             Some((next, _)) if is_operator => {
                 end = next;
                 is_plain = false;
@@ -229,15 +143,15 @@ fn operand_end(tokens: &[Token<'_>], start: usize) -> Option<(usize, bool)> {
         "THEN", "WHEN", "ELSE", "CASE", "LIMIT", "JOIN", "USING", "SET", "OVER",
     ];
     let token = tokens.get(start)?;
-    if matches!(token.kind, Kind::Text | Kind::Number) {
+    if token.kind == TokenKind::Literal {
         return Some((start + 1, true));
     }
-    if !token.is_name() || (token.kind == Kind::Word && NO_CALL.iter().any(|word| token.is(word))) {
+    if !is_name(token) || is_keyword(token, &NO_CALL) {
         return None;
     }
     match tokens.get(start + 1).map(|token| token.text) {
         Some("(") => closing(tokens, start + 1).map(|end| (end, false)),
-        Some(".") => tokens.get(start + 2).filter(|token| token.is_name()).map(|_| (start + 3, true)),
+        Some(".") => tokens.get(start + 2).filter(|token| is_name(token)).map(|_| (start + 3, true)),
         _ => Some((start + 1, true)),
     }
 }
@@ -249,7 +163,7 @@ fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
         match token.text {
             "(" => depth += 1,
             ")" => depth -= 1,
-            _ if token.kind == Kind::Parameter || token.is("SELECT") => return None,
+            _ if token.kind == TokenKind::Parameter || token.is("SELECT") => return None,
             _ => {}
         }
         if depth == 0 {
@@ -264,8 +178,8 @@ fn written(sql: &str, tokens: &[Token<'_>]) -> Option<String> {
     let mut position = 0;
     let mut last_end = tokens.first()?.start;
     while let Some(token) = tokens.get(position) {
-        let is_prefix = token.is_name() && tokens.get(position + 1).is_some_and(|next| next.text == ".");
-        if token.kind == Kind::Parameter {
+        let is_prefix = is_name(token) && tokens.get(position + 1).is_some_and(|next| next.text == ".");
+        if token.kind == TokenKind::Parameter {
             return None;
         }
         // Space between tokens stays as it is written, but comments go.

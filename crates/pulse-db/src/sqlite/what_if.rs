@@ -33,13 +33,15 @@ pub struct WhatIfOptions {
     /// Whether the planner may know samples of keys (`sqlite_stat4`). Without, plans are those of builds that have none, as
     /// many applications have.
     pub stat4: bool,
+    /// Whether foreign keys are enforced: then rows that go are looked for in other tables. Most applications leave them off.
+    pub foreign_keys: bool,
     /// Time for samples of tables.
     pub sample_time: Duration,
 }
 
 impl Default for WhatIfOptions {
     fn default() -> Self {
-        Self { stat4: true, sample_time: Duration::from_secs(5) }
+        Self { stat4: true, foreign_keys: false, sample_time: Duration::from_secs(5) }
     }
 }
 
@@ -107,6 +109,7 @@ impl WhatIf {
         let page_size: i64 = source.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let items = schema_copy::read_schema(source)?;
         let mut connection = schema_copy::in_memory(page_size)?;
+        connection.pragma_update(None, "foreign_keys", options.foreign_keys)?;
         let unread = schema_copy::make(&connection, &items.iter());
         let shapes = schema_copy::shapes(&connection)?;
         let own = own_statistics(source, options.stat4);
