@@ -19,6 +19,8 @@ fn the_demo_writes_its_report_and_passes() {
         "Starting load test: 20 users for 4 seconds",
         "LOAD TEST RESULTS",
         "Report written to pulse-report.json",
+        "Its database could be faster (full_scan)",
+        "pulse db demo.db --workload workload.jsonl --add-indexes",
     ] {
         assert!(outcome.stdout.contains(text), "{text} in {}", outcome.stdout);
     }

@@ -4,13 +4,15 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use pulse_db::{Sqlite, Unwatched, Wishes, WorkloadBuilder, read_workload};
 use pulse_demo::{Character, DemoConfig, DemoServer, LatencyLaw};
 use pulse_engine::StopHandle;
+use pulse_model::Nanos;
 use pulse_plan::{LoadOptions, Overrides, ServiceOptions};
 use pulse_report::Format;
 
 use crate::arguments::{DemoAction, DemoArguments, ServeArguments, WhenInconclusive};
-use crate::commands::load::{Wishes, run_plan};
+use crate::commands::load::{Wishes as LoadWishes, run_plan};
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
 use crate::problem::Problem;
@@ -32,8 +34,15 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
         return self::serve(serve);
     }
     let given = arguments.character.character();
+    let folder = tempfile::Builder::new()
+        .prefix("pulse-demo-")
+        .tempdir()
+        .map_err(|error| Problem::usage(format!("there is no folder for the demo's database: {error}")))?;
+    let [database, workload] = ["demo.db", "workload.jsonl"].map(|name| folder.path().join(name));
     let config = DemoConfig {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        database: Some(database.clone()),
+        workload: Some(workload.clone()),
         character: Character { latency: given.latency.or(Some(LATENCY)), ..given },
         ..DemoConfig::default()
     };
@@ -50,7 +59,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
     let plan = scenario_plan("demo.toml", SCENARIO, Path::new(""), &overrides)?;
     let mut out = vec![ReportRequest::new(Format::Json, REPORT)];
     out.extend_from_slice(&arguments.out);
-    let wishes = Wishes {
+    let wishes = LoadWishes {
         workers: None,
         out: &out,
         record: arguments.record.as_deref(),
@@ -63,9 +72,30 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Problem> {
         let stream =
             if out.iter().any(ReportRequest::is_standard_output) { Stream::Err } else { Stream::Out };
         say(stream, &format!("\nReport written to {REPORT}. Next: pulse load --help\n"))?;
+        server.stop().map_err(Problem::internal)?;
+        if let Some(finding) = what_its_database_suffers(&database, &workload) {
+            say(stream, &finding)?;
+        }
+        return Ok(exit);
     }
     server.stop().map_err(Problem::internal)?;
     Ok(exit)
+}
+
+/// The gravest thing that is wrong with the demo's database, and how to go on from there. The demo is about something else,
+/// so that it is not held up by what goes wrong here.
+fn what_its_database_suffers(database: &Path, workload: &Path) -> Option<String> {
+    let mut builder = WorkloadBuilder::new(1);
+    read_workload(workload, &mut builder).ok()?;
+    let database = Sqlite::open(database).ok()?;
+    let wishes = Wishes { trial_time: Nanos::from_secs(1), ..Wishes::default() };
+    let summary = pulse_db::run(&database, builder.finish(), &wishes, &mut Unwatched).ok()?;
+    let finding = summary.findings.iter().find(|finding| finding.code == "full_scan")?;
+    Some(format!(
+        "\nIts database could be faster ({}): {}. To mend it:\n  pulse demo serve --db demo.db --workload workload.jsonl   \
+         (and pulse load http://127.0.0.1:8000/api/v1/trades?symbol=SPY)\n  pulse db demo.db --workload workload.jsonl --add-indexes\n",
+        finding.code, finding.message
+    ))
 }
 
 /// Runs the demo API until a signal comes.

@@ -252,6 +252,7 @@ fn plan_lines(prepared: &mut Prepared<'_>) -> rusqlite::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Value;
 
     fn stage(folder: &Path, limit: Duration) -> Stage {
         let path = folder.join("copy.db");
