@@ -28,7 +28,7 @@ fn the_demo_writes_its_report_and_passes() {
     let schema = read_json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/report.schema.json"));
     assert!(jsonschema::is_valid(&schema, &report), "{report:#}");
     assert_eq!(report["requests"]["failed"], 0);
-    assert_eq!(report["scenarios"].as_array().unwrap().len(), 3);
+    assert_eq!(report["scenarios"].as_array().unwrap().len(), 4);
     assert!(folder.path().join("report.md").is_file());
     run_in(folder.path(), &["report", "run.pulse"]).expect(0);
 }
