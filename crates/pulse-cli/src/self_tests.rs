@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pulse_db::workload::Entry;
+use pulse_db::{Sqlite, Unwatched, Wishes, WorkloadBuilder};
 use pulse_demo::{DemoConfig, DemoServer, TOOLS, execute_tool};
 use pulse_engine::StopHandle;
 use pulse_export::Exposed;
@@ -21,7 +23,8 @@ pub(crate) type SelfTest = fn(stop: &StopHandle) -> Check;
 
 /// All of them, in the order in which they are shown. A new one belongs here, into docs/validate.md and into the list in
 /// tests/validate.rs; all of them together should take no more than two or three seconds.
-pub(crate) const SELF_TESTS: [SelfTest; 5] = [tool_executor, load, statistics, monitor, ci_workflow];
+pub(crate) const SELF_TESTS: [SelfTest; 6] =
+    [tool_executor, load, statistics, monitor, database_optimizer, ci_workflow];
 
 /// What to do about a part that does not do what it must.
 const BUG: &str = "this is a bug of Pulse; please report it";
@@ -29,6 +32,8 @@ const BUG: &str = "this is a bug of Pulse; please report it";
 const WORKFLOWS: &str = ".github/workflows";
 /// Arrivals per second of the load's self-test, which lasts a second.
 const RATE: f64 = 100.0;
+/// Rows of the table of the optimizer's self-test.
+const ROWS: u64 = 5_000;
 /// Requests that the monitor's self-test records, the n-th of n milliseconds.
 const RECORDS: u64 = 1_000;
 
@@ -158,6 +163,48 @@ fn monitor(_stop: &StopHandle) -> Check {
         ),
         _ => Check::failed(name, wrong.join(", "), BUG),
     }
+}
+
+/// The optimizer finds the scan of a made-up table, and an index against it.
+fn database_optimizer(_stop: &StopHandle) -> Check {
+    let name = "database_optimizer";
+    match recommended_index() {
+        Ok(Some(sql)) if sql.contains("symbol") => {
+            Check::ok(name, format!("a scan of {ROWS} rows is found, and {sql}"))
+        }
+        Ok(_) => Check::failed(name, format!("no index is found against a scan of {ROWS} rows"), BUG),
+        Err(reason) => Check::failed(
+            name,
+            reason,
+            "look at the room and the permissions of the folder of temporary files",
+        ),
+    }
+}
+
+/// The index that is recommended for a table without one.
+fn recommended_index() -> Result<Option<String>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let folder = tempfile::tempdir().map_err(|error| text(&error))?;
+    let path = folder.path().join("check.db");
+    let fill = format!(
+        "CREATE TABLE trades (id INTEGER PRIMARY KEY, symbol TEXT, price INTEGER);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+         INSERT INTO trades SELECT i, 'S' || (i % 100), i FROM n;"
+    );
+    rusqlite::Connection::open(&path)
+        .and_then(|connection| connection.execute_batch(&fill))
+        .map_err(|error| text(&error))?;
+    let mut builder = WorkloadBuilder::new(1);
+    let sql = "SELECT id, price FROM trades WHERE symbol = 'S7'".to_owned();
+    builder.add(Entry { sql, calls: 100, ..Entry::default() }, "pulse validate");
+    let wishes = Wishes { trial_time: Nanos::from_millis(200), ..Wishes::default() };
+    let database = Sqlite::open(&path).map_err(|error| text(&error))?;
+    let summary =
+        pulse_db::run(&database, builder.finish(), &wishes, &mut Unwatched).map_err(|error| text(&error))?;
+    let report = summary.database.unwrap_or_default();
+    let has_found = summary.findings.iter().any(|finding| finding.code == "full_scan");
+    let index = report.indexes.into_iter().find(|index| index.recommended && has_found);
+    Ok(index.and_then(|index| index.fix.sql.into_iter().next()))
 }
 
 /// A workflow that runs Pulse; a hint, since not everybody uses GitHub.

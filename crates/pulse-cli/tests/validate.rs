@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{demo, run_in};
 
 /// All checks in their order; what the calibration finds depends on the machine, that it is there does not.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "file_descriptors",
     "local_ports",
     "cpu_governor",
@@ -30,6 +30,7 @@ const NAMES: [&str; 20] = [
     "load",
     "statistics",
     "monitor",
+    "database_optimizer",
     "ci_workflow",
 ];
 
@@ -89,6 +90,7 @@ fn all_checks_are_there() {
         ("load", "ok"),
         ("statistics", "ok"),
         ("monitor", "ok"),
+        ("database_optimizer", "ok"),
         ("ci_workflow", "skipped"),
     ] {
         assert_eq!(check(&report, name)["state"], state, "{name}: {report}");
@@ -99,8 +101,17 @@ fn all_checks_are_there() {
 
 /// The checks that depend on nothing but the machine and on what else runs there.
 fn is_about_the_machine(name: &str) -> bool {
-    let parts =
-        ["target", "files", "databases", "tool_executor", "load", "statistics", "monitor", "ci_workflow"];
+    let parts = [
+        "target",
+        "files",
+        "databases",
+        "tool_executor",
+        "load",
+        "statistics",
+        "monitor",
+        "database_optimizer",
+        "ci_workflow",
+    ];
     !parts.contains(&name)
 }
 
@@ -143,7 +154,7 @@ fn a_broken_scenario_is_shown_with_its_place() {
     let rest: Vec<&str> = outcome.stdout.lines().skip(line).collect();
     assert!(rest.join("\n").contains("broken.toml:4:1"), "{}", outcome.stdout);
     let last = outcome.stdout.lines().last().unwrap();
-    let verdict = regex::Regex::new(r"failed: do not trust numbers .* \(20 checks in \d+\.\ds\)$").unwrap();
+    let verdict = regex::Regex::new(r"failed: do not trust numbers .* \(21 checks in \d+\.\ds\)$").unwrap();
     assert!(verdict.is_match(last), "{last}");
 }
 
