@@ -182,7 +182,7 @@ fn writes_can_cost_more_than_reads_gain() {
     let case = trades("ANALYZE;");
     let read = statement("SELECT * FROM users WHERE country = 'c3'", 1, &[]);
     let write = statement("INSERT INTO users(name, country) VALUES ('x', 'y')", 1_000_000, &[]);
-    assert_eq!(case.sql(&[read.clone()]).len(), 1);
+    assert_eq!(case.sql(std::slice::from_ref(&read)).len(), 1);
     let found = case.recommended(&[read, write], &SelectionOptions::default());
     assert!(found.chosen.is_empty(), "{:?}", found.chosen);
     assert!(

@@ -192,11 +192,11 @@ fn statement(draw: &mut Draw) -> Statement {
 
 fn candidates(draw: &mut Draw) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
-    for _ in 0..1 + draw.below(3) {
+    for _ in 0..=draw.below(3) {
         let on_item = draw.happens(70);
         let columns: &[&str] = if on_item { &COLUMNS } else { &["item", "owner", "price", "state"] };
         let mut parts: Vec<IndexPart> = Vec::new();
-        for _ in 0..1 + draw.below(3) {
+        for _ in 0..=draw.below(3) {
             let name = draw.one_of(columns);
             let term = if name == "note" && draw.happens(50) {
                 Term::Expression("lower(note)".to_owned())
