@@ -47,7 +47,11 @@ pub(crate) const LAYERS: &[Crate] = &[
     entry("pulse-report", 1, &["pulse-model"]),
     entry("pulse-export", 1, &["pulse-model"]),
     entry("pulse-model", 0, &[]),
-    Crate { name: "pulse-demo", layer: Layer::Beside, may_use: &["pulse-monitor", "pulse-model"] },
+    Crate {
+        name: "pulse-demo",
+        layer: Layer::Beside,
+        may_use: &["pulse-monitor", "pulse-db", "pulse-model"],
+    },
     Crate { name: "pulse-testkit", layer: Layer::Development, may_use: &["pulse-model"] },
     Crate { name: "xtask", layer: Layer::Development, may_use: &[] },
 ];

@@ -68,6 +68,7 @@ fn run(arguments: Arguments) -> Exit {
         Command::Test(test) => commands::test::run(&test),
         Command::Capacity(capacity) => commands::capacity::run(&capacity),
         Command::Monitor(monitor) => commands::monitor::run(&monitor),
+        Command::Db(db) => commands::db::run(&db),
         Command::Validate(validate) => commands::validate::run(&validate),
         Command::Compare(compare) => commands::compare::run(&compare),
         Command::History(history) => commands::history::run(&history),

@@ -59,6 +59,11 @@ impl ReportRequest {
         self.path.as_deref()
     }
 
+    /// A report on standard output.
+    pub(crate) fn standard_output(format: Format) -> Self {
+        Self { format, path: None }
+    }
+
     /// A report in a file.
     pub(crate) fn new(format: Format, path: impl Into<PathBuf>) -> Self {
         Self { format, path: Some(path.into()) }

@@ -32,24 +32,26 @@ impl Catalog {
             .flat_map(|table| table.indexes.iter().map(move |index| (table, index)))
             .find(|(_, index)| index.name.eq_ignore_ascii_case(name))
     }
-}
 
-impl Catalog {
     /// A name for a new index that nothing in its schema has yet: this one, or with a number at its end.
     pub fn free_index_name(&self, schema: &str, wanted: &str) -> String {
-        let tables = self.tables.iter().map(|table| &table.name);
-        let indexes =
-            self.tables.iter().flat_map(|table| table.indexes.iter().map(|index| index.name.as_str()));
-        let taken: std::collections::BTreeSet<String> = tables
-            .chain(self.routines.iter().map(|routine| &routine.name))
-            .filter(|name| name.schema.eq_ignore_ascii_case(schema))
-            .map(|name| name.name.as_str())
-            .chain(indexes)
-            .map(str::to_ascii_lowercase)
-            .collect();
-        let numbered = (2..).map(|number: u64| format!("{wanted}_{number}"));
-        let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-        names.find(|name| !taken.contains(&name.to_ascii_lowercase())).unwrap_or_else(|| wanted.to_owned())
+        let is_taken = |name: &str| {
+            let mut tables =
+                self.tables.iter().filter(|table| table.name.schema.eq_ignore_ascii_case(schema));
+            let in_tables = tables.any(|table| {
+                table.name.name.eq_ignore_ascii_case(name)
+                    || table.indexes.iter().any(|index| index.name.eq_ignore_ascii_case(name))
+            });
+            let wanted = TableName { schema: schema.to_owned(), name: name.to_owned() };
+            in_tables || self.routines.iter().any(|routine| routine.name.is(&wanted))
+        };
+        let mut name = wanted.to_owned();
+        let mut number = 1_u64;
+        while is_taken(&name) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        name
     }
 }
 

@@ -24,6 +24,7 @@ use crate::catalog::Catalog;
 use crate::plan::Explained;
 use crate::rewrite::Rewrite;
 use crate::workload::Workload;
+use reading::View;
 
 /// Fewest rows of a table for which reading all of them matters.
 pub(crate) const MIN_ROWS: u64 = 1_000;
@@ -63,7 +64,7 @@ pub struct Rule {
     pub title: &'static str,
     /// What it means, when it applies and when it does not, and what to do.
     pub explanation: &'static str,
-    find: fn(&FindingsInput<'_>) -> Vec<Weighed>,
+    find: fn(&View<'_>) -> Vec<Weighed>,
 }
 
 /// A finding, with what sorts it among those of its rule: more is worse.
@@ -77,9 +78,10 @@ pub(crate) struct Weighed {
 
 /// Everything that is found, worst first: by severity, then in the order of the rules, then by how much it is.
 pub fn findings(input: &FindingsInput<'_>) -> Vec<Finding> {
+    let view = View::new(*input);
     let mut all = Vec::new();
     for (place, rule) in RULES.iter().enumerate() {
-        let mut found = (rule.find)(input);
+        let mut found = (rule.find)(&view);
         found.sort_by(|one, other| {
             let by_weight = other.weight.total_cmp(&one.weight);
             other

@@ -1,7 +1,23 @@
 //! What a database is asked: statements with values, calls and durations. Plain data that knows no dialect.
+//!
+//! A [`Workload`] is read from traces, scripts and logs (`read_workload`, feature `optimizer`), or made up from the structure
+//! of a database (`structural`). [`WorkloadWriter`] writes traces.
+
+mod line;
+#[cfg(feature = "optimizer")]
+mod reading;
+mod writer;
 
 use pulse_model::Histogram;
 use serde::{Deserialize, Serialize};
+
+pub use line::{FORMAT, Header, Line, LineError, StatementLine, VERSION};
+#[cfg(feature = "optimizer")]
+pub use reading::{
+    Entry, MAX_LINE_BYTES, MAX_SKIPPED, MAX_STATEMENT_BYTES, MAX_WORKLOAD_BYTES, ReadOutcome,
+    WorkloadBuilder, WorkloadError, WorkloadFormat, read_workload, read_workload_from, structural,
+};
+pub use writer::WorkloadWriter;
 
 /// Different forms of statements that are kept; what comes later is counted in [`Workload::skipped`].
 pub const MAX_STATEMENTS: usize = 5_000;

@@ -228,6 +228,20 @@ fn names_may_hold_anything() {
 }
 
 #[test]
+fn texts_of_two_bytes_a_letter_are_read() {
+    let case = Case::new(
+        "PRAGMA encoding = 'UTF-16le'; CREATE TABLE größe(ü, CHECK(ü <> 'ß')); CREATE INDEX ö ON größe(lower(ü));",
+    );
+    let catalog = case.catalog();
+    assert_eq!(catalog.engine.encoding, "UTF-16le");
+    let (table, index) = catalog.index("main", "ö").expect("an index");
+    assert_eq!(
+        (table.name.name.as_str(), &index.parts[0].term),
+        ("größe", &Term::Expression("lower(ü)".to_owned()))
+    );
+}
+
+#[test]
 fn an_empty_file_is_an_empty_database() {
     let case = Case::empty();
     std::fs::write(case.path(), b"").expect("a file");

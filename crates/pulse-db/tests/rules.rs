@@ -1,6 +1,8 @@
 //! Rules that need no database: catalogs and times as data.
 
-use pulse_db::catalog::{Catalog, Index, IndexPart, Setting, Size, Storage, Table, TableName, Term, Unread};
+use pulse_db::catalog::{
+    Catalog, Column, ForeignKey, Index, IndexPart, Setting, Size, Storage, Table, TableName, Term, Unread,
+};
 use pulse_db::findings::{FindingsInput, Measured, findings};
 use pulse_db::plan::{Access, Effect, EffectKind, Explained, QueryPlan, Step};
 use pulse_db::workload::{Statement, Workload};
@@ -35,7 +37,7 @@ fn workload(statements: Vec<Statement>) -> Workload {
     Workload { statements, ..Workload::default() }
 }
 
-fn explained(steps: Vec<Access>, effects: &[(EffectKind, &str)]) -> Result<Explained, String> {
+fn explained(steps: Vec<Access>, effects: &[(EffectKind, &str)]) -> Explained {
     let steps =
         steps.into_iter().map(|access| Step { parent: None, detail: String::new(), access }).collect();
     let effect = |(kind, table): &(EffectKind, &str)| Effect {
@@ -43,11 +45,11 @@ fn explained(steps: Vec<Access>, effects: &[(EffectKind, &str)]) -> Result<Expla
         kind: *kind,
         columns: Vec::new(),
     };
-    Ok(Explained {
+    Explained {
         plan: QueryPlan { steps },
         effects: effects.iter().map(effect).collect(),
         ..Explained::default()
-    })
+    }
 }
 
 fn table(name: &str, rows: u64) -> Table {
@@ -68,7 +70,8 @@ fn storage(pages: u64, free_pages: u64, wal_bytes: u64) -> Catalog {
 #[test]
 fn slow_statements_by_mean_tail_and_share() {
     // Calls and milliseconds of two statements, and the severity of what is said of the first.
-    let cases: &[((u64, u64), (u64, u64), Option<Severity>)] = &[
+    type Load = (u64, u64);
+    let cases: &[(Load, Load, Option<Severity>)] = &[
         ((10, 49), (1_000, 10), None),
         ((10, 60), (1_000, 10), Some(Severity::Problem)),
         ((1_000, 10), (10, 10), Some(Severity::Warning)),
@@ -101,7 +104,7 @@ fn a_slow_statement_shows_its_sum_and_its_plan() {
         Access::AutomaticIndex { table: "trades".to_owned() },
         Access::Sort { purpose: "ORDER BY".to_owned() },
     ];
-    let plans = [explained(steps, &[(EffectKind::Read, "trades")]), Err("no such table".to_owned())];
+    let plans = [Ok(explained(steps, &[(EffectKind::Read, "trades")])), Err("no such table".to_owned())];
     let finding = of(&catalog, &workload, &plans, "slow_query").expect("slow");
     assert_eq!(finding.subject, "SELECT x");
     let text = finding.evidence.join("\n");
@@ -211,14 +214,14 @@ fn settings_are_judged_by_what_the_application_sets() {
 #[test]
 fn keys_that_are_not_checked() {
     let mut child = table("k", 10);
-    child.foreign_keys = vec![pulse_db::catalog::ForeignKey::default()];
+    child.foreign_keys = vec![ForeignKey::default()];
     let catalog = Catalog { tables: vec![child], ..Catalog::default() };
-    let insert = || explained(Vec::new(), &[(EffectKind::Insert, "k")]);
+    let insert = || Ok(explained(Vec::new(), &[(EffectKind::Insert, "k")]));
     let cases = [("ON", None), ("1", None), ("OFF", Some(Severity::Warning)), ("0", Some(Severity::Warning))];
     for (value, severity) in cases {
         let statements =
             vec![statement(&format!("PRAGMA foreign_keys = {value}"), 1, 0), statement("INSERT", 5, 0)];
-        let plans = [explained(Vec::new(), &[]), insert()];
+        let plans = [Ok(explained(Vec::new(), &[])), insert()];
         assert_eq!(
             of(&catalog, &workload(statements), &plans, "risky_setting").map(|it| it.severity),
             severity,
@@ -230,12 +233,43 @@ fn keys_that_are_not_checked() {
 }
 
 #[test]
+fn children_are_looked_for_when_a_parent_goes_or_changes_its_key() {
+    let column =
+        |name: &str| Column { name: name.to_owned(), collation: "BINARY".to_owned(), ..Column::default() };
+    let key = ForeignKey {
+        columns: vec!["pid".to_owned()],
+        parent: TableName::main("p"),
+        parent_columns: vec!["id".to_owned()],
+    };
+    let child = Table { columns: vec![column("pid")], foreign_keys: vec![key], ..table("k", 5_000) };
+    let catalog = Catalog { tables: vec![child, table("p", 5_000)], ..Catalog::default() };
+    let cases: &[(EffectKind, &[&str], Severity)] = &[
+        (EffectKind::Delete, &[], Severity::Warning),
+        (EffectKind::Update, &["ID"], Severity::Warning),
+        (EffectKind::Update, &["name"], Severity::Note),
+        (EffectKind::Insert, &[], Severity::Note),
+    ];
+    for (kind, columns, severity) in cases {
+        let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+        let effects = vec![Effect { table: TableName::main("p"), kind: *kind, columns }];
+        let plans = [Ok(Explained { effects, ..Explained::default() })];
+        let finding =
+            of(&catalog, &workload(vec![statement("X", 3, 0)]), &plans, "foreign_key_without_index");
+        let finding = finding.expect("no index");
+        assert_eq!(finding.severity, *severity, "{kind:?}");
+        let fix = finding.fix.expect("a fix");
+        assert_eq!(fix.sql, ["CREATE INDEX \"main\".\"k_pid\" ON \"k\" (\"pid\")"]);
+        assert_eq!(fix.undo, ["DROP INDEX \"main\".\"k_pid\""]);
+    }
+}
+
+#[test]
 fn the_write_ahead_log_is_for_those_who_read_and_write() {
     let with = |mode: &str, kinds: &[EffectKind]| {
         let setting = Setting { name: "journal_mode".to_owned(), value: mode.to_owned(), persistent: false };
         let catalog = Catalog { settings: vec![setting], ..Catalog::default() };
         let statements = kinds.iter().map(|_| statement("X", 3, 0)).collect();
-        let plans: Vec<_> = kinds.iter().map(|kind| explained(Vec::new(), &[(*kind, "t")])).collect();
+        let plans: Vec<_> = kinds.iter().map(|kind| Ok(explained(Vec::new(), &[(*kind, "t")]))).collect();
         of(&catalog, &workload(statements), &plans, "risky_setting")
     };
     let both = [EffectKind::Read, EffectKind::Insert];

@@ -26,6 +26,8 @@ pub struct DemoConfig {
     /// The group with which the monitor shares its figures, for `pulse monitor shm:GROUP`; `None` shares with nobody and makes
     /// no shared memory.
     pub group: Option<String>,
+    /// A new file that all statements of requests are written to, with their values, for an optimizer; `None` writes none.
+    pub workload: Option<PathBuf>,
 }
 
 /// Port 8000 on loopback, a temporary database with 10 000 trades, no faults.
@@ -38,6 +40,7 @@ impl Default for DemoConfig {
             seed: 1,
             character: Character::default(),
             group: None,
+            workload: None,
         }
     }
 }

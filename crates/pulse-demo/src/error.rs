@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use pulse_db::hook::RecorderError;
+
 use crate::character::CharacterError;
 use crate::config::MOST_TRADES;
 
@@ -56,6 +58,9 @@ pub enum DemoError {
         "cannot create a temporary database: {0}; set TMPDIR to a writable folder or name a database file"
     )]
     TemporaryFile(#[source] io::Error),
+    /// Statements cannot be recorded.
+    #[error("{0}")]
+    Workload(#[from] RecorderError),
     /// The data set is larger than [`MOST_TRADES`].
     #[error("a data set of {0} trades is too large; ask for at most {MOST_TRADES}")]
     TooManyTrades(

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use pulse_db::hook::Recorder;
 use pulse_monitor::Monitor;
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -12,9 +13,18 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 /// Statements of a connection that may run within each other.
 const DEPTH: usize = 16;
 
-/// From now on every statement of this connection is recorded. Some make `SQLite` run others within them.
-pub(crate) fn record(connection: &mut Connection, monitor: &Monitor) -> rusqlite::Result<()> {
+/// From now on every statement of this connection is recorded, and written by the recorder if there is one. Some make `SQLite`
+/// run others within them.
+pub(crate) fn record(
+    connection: &mut Connection,
+    monitor: &Monitor,
+    recorder: Option<&Recorder>,
+) -> rusqlite::Result<()> {
     let monitor = monitor.clone();
+    if let Some(recorder) = recorder {
+        let also = move |sql: &str, duration| monitor.record_db_statement(sql, duration);
+        return recorder.attach_with(connection, also);
+    }
     let mut began: Vec<Instant> = Vec::with_capacity(DEPTH);
     let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
     let note = move |event: TraceEvent<'_>| match event {
@@ -42,7 +52,7 @@ mod tests {
     fn every_statement_counts_under_its_kind() {
         let monitor = Monitor::new(Config::default());
         let mut connection = Connection::open_in_memory().unwrap();
-        record(&mut connection, &monitor).unwrap();
+        record(&mut connection, &monitor, None).unwrap();
         connection
             .execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)")
             .unwrap();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pulse_db::hook::{Recorder, RecorderConfig};
 use pulse_monitor::Monitor;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tempfile::TempDir;
@@ -57,6 +58,7 @@ pub(crate) struct Store {
     // into the file and would leave it behind; and the folder must outlive all of them.
     idle_readers: Mutex<Vec<Connection>>,
     writer: Arc<AsyncMutex<Connection>>,
+    recorder: Option<Recorder>,
     _temporary: Option<TempDir>,
 }
 
@@ -85,7 +87,12 @@ impl Store {
                 DataSet { trades: trades.unsigned_abs(), fresh: false }
             }
         };
-        statements::record(&mut writer, monitor).map_err(refused)?;
+        // After the database, so that a mistake about it leaves no file behind.
+        let recorder = match &config.workload {
+            Some(path) => Some(Recorder::create(path, &RecorderConfig::default())?),
+            None => None,
+        };
+        statements::record(&mut writer, monitor, recorder.as_ref()).map_err(refused)?;
         Ok(Self {
             reading: Turns::new(monitor, "sqlite_readers", READERS as u64),
             writing: Turns::new(monitor, "sqlite_writer", 1),
@@ -95,6 +102,7 @@ impl Store {
             idle_readers: Mutex::new(Vec::with_capacity(READERS)),
             reader_turns: Arc::new(Semaphore::new(READERS)),
             data_set,
+            recorder,
             _temporary: temporary,
         })
     }
@@ -158,7 +166,7 @@ impl Store {
 
     fn reader(&self) -> rusqlite::Result<Connection> {
         let mut reader = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        statements::record(&mut reader, &self.monitor)?;
+        statements::record(&mut reader, &self.monitor, self.recorder.as_ref())?;
         Ok(reader)
     }
 }

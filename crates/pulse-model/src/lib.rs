@@ -24,6 +24,7 @@
 mod boundaries;
 mod case_info;
 mod change;
+mod database;
 mod delta;
 mod event;
 mod finding;
@@ -38,6 +39,10 @@ mod verdict;
 
 pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
+pub use database::{
+    Action, DatabaseReport, DatabaseState, IndexFigures, StatementFigures, StatementTimes, TableFigures,
+    WorkloadFigures,
+};
 pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Fix, Severity};
@@ -49,5 +54,5 @@ pub use statement::{statement_kind, without_values};
 pub use summary::{
     Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };
-pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit};
+pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit, parse_bytes};
 pub use verdict::{Measured, TargetResult, Validity, ValidityReason, ValidityState, Verdict};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{metric, tag};
 use crate::{
-    CaseInfo, Change, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot, Target,
-    TargetResult, Validity, Verdict,
+    CaseInfo, Change, DatabaseReport, Estimate, Finding, Histogram, Measured, Nanos, Rate, Series, Snapshot,
+    Target, TargetResult, Validity, Verdict,
 };
 
 /// What was asked for: everything known when the job starts.
@@ -223,6 +223,9 @@ pub struct Summary {
     /// Differences from a baseline, those that matter first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// What was found out about a database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Box<DatabaseReport>>,
     /// Parts of a larger job, such as the cases of a suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Summary>,

@@ -474,6 +474,24 @@ fn split_per(text: &str) -> Result<(&str, u64), String> {
     }
 }
 
+/// Reads a number of bytes as targets write it: `100MB`, `1.5GiB`; a bare number is bytes.
+///
+/// ```
+/// use pulse_model::parse_bytes;
+///
+/// assert_eq!(parse_bytes("1.5KB"), Ok(1500));
+/// assert!(parse_bytes("3ms").is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong with the text, for people.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    match read_limit(text.trim())? {
+        (number, Unit::Bytes | Unit::Count) => Ok(number.round() as u64),
+        _ => Err(format!("`{text}` is not a size; write for example 100MB or 1GiB")),
+    }
+}
+
 fn read_limit(text: &str) -> Result<(f64, Unit), String> {
     if text.is_empty() {
         return Err("a limit is missing; write for example 200ms, 1% or 100/s".into());

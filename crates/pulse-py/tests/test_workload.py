@@ -113,16 +113,27 @@ def test_values_are_written_when_asked_for(tmp_path: Path) -> None:
     connection = connect(":memory:", workload=workload, monitor=PerformanceMonitor())
     connection.execute("SELECT ?, ?, ?, ?", (1, "a" * 5000, None, b"bytes")).fetchall()
     connection.execute("SELECT :x, :y", {"x": float("inf"), "y": 2**60}).fetchall()
+    connection.execute("SELECT ?, ?", (bytes(5000), float("nan"))).fetchall()
     for value in (1, 1, 2):
         connection.execute("SELECT ?", (value,)).fetchall()
     connection.close()
     found = [(line.get("values"), line["calls"]) for line in lines(path)[1:]]
     assert found == [
-        ([1, "a" * 1024, None, {"bytes": 5}], 1),
-        ({"x": "inf", "y": 2**60}, 1),
+        ([1, "a" * 1024, None, {"base64": "Ynl0ZXM="}], 1),
+        ({"x": {"real": "inf"}, "y": 2**60}, 1),
+        ([{"bytes": 5000}, None], 1),
         ([1], 2),
         ([2], 1),
     ]
+
+
+def test_a_connection_writes_values_when_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "w.jsonl"
+    connection = connect(":memory:", workload=path, values=True, monitor=PerformanceMonitor())
+    connection.execute("SELECT ?", (7,)).fetchall()
+    connection.close()
+    assert [line.get("values") for line in lines(path)] == [None, [7]]
+    assert lines(path)[0]["has_values"] is True
 
 
 def test_texts_that_no_utf_8_has(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::figures::{self, Figures};
 use crate::json::{FORMAT, VERSION};
 use crate::json_case;
+use crate::json_database::Database;
 use crate::json_service;
 use crate::spread::Spread;
 
@@ -36,6 +37,7 @@ pub(crate) struct Document<'a> {
     checks: Vec<Check<'a>>,
     timeline: Vec<Point>,
     service: Option<json_service::Service>,
+    database: Option<Database<'a>>,
     case: Option<json_case::Case<'a>>,
     estimates: Vec<json_case::Estimated>,
     changes: Vec<json_case::Change<'a>>,
@@ -246,6 +248,7 @@ impl<'a> Document<'a> {
                 .collect(),
             timeline: summary.timeline.iter().map(point).collect(),
             service: json_service::service(summary),
+            database: summary.database.as_deref().map(Database::of),
             case: summary.case.as_ref().map(json_case::case),
             estimates: json_case::estimates(summary),
             changes: json_case::changes(summary),

@@ -8,7 +8,7 @@ use crate::figures::Figures;
 use crate::markdown_page::{Page, ROWS, escaped};
 use crate::monitor_text::is_monitor;
 use crate::suite::{Suite, is_suite};
-use crate::{Reporter, monitor_markdown, number, suite_markdown, wording};
+use crate::{Reporter, database_markdown, monitor_markdown, number, suite_markdown, wording};
 
 /// The report as Markdown (GitHub's dialect), the verdict first. Headings start at the third level, so that it fits
 /// below the headings of a page.
@@ -28,6 +28,10 @@ impl Reporter for Markdown {
         verdict(&mut page, summary);
         targets(&mut page, summary);
         findings(&mut page, summary);
+        if let Some(database) = &summary.database {
+            database_markdown::all(&mut page, database);
+            return out.write_all(page.finish().as_bytes());
+        }
         headline(&mut page, &figures);
         endpoints(&mut page, &figures);
         errors(&mut page, &figures);
@@ -43,7 +47,11 @@ impl Reporter for Markdown {
 fn verdict(page: &mut Page, summary: &Summary) {
     let name = escaped(&summary.run.name);
     let verdict = wording::verdict(summary);
-    let job = if is_monitor(&summary.run.kind) { "Monitor" } else { "Load test" };
+    let job = match summary.run.kind.as_str() {
+        kind if is_monitor(kind) => "Monitor",
+        "db" => "Database",
+        _ => "Load test",
+    };
     page.line(&if name.is_empty() {
         format!("### {job}: {verdict}")
     } else {
@@ -89,6 +97,12 @@ fn findings(page: &mut Page, summary: &Summary) {
         };
         let help = finding.help.as_ref().map_or_else(String::new, |help| format!(" *{}*", escaped(help)));
         page.line(&format!("- **{word}:** {}{help}", escaped(&finding.message)));
+        for line in &finding.evidence {
+            page.line(&format!("  - {}", escaped(line)));
+        }
+        for statement in finding.fix.iter().flat_map(|fix| &fix.sql) {
+            page.line(&format!("  - `{}`", statement.replace(['`', '\n'], " ")));
+        }
     }
     if !summary.findings.is_empty() {
         page.line("");

@@ -11,7 +11,7 @@ use crate::header::{RULE, header};
 use crate::monitor_text::is_monitor;
 use crate::number::{self, NONE};
 use crate::suite::is_suite;
-use crate::{Reporter, SuiteText, text_sections};
+use crate::{Reporter, SuiteText, database_text, text_sections};
 
 /// The report in text. Its first block has a fixed wording that scripts read; further rows come after it. A suite is
 /// written as by [`SuiteText`].
@@ -37,6 +37,11 @@ impl Reporter for Text {
         if is_suite(summary) {
             return SuiteText { color: self.color, width: self.width, ..SuiteText::default() }
                 .render(summary, out);
+        }
+        if let Some(database) = &summary.database {
+            let mut page = Page::new(self.color, usize::from(self.width));
+            database_text::all(&mut page, summary, database);
+            return out.write_all(page.finish().as_bytes());
         }
         let figures = Figures::of(summary);
         let mut page = Page { text: String::new(), color: self.color, width: usize::from(self.width) };

@@ -1,6 +1,6 @@
 //! What the text report says after its fixed block.
 
-use pulse_model::{Severity, metric};
+use pulse_model::{Severity, Summary, metric};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -30,7 +30,7 @@ pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
         checks(page, figures);
         load(page, figures);
     }
-    findings(page, figures);
+    findings(page, figures.summary);
     criteria(page, figures);
     validity(page, figures);
 }
@@ -244,12 +244,12 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn findings(page: &mut Page, figures: &Figures<'_>) {
-    if figures.summary.findings.is_empty() {
+pub(crate) fn findings(page: &mut Page, summary: &Summary) {
+    if summary.findings.is_empty() {
         return;
     }
     page.title("FINDINGS");
-    for finding in &figures.summary.findings {
+    for finding in &summary.findings {
         let (tone, word) = match finding.severity {
             Severity::Note => (Tone::Good, "note"),
             Severity::Warning => (Tone::Doubtful, "warning"),
@@ -258,19 +258,31 @@ fn findings(page: &mut Page, figures: &Figures<'_>) {
         let word = page.toned(tone, word);
         let subject = printable(&finding.subject);
         // What is said of the service as a whole needs no name before it.
-        let subject = if subject.is_empty() || finding.subject == figures.summary.run.service {
+        let subject = if subject.is_empty() || finding.subject == summary.run.service {
             String::new()
         } else {
             format!("{subject}: ")
         };
-        page.wrapped(4, &format!("  {word}: {subject}{}", printable(&finding.message)));
+        // The rules of databases can be asked about by their codes.
+        let code = if summary.database.is_some() { format!(" {}", printable(&finding.code)) } else { String::new() };
+        page.wrapped(4, &format!("  {word}{code}: {subject}{}", printable(&finding.message)));
         if let Some(help) = &finding.help {
             page.wrapped(6, &format!("    help: {}", printable(help)));
+        }
+        for line in &finding.evidence {
+            page.wrapped(8, &format!("      {}", printable(line)));
+        }
+        if let Some(fix) = &finding.fix {
+            for (word, statements) in [("fix", &fix.sql), ("undo", &fix.undo)] {
+                for statement in statements {
+                    page.wrapped(8, &format!("    {word}: {};", printable(statement)));
+                }
+            }
         }
     }
 }
 
-fn criteria(page: &mut Page, figures: &Figures<'_>) {
+pub(crate) fn criteria(page: &mut Page, figures: &Figures<'_>) {
     page.title("SUCCESS CRITERIA");
     let results = &figures.summary.targets;
     if results.is_empty() {
@@ -302,7 +314,7 @@ fn criteria(page: &mut Page, figures: &Figures<'_>) {
     }
 }
 
-fn validity(page: &mut Page, figures: &Figures<'_>) {
+pub(crate) fn validity(page: &mut Page, figures: &Figures<'_>) {
     let summary = figures.summary;
     page.line("");
     if let Some(ending) = wording::ending(&summary.ending) {

@@ -44,6 +44,29 @@ pub fn judge_at(target: &Target, totals: &Snapshot, intervals: &[Snapshot], conf
     verdict(target, totals, intervals, confidence)
 }
 
+/// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
+/// inconclusive between. An estimate without a width is a fact and compared as it is; without one, nothing passes.
+/// `missing` says why there is none.
+pub fn judge_estimate(target: &Target, measured: Option<&Measured>, missing: &str) -> TargetResult {
+    let Some(&measured) = measured else {
+        let reason = Some(missing.to_owned());
+        return TargetResult { target: target.clone(), verdict: Verdict::NoData, measured: None, reason };
+    };
+    let (verdict, reason) = match (target.holds(measured.lo), target.holds(measured.hi)) {
+        (true, true) => (Verdict::Pass, None),
+        (false, false) => (Verdict::Fail, None),
+        _ => {
+            let reason = format!(
+                "the limit lies within the 95% interval {} – {}; a longer case would decide",
+                target.show(measured.lo),
+                target.show(measured.hi)
+            );
+            (Verdict::Inconclusive, Some(reason))
+        }
+    };
+    TargetResult { target: target.clone(), verdict, measured: Some(measured), reason }
+}
+
 fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot], confidence: f64) -> TargetResult {
     let result =
         |verdict, measured, reason| TargetResult { target: target.clone(), verdict, measured, reason };

@@ -1,6 +1,7 @@
 //! One case from its first batch to its verdict.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use pulse_engine::StopHandle;
 use pulse_model::{
@@ -9,12 +10,12 @@ use pulse_model::{
 };
 use pulse_monitor::Process;
 use pulse_plan::{Case, CaseLimits};
-use pulse_stats::{CONFIDENCE, mean_interval};
+use pulse_stats::{CONFIDENCE, judge_estimate, mean_interval};
 
 use crate::compare::Precision;
 use crate::cpu::{cpu_per_request, cpu_share};
 use crate::degradation::degradation;
-use crate::estimate_judgement::{judge_estimate, judge_measured};
+use crate::estimate_judgement::judge_measured;
 use crate::gathering::Gathering;
 use crate::memory::memory_growth;
 use crate::sampling::{Reached, Sampling, is_decided};
@@ -98,6 +99,10 @@ pub(crate) fn unmeasured(case: &Case, service: &str, code: &str, reason: &str) -
     }
 }
 
+fn since(begin: Instant) -> Nanos {
+    Nanos(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
 struct CaseRun<'a> {
     case: &'a Case,
     surroundings: &'a Surroundings<'a>,
@@ -109,6 +114,8 @@ struct CaseRun<'a> {
     /// Ends the case for any reason.
     stop: StopHandle,
     watch: Watch,
+    /// When the warm-up was over.
+    began: Instant,
     decided: bool,
     saved: u64,
 }
@@ -132,6 +139,7 @@ impl<'a> CaseRun<'a> {
             reference: Gathering::new(pulse_model::RunInfo::default()),
             stop,
             watch: watch.map_err(pulse_engine::RunError::Machine)?,
+            began: Instant::now(),
             decided: false,
             saved: 0,
         })
@@ -141,13 +149,14 @@ impl<'a> CaseRun<'a> {
         let info = Box::new(self.work.info(self.case, self.surroundings.service));
         events(RunEvent { at: Nanos::ZERO, kind: EventKind::Started(info) });
         let warmup_requests = self.work.warm_up(&self.stop)?;
+        self.began = Instant::now();
         while !self.stop.is_stopped() {
             self.reference(events)?;
-            if self.stop.is_stopped() || self.sampling.is_over(self.reached(Nanos::ZERO)) {
+            if self.stop.is_stopped() || self.sampling.is_over(self.reached()) {
                 break;
             }
             self.batch(events)?;
-            let reached = self.reached(Nanos::ZERO);
+            let reached = self.reached();
             if !self.sampling.goes_on(reached) {
                 break;
             }
@@ -167,16 +176,14 @@ impl<'a> CaseRun<'a> {
 
     /// The part of a batch that the rest is compared with, for kinds that have one.
     fn reference(&mut self, events: &mut dyn FnMut(RunEvent)) -> Result<(), CaseError> {
-        let Self { reference, gathering, sampling, work, .. } = self;
+        let Self { reference, gathering, sampling, work, began, .. } = self;
         let (stop, case_stop) = (StopHandle::default(), self.stop.clone());
         let end = stop.clone();
         reference.begin();
-        let before = gathering.elapsed(Nanos::ZERO);
         let listen = &mut |event: RunEvent| {
             if let EventKind::Snapshot(interval) = event.kind {
                 let interval = reference.add(*interval);
-                let elapsed = before + reference.elapsed(event.at);
-                let reached = Reached { samples: gathering.samples, elapsed, blocks: 0 };
+                let reached = Reached { samples: gathering.samples, elapsed: since(*began), blocks: 0 };
                 if case_stop.is_stopped() || sampling.is_over(reached) {
                     end.stop();
                 }
@@ -200,7 +207,7 @@ impl<'a> CaseRun<'a> {
                 }
                 let interval = self.gathering.add(*interval);
                 events(RunEvent { at: interval.point.to, kind: EventKind::Snapshot(Box::new(interval)) });
-                let reached = self.reached(event.at);
+                let reached = self.reached();
                 self.look(reached);
                 let is_enough = self.decided || self.sampling.is_over(reached);
                 // A batch whose length is judged is cut short by nothing but the end of the case.
@@ -224,11 +231,11 @@ impl<'a> CaseRun<'a> {
         self.case.targets.iter().any(|target| target.subject == Subject::Estimate(estimate))
     }
 
-    /// How far the case is at a moment of the current batch.
-    fn reached(&self, in_batch: Nanos) -> Reached {
-        let Self { gathering, reference, .. } = self;
-        let elapsed = reference.elapsed(Nanos::ZERO) + gathering.elapsed(in_batch);
-        Reached { samples: gathering.samples, elapsed, blocks: gathering.blocks().len() }
+    /// How far the case is. The time between two batches counts: what happens to a service then, or does not, is seen in the
+    /// next batch, and the user waits for it all.
+    fn reached(&self) -> Reached {
+        let Self { gathering, began, .. } = self;
+        Reached { samples: gathering.samples, elapsed: since(*began), blocks: gathering.blocks().len() }
     }
 
     /// An early look, when it is time for one.
@@ -306,7 +313,11 @@ impl<'a> CaseRun<'a> {
             }
             (Estimate::Degradation, _) => "there are fewer than 200 response times on a side".to_owned(),
             (Estimate::Duration, _) => "no batch came to its end".to_owned(),
-            (Estimate::LostMessages, _) => "no message was sent".to_owned(),
+            (Estimate::LostMessages, _) => {
+                "no message was answered or lost: is the path right, and is `timeout` \
+                                           shorter than the case?"
+                    .to_owned()
+            }
         }
     }
 

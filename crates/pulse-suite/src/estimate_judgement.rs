@@ -1,32 +1,11 @@
-//! From a target to a verdict where a snapshot alone does not hold the value: estimates that a case works out, and ratios.
+//! From a target to a verdict where a snapshot alone does not hold the value: ratios.
 
 use pulse_model::{
     Comparison, Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict,
 };
-use pulse_stats::{CONFIDENCE, mean_interval_over, quantile_bounds_over, quantile_lower_bound_over};
-
-/// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
-/// inconclusive between. An estimate without a width is a fact and compared as it is; without one, nothing passes.
-/// `missing` says why there is none.
-pub fn judge_estimate(target: &Target, measured: Option<&Measured>, missing: &str) -> TargetResult {
-    let Some(&measured) = measured else {
-        let reason = Some(missing.to_owned());
-        return TargetResult { target: target.clone(), verdict: Verdict::NoData, measured: None, reason };
-    };
-    let (verdict, reason) = match (target.holds(measured.lo), target.holds(measured.hi)) {
-        (true, true) => (Verdict::Pass, None),
-        (false, false) => (Verdict::Fail, None),
-        _ => {
-            let reason = format!(
-                "the limit lies within the 95% interval {} – {}; a longer case would decide",
-                target.show(measured.lo),
-                target.show(measured.hi)
-            );
-            (Verdict::Inconclusive, Some(reason))
-        }
-    };
-    TargetResult { target: target.clone(), verdict, measured: Some(measured), reason }
-}
+use pulse_stats::{
+    CONFIDENCE, judge_estimate, mean_interval_over, quantile_bounds_over, quantile_lower_bound_over,
+};
 
 /// Judges any target that the snapshots hold; ratios such as `p99 / p50` get an interval here.
 ///

@@ -81,7 +81,7 @@ pub use capacity_run::{
 pub use check::{Check, CheckState};
 pub use compare::{CompareOptions, Comparison, Pair, Precision, Spread, Spreads, compare, compare_all};
 pub use database_check::check_databases;
-pub use estimate_judgement::{judge_estimate, judge_measured};
+pub use estimate_judgement::judge_measured;
 pub use history::{
     BaselineRow, History, HistoryChange, HistoryError, HistoryPoint, PlanChange, Retention, RunFilter, RunId,
     RunRow, changes_over, plan_changes,
@@ -89,6 +89,7 @@ pub use history::{
 pub use invocation::{Invocation, InvocationError};
 pub use machine_checks::{MachineReadings, judge_calibration};
 pub use process::{ProcessError, find_process};
+pub use pulse_stats::judge_estimate;
 pub use run_data::{MAX_INTERVALS, RunData};
 pub use run_options::{MAX_REPEAT, MAX_RETRIES, RunOptions, WhenInconclusive};
 pub use run_record::{CaseRecord, Origin, RunRecord, metric_unit, metrics};

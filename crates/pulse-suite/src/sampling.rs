@@ -49,7 +49,7 @@ pub(crate) struct Sampling {
 pub(crate) struct Reached {
     /// Judged samples.
     pub(crate) samples: u64,
-    /// Time since the first batch began, that between batches left out.
+    /// Time since the first batch began, that between batches included.
     pub(crate) elapsed: Nanos,
     /// Blocks of time with samples.
     pub(crate) blocks: usize,

@@ -1,4 +1,5 @@
-//! Scripted servers for tests: what a peer does, byte by byte or by a law of service times, is known in advance.
+//! Scripted servers and seeded databases for tests: what a peer does, byte by byte or by a law of service times, is known in
+//! advance.
 //!
 //! **Main types**
 //! - [`ScriptedServer`] plays a [`Script`] of [`Step`]s per connection, over TCP or TLS (with a [`TestAuthority`]),
@@ -6,6 +7,7 @@
 //! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
 //!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
 //!   function, so that a test can compute what a client must have seen;
+//! - [`trading`], [`tpch`], [`adversarial`]: SQLite databases from a seed, with statements to ask them;
 //! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
 //!
 //! Every server listens at a free port of 127.0.0.1, runs on threads of its own, and stops when dropped. A panic
@@ -24,6 +26,7 @@
 //! only: where the machine fails it, it panics.
 
 mod authority;
+mod databases;
 mod law;
 mod precise_clock;
 mod queue_server;
@@ -35,6 +38,9 @@ mod server_thread;
 mod silent_address;
 
 pub use authority::TestAuthority;
+pub use databases::{
+    ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
+};
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
 pub use queue_server::{QueueCounts, QueueServer};
 pub use schedule::{Schedule, service_times};

@@ -55,6 +55,9 @@ pub(crate) struct ServeArguments {
     /// Share the monitor's figures under this name, for `pulse monitor shm:NAME` [default: `PULSE_GROUP`, else with nobody].
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Option<String>,
+    /// Write all statements to the database, with their values and durations, to a new file (JSON Lines).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) workload: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) character: CharacterArguments,
 }

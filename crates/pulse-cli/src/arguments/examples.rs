@@ -38,6 +38,17 @@ Examples:
   pulse monitor 4711 --record process.pulse     # a process and its children
   pulse monitor shm:orders --window 5m --serve  # workers that were started with PULSE_GROUP=orders";
 
+/// What `pulse db --help` ends with.
+pub(crate) const DB: &str = "\
+Examples:
+  pulse db app.db                                        # structure, sizes, settings
+  pulse db app.db --workload app.log                     # what is slow, and which indexes would help
+  pulse db app.db --workload app.log --add-indexes --dry-run
+  pulse db app.db --workload app.log --add-indexes --vacuum --analyze-stats
+  pulse db record -- python app.py                       # keep what a program asks, as workload.jsonl
+  pulse db undo app.db
+  pulse db explain missing_index";
+
 /// What `pulse validate --help` ends with.
 pub(crate) const VALIDATE: &str = "\
 Examples:

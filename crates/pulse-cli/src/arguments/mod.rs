@@ -3,6 +3,7 @@
 mod access;
 mod capacity;
 mod compare;
+mod db;
 mod demo;
 mod examples;
 mod history;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub(crate) use access::AccessFlags;
 pub(crate) use capacity::CapacityArguments;
 pub(crate) use compare::CompareArguments;
+pub(crate) use db::{DbAction, DbArguments, database_path};
 pub(crate) use demo::{DemoAction, DemoArguments, ServeArguments};
 pub(crate) use examples::with_example;
 pub(crate) use history::HistoryArguments;
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Watch a running service, a process, or processes that share a monitor, and judge them against targets.
     #[command(after_help = examples::MONITOR)]
     Monitor(Box<MonitorArguments>),
+    /// Say what makes a database slow, and make the changes that are proven to help.
+    #[command(after_help = examples::DB)]
+    Db(Box<DbArguments>),
     /// Check whether this machine and this set-up can give true numbers.
     #[command(after_help = examples::VALIDATE)]
     Validate(ValidateArguments),

@@ -75,6 +75,7 @@ fn serve(arguments: &ServeArguments) -> Result<Exit, Problem> {
         trades: arguments.trades,
         character: arguments.character.character(),
         group: arguments.group.clone().or_else(group_of_environment),
+        workload: arguments.workload.clone(),
         ..DemoConfig::default()
     };
     let server = DemoServer::start(config).map_err(Problem::usage)?;

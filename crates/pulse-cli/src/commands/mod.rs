@@ -3,6 +3,7 @@
 pub(crate) mod ab;
 pub(crate) mod capacity;
 pub(crate) mod compare;
+pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod load;

@@ -2,12 +2,12 @@
 
 use pulse_model::{Fix, Severity};
 
-use super::reading::{readings, rows};
+use super::reading::{View, rows};
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::{ForeignKey, Index, Table, TableName, Term};
-use crate::plan::EffectKind;
+use crate::plan::{Effect, EffectKind};
 use crate::sqlite::{name, qualified};
 use crate::tokens::{TokenKind, tokens};
 
@@ -20,37 +20,39 @@ pub(super) const RULE: Rule = Rule {
         primary key, a unique constraint, a column that is the row's number, and a partial index of the rows where the column \
         is not null. Not said of child tables of less than 1 000 rows, nor of a parent that is missing. It matters only where \
         foreign keys are enforced (PRAGMA foreign_keys, set per connection) or joined; it is a warning when the workload deletes \
-        or updates parents, and a note otherwise, as each index costs every write to the children.",
+        parents or changes their keys, and a note otherwise, as each index costs every write to the children.",
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         if rows(table).is_some_and(|rows| rows < MIN_ROWS) {
             continue;
         }
         let mut said: Vec<&[String]> = Vec::new();
         for key in &table.foreign_keys {
-            let Some(parent) = input.catalog.table(&key.parent) else { continue };
+            let Some(parent) = view.input.catalog.table(&key.parent) else { continue };
             let is_known =
                 !key.columns.is_empty() && key.columns.iter().all(|column| table.column(column).is_some());
             if !is_known || said.contains(&key.columns.as_slice()) || is_indexed(table, parent, key) {
                 continue;
             }
             said.push(&key.columns);
-            found.push(describe(input, table, parent, key));
+            found.push(describe(view, table, parent, key));
         }
     }
     found
 }
 
-fn describe(input: &FindingsInput<'_>, table: &Table, parent: &Table, key: &ForeignKey) -> Weighed {
+fn describe(view: &View<'_>, table: &Table, parent: &Table, key: &ForeignKey) -> Weighed {
     let columns = key.columns.join(", ");
     let size = rows(table);
     let all = size.map_or("all rows".to_owned(), |rows| format!("all {} rows", shown::count(rows)));
-    let calls: u64 = readings(input)
-        .filter(|it| it.does(EffectKind::Delete, &parent.name) || it.does(EffectKind::Update, &parent.name))
+    let calls: u64 = view
+        .readings
+        .iter()
+        .filter(|it| it.effects_on(parent).any(|effect| looks_for_children(effect, key)))
         .map(|it| it.statement.calls)
         .sum();
     let message = format!(
@@ -62,21 +64,23 @@ fn describe(input: &FindingsInput<'_>, table: &Table, parent: &Table, key: &Fore
     let to = key.parent_columns.join(", ");
     finding.evidence.push(format!("{}({columns}) refers to {}({to})", table.name, parent.name));
     finding.evidence.push(match (calls, size) {
-        (0, _) => "the workload deletes and updates no parents".to_owned(),
+        (0, _) => "the workload deletes no parents and changes no key of theirs".to_owned(),
         (calls, Some(rows)) => format!(
-            "{} calls that delete or update parents × {} rows = {} rows read",
+            "{} calls that delete parents or change their keys × {} rows = {} rows read",
             shown::count(calls),
             shown::count(rows),
             shown::count(rows.saturating_mul(calls))
         ),
-        (calls, None) => format!("{} calls delete or update parents", shown::count(calls)),
+        (calls, None) => format!("{} calls delete parents or change their keys", shown::count(calls)),
     });
     finding.help = Some(
         "Index the key's columns, where parents are deleted or children are looked up by parent.".to_owned(),
     );
     let schema = table.name.schema.clone();
-    let index =
-        input.catalog.free_index_name(&schema, &format!("{}_{}", table.name.name, key.columns.join("_")));
+    let index = view
+        .input
+        .catalog
+        .free_index_name(&schema, &format!("{}_{}", table.name.name, key.columns.join("_")));
     let full_name = qualified(&TableName { schema, name: index });
     let parts = key.columns.iter().zip(parent_collations(table, parent, key));
     let parts: Vec<String> = parts
@@ -92,6 +96,16 @@ fn describe(input: &FindingsInput<'_>, table: &Table, parent: &Table, key: &Fore
         undo: vec![format!("DROP INDEX {full_name}")],
     });
     Weighed { weight: size.unwrap_or(0).saturating_mul(calls.max(1)) as f64, finding }
+}
+
+/// Whether what is done to a parent has the database look for its children.
+fn looks_for_children(effect: &Effect, key: &ForeignKey) -> bool {
+    let is_key = |column: &String| key.parent_columns.iter().any(|other| other.eq_ignore_ascii_case(column));
+    match effect.kind {
+        EffectKind::Delete => true,
+        EffectKind::Update => effect.columns.is_empty() || effect.columns.iter().any(is_key),
+        EffectKind::Read | EffectKind::Insert => false,
+    }
 }
 
 /// Whether the children of a parent are found without reading all.

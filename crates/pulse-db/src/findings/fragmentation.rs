@@ -2,9 +2,10 @@
 
 use pulse_model::{Fix, Severity};
 
+use super::reading::View;
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 use crate::catalog::{Catalog, Size, Table};
 
 /// Share of empty room from which it is said.
@@ -30,9 +31,9 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut parts: Vec<(String, Size)> = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         let Some(rows) = table.rows else { continue };
         parts.extend(judged(&table.name.to_string(), table.size, rows));
         for index in &table.indexes {
@@ -62,7 +63,7 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         shown::bytes(unused - gained),
         shown::bytes(gained)
     ));
-    parts.sort_by(|(_, one), (_, other)| other.unused_bytes.cmp(&one.unused_bytes));
+    parts.sort_by_key(|(_, size)| std::cmp::Reverse(size.unused_bytes));
     for (name, size) in parts.iter().take(SHOWN) {
         let share = shown::share(size.unused_bytes as f64 / size.bytes.max(1) as f64);
         finding.evidence.push(format!(
@@ -71,8 +72,10 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
             shown::bytes(size.bytes)
         ));
     }
-    finding.help =
-        Some(format!("Run `pulse db --vacuum`, which predicts and measures.{}", renumbered(input.catalog)));
+    finding.help = Some(format!(
+        "Run `pulse db --vacuum`, which predicts and measures.{}",
+        renumbered(view.input.catalog)
+    ));
     finding.fix = Some(Fix { sql: vec!["VACUUM".to_owned()], undo: Vec::new() });
     vec![Weighed { weight: gained as f64, finding }]
 }

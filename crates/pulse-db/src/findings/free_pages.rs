@@ -3,8 +3,9 @@
 use pulse_model::{Fix, Severity};
 
 use super::fragmentation::renumbered;
+use super::reading::View;
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 
 /// Share of free pages from which it is said.
 const MIN_SHARE: f64 = 0.25;
@@ -23,8 +24,8 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let storage = &input.catalog.storage;
+fn find(view: &View<'_>) -> Vec<Weighed> {
+    let storage = &view.input.catalog.storage;
     let bytes = storage.free_pages.saturating_mul(storage.page_size);
     let share = storage.free_pages as f64 / storage.pages.max(1) as f64;
     if bytes < MIN_BYTES || share < MIN_SHARE {
@@ -39,14 +40,15 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         shown::bytes(bytes),
         shown::count(storage.pages)
     ));
-    let incremental = input.catalog.settings.iter().any(|it| it.name == "auto_vacuum" && it.value == "2");
+    let incremental =
+        view.input.catalog.settings.iter().any(|it| it.name == "auto_vacuum" && it.value == "2");
     let (sql, help) = if incremental {
         (
             "PRAGMA incremental_vacuum",
             "Give the pages back in steps; auto_vacuum is INCREMENTAL here.".to_owned(),
         )
     } else {
-        let warning = renumbered(input.catalog);
+        let warning = renumbered(view.input.catalog);
         ("VACUUM", format!("Run `pulse db --vacuum`, unless as much will be inserted again soon.{warning}"))
     };
     finding.help = Some(help);

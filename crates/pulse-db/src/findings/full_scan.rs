@@ -2,10 +2,10 @@
 
 use pulse_model::Severity;
 
-use super::reading::{Reading, is_answerable, readings, rows, shown_term};
+use super::reading::{Reading, Scan, View, is_answerable, rows, shown_term};
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
 
 /// From this many rows a call on, or ten times as many in all calls, it is a problem.
@@ -25,20 +25,19 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let readings: Vec<Reading<'_>> = readings(input).collect();
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         let size = rows(table);
         if size.is_some_and(|rows| rows < MIN_ROWS) {
             continue;
         }
-        let by: Vec<(&Reading<'_>, Vec<String>)> = readings
-            .iter()
-            .filter(|reading| reading.scanned(input).iter().any(|scanned| scanned.name == table.name))
-            .map(|reading| (reading, conditions(reading, table)))
-            .filter(|(_, conditions)| !conditions.is_empty())
-            .collect();
+        let scans = view.readings.iter().filter_map(|reading| {
+            let scan = reading.scans.iter().find(|scan| std::ptr::eq(scan.table, table))?;
+            Some((reading, conditions(reading, *scan)))
+        });
+        let by: Vec<(&Reading<'_>, Vec<String>)> =
+            scans.filter(|(_, conditions)| !conditions.is_empty()).collect();
         if !by.is_empty() {
             found.push(describe(table, size, &by));
         }
@@ -47,9 +46,11 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
 }
 
 /// The conditions that an index could answer.
-fn conditions<'a>(reading: &Reading<'a>, table: &'a Table) -> Vec<String> {
-    let answerable =
-        reading.questions(table).flat_map(|question| &question.conditions).filter(|it| is_answerable(it));
+fn conditions(reading: &Reading<'_>, scan: Scan<'_>) -> Vec<String> {
+    let answerable = reading
+        .questions(scan.table)
+        .flat_map(|question| &question.conditions)
+        .filter(|condition| is_answerable(condition) && !(scan.outermost && condition.joins));
     let mut terms: Vec<String> = answerable.map(|condition| shown_term(&condition.term)).collect();
     terms.sort();
     terms.dedup();

@@ -2,8 +2,9 @@
 
 use pulse_model::{Fix, Severity};
 
+use super::reading::View;
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 
 /// SQLite writes the log back at every this many pages, unless told otherwise.
 const AUTOCHECKPOINT_PAGES: u64 = 1_000;
@@ -22,8 +23,8 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let storage = &input.catalog.storage;
+fn find(view: &View<'_>) -> Vec<Weighed> {
+    let storage = &view.input.catalog.storage;
     let wal = storage.wal_bytes.unwrap_or(0);
     let usual = AUTOCHECKPOINT_PAGES.saturating_mul(storage.page_size);
     if usual == 0 || wal < usual.saturating_mul(FACTOR) {

@@ -2,10 +2,10 @@
 
 use pulse_model::Severity;
 
-use super::reading::{Reading, readings, rows};
+use super::reading::{Reading, View, rows};
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 
 /// Statements that are named.
 const SHOWN: usize = 5;
@@ -21,14 +21,14 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let readings: Vec<Reading<'_>> = readings(input).collect();
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
         let size = rows(table);
-        let by: Vec<&Reading<'_>> = readings
+        let by: Vec<&Reading<'_>> = view
+            .readings
             .iter()
-            .filter(|reading| reading.indexed_for_once(input).iter().any(|it| it.name == table.name))
+            .filter(|reading| reading.indexed_for_once.iter().any(|other| std::ptr::eq(*other, table)))
             .collect();
         if by.is_empty() || size.is_some_and(|rows| rows < MIN_ROWS) {
             continue;

@@ -2,10 +2,10 @@
 
 use pulse_model::{Fix, Severity};
 
-use super::reading::rows;
+use super::reading::{View, rows};
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
 use crate::sqlite::{literal, qualified};
 
@@ -21,8 +21,9 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let tables: Vec<&Table> = input
+fn find(view: &View<'_>) -> Vec<Weighed> {
+    let tables: Vec<&Table> = view
+        .input
         .catalog
         .tables
         .iter()

@@ -4,8 +4,7 @@
 //! without one those columns of the primary key that the index does not have yet. And this tail sorts, too: `r(a, id)` is
 //! `r(a)` where `id` is the row's number, and `a = ? ORDER BY rowid` needs no sorting with `r(a)`, but does with `r(a, b)`.
 
-use super::FindingsInput;
-use super::reading::{is_in_the_dark, mentions, readings, texts};
+use super::reading::View;
 use crate::catalog::{Index, IndexOrigin, IndexPart, Table, TableKind, Term};
 use crate::plan::{Operator, Question};
 use crate::tokens::is_alike;
@@ -42,40 +41,62 @@ pub(super) struct Redundant<'a> {
 }
 
 /// All indexes that can go because of another, none of which goes itself.
-pub(super) fn redundant<'a>(input: &FindingsInput<'a>) -> Vec<Redundant<'a>> {
-    let mut found = Vec::new();
-    let insisting = insisting(input);
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
-        let mut going: Vec<&Index> = Vec::new();
-        let mut order: Vec<&Index> = table.indexes.iter().filter(|index| may_go(index, &insisting)).collect();
-        // The shortest goes first, and of equal ones the last by name, so that what is kept does not depend on chance.
-        order.sort_by(|one, other| {
-            one.parts.len().cmp(&other.parts.len()).then_with(|| other.name.cmp(&one.name))
-        });
-        for index in order {
-            let is_used = is_used(input, index);
-            let others = table.indexes.iter().filter(|other| other.name != index.name);
-            let staying = others.filter(|other| !going.iter().any(|it| it.name == other.name));
-            let best = staying
-                // A table is wider than an index of it: where that is read in its place, it may be for being narrow.
-                .filter(|other| !(is_used && is_table_itself(table, other)))
-                .filter_map(|other| Some((serves(table, other, index)?, other)))
-                .min_by_key(|(how, other)| {
-                    (*how != Redundancy::Duplicate, other.parts.len(), other.name.clone())
-                });
-            let (how, keeper) = match best {
-                Some((how, other)) => (how, Keeper::Index(other)),
-                None if is_the_table(table, index) && !is_used => (Redundancy::Duplicate, Keeper::Table),
-                None => continue,
-            };
-            if how == Redundancy::Prefix && needs_tail(input, table, index) {
-                continue;
-            }
-            going.push(index);
+pub(super) fn redundant<'a>(view: &View<'a>) -> Vec<Redundant<'a>> {
+    let tables = view.input.catalog.tables.iter().filter(|table| is_ours(table));
+    tables.flat_map(|table| settled(of_table(view, table))).collect()
+}
+
+fn of_table<'a>(view: &View<'a>, table: &'a Table) -> Vec<Redundant<'a>> {
+    let mut found: Vec<Redundant<'a>> = Vec::new();
+    let mut order: Vec<&Index> = table.indexes.iter().filter(|index| may_go(view, index)).collect();
+    // The shortest goes first, and of equal ones the last by name, so that what is kept does not depend on chance.
+    order.sort_by(|one, other| {
+        one.parts.len().cmp(&other.parts.len()).then_with(|| other.name.cmp(&one.name))
+    });
+    for index in order {
+        let is_used = view.is_used(&index.name);
+        let others = table.indexes.iter().filter(|other| other.name != index.name);
+        let staying = others.filter(|other| !found.iter().any(|it| it.index.name == other.name));
+        let best = staying
+            // A table is wider than an index of it: where that is read in its place, it may be for being narrow.
+            .filter(|other| !(is_used && is_table_itself(table, other)))
+            .filter_map(|other| Some((serves(table, other, index)?, other)))
+            .min_by_key(|(how, other)| {
+                (*how != Redundancy::Duplicate, other.parts.len(), other.name.clone())
+            });
+        let (how, keeper) = match best {
+            Some((how, other)) => (how, Keeper::Index(other)),
+            None if is_the_table(table, index) && !is_used => (Redundancy::Duplicate, Keeper::Table),
+            None => continue,
+        };
+        if how == Redundancy::Duplicate || !needs_tail(view, table, index) {
             found.push(Redundant { table, index, keeper, how });
         }
     }
     found
+}
+
+/// Each of one table with what stays in the end, where what stood in for it goes as well; it goes as the beginning of that, if
+/// one step on the way is one.
+fn settled<'a>(found: Vec<Redundant<'a>>) -> Vec<Redundant<'a>> {
+    let next = |it: &Redundant<'a>| match it.keeper {
+        Keeper::Index(keeper) => found.iter().position(|other| other.index.name == keeper.name),
+        Keeper::Table => None,
+    };
+    let settle = |it: &Redundant<'a>| {
+        let mut last = next(it);
+        let (mut keeper, mut how) = (it.keeper, it.how);
+        // What goes later never stands on what went before, so that this ends.
+        while let Some(at) = last {
+            keeper = found[at].keeper;
+            how = if found[at].how == Redundancy::Prefix { Redundancy::Prefix } else { how };
+            last = next(&found[at]);
+        }
+        (keeper, how)
+    };
+    let ends: Vec<_> = found.iter().map(settle).collect();
+    let with_ends = found.into_iter().zip(ends);
+    with_ends.map(|(it, (keeper, how))| Redundant { keeper, how, ..it }).collect()
 }
 
 /// Whether a table's indexes are its owner's to change.
@@ -85,18 +106,13 @@ pub(super) fn is_ours(table: &Table) -> bool {
 
 /// Whether an index could go at all: it enforces nothing, was made by a statement of its own, and nobody insists on it by name
 /// (`INDEXED BY` is an error without its index).
-pub(super) fn may_go(index: &Index, insisting: &[&str]) -> bool {
+pub(super) fn may_go(view: &View<'_>, index: &Index) -> bool {
     !index.unique
         && index.origin == IndexOrigin::Statement
         && index.sql.is_some()
         && index.parts.iter().all(is_known)
         && index.predicate.as_deref() != Some("")
-        && !insisting.iter().any(|sql| mentions(sql, &index.name))
-}
-
-/// The texts that insist on an index.
-pub(super) fn insisting<'a>(input: &FindingsInput<'a>) -> Vec<&'a str> {
-    texts(input).filter(|sql| mentions(sql, "INDEXED")).collect()
+        && !view.is_insisted(&index.name)
 }
 
 /// Whether `keeper` does all that `index` does, and how.
@@ -107,7 +123,8 @@ pub(super) fn serves(table: &Table, keeper: &Index, index: &Index) -> Option<Red
         // A full index holds the rows of a partial one, but not in as little room.
         _ => false,
     };
-    if !same_rows || !keeper.parts.iter().all(is_known) {
+    // The planner does not see through a repetition: `ORDER BY a, rowid` is sorted for `r(a, a)`.
+    if !same_rows || !keeper.parts.iter().all(is_known) || repeats(table, keeper) || repeats(table, index) {
         return None;
     }
     let (one, other) = (key(table, &keeper.parts)?, key(table, &index.parts)?);
@@ -123,6 +140,15 @@ pub(super) fn serves(table: &Table, keeper: &Index, index: &Index) -> Option<Red
     let names_tail = index.parts.iter().any(|part| is_of_row(table, &part.term));
     (longer && !names_tail && alike(table, &keeper.parts[..index.parts.len()], &index.parts))
         .then_some(Redundancy::Prefix)
+}
+
+/// Whether an index is sorted by something twice.
+fn repeats(table: &Table, index: &Index) -> bool {
+    let parts = &index.parts;
+    parts
+        .iter()
+        .enumerate()
+        .any(|(at, part)| parts[..at].iter().any(|other| is_same_term(table, &other.term, &part.term)))
 }
 
 /// What an index is sorted by, to the last row: its parts, then what finds the row, without repetitions and without what
@@ -213,13 +239,9 @@ fn is_the_table(table: &Table, index: &Index) -> bool {
         && matches!(index.parts.as_slice(), [part] if is_row_number(table, &part.term) && !part.descending)
 }
 
-fn is_used(input: &FindingsInput<'_>, index: &Index) -> bool {
-    readings(input).any(|reading| reading.uses(&index.name))
-}
-
 /// Whether the workload wants rows of this index in the order of what finds them, or a range of it: `a = ? AND id > ? ORDER BY
 /// id` is answered by `r(a)` and not by `r(a, b)`. What could not be explained might.
-fn needs_tail(input: &FindingsInput<'_>, table: &Table, index: &Index) -> bool {
+fn needs_tail(view: &View<'_>, table: &Table, index: &Index) -> bool {
     let Some(first) = index.parts.first() else { return true };
     let wants = |question: &Question| {
         let ordered = question.order.iter().any(|order| is_of_row(table, &order.term));
@@ -232,5 +254,5 @@ fn needs_tail(input: &FindingsInput<'_>, table: &Table, index: &Index) -> bool {
                 || question.order.iter().any(|order| is_same_term(table, &order.term, &first.term));
         (ordered || ranged) && is_about
     };
-    is_in_the_dark(input, table) || readings(input).any(|reading| reading.questions(table).any(wants))
+    view.is_in_the_dark(table) || view.readings.iter().any(|reading| reading.questions(table).any(wants))
 }

@@ -2,9 +2,10 @@
 
 use pulse_model::{Finding, Fix, Severity};
 
+use super::reading::View;
 use super::redundancy::{Keeper, Redundancy, Redundant, redundant};
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 use crate::catalog::{Index, TableName};
 use crate::sqlite::{name, qualified};
 
@@ -16,7 +17,7 @@ pub(super) const DUPLICATE: Rule = Rule {
         only when columns, expressions, order, collation and condition are the same down to the row: `r(a, id)` is `r(a)` when \
         `id` is the row's number, which every index ends with. An index that enforces uniqueness is never said to be \
         superfluous, nor one that a statement insists on with INDEXED BY. Drop the one named; the undo makes it again.",
-    find: |input| find(input, &DUPLICATE, Redundancy::Duplicate),
+    find: |view| find(view, &DUPLICATE, Redundancy::Duplicate),
 };
 
 pub(super) const REDUNDANT: Rule = Rule {
@@ -28,15 +29,19 @@ pub(super) const REDUNDANT: Rule = Rule {
         `r(a, b)` does not: the workload is searched for such statements, and where a statement could not be understood \
         nothing is said. An index that enforces uniqueness is never said to be superfluous. The longer index takes more pages \
         to read; where a wide second column matters, `pulse db` measures before it drops.",
-    find: |input| find(input, &REDUNDANT, Redundancy::Prefix),
+    find: |view| find(view, &REDUNDANT, Redundancy::Prefix),
 };
 
-fn find(input: &FindingsInput<'_>, rule: &Rule, how: Redundancy) -> Vec<Weighed> {
-    let found = redundant(input).into_iter().filter(|it| it.how == how);
+fn find(view: &View<'_>, rule: &Rule, how: Redundancy) -> Vec<Weighed> {
+    let found = redundant(view).into_iter().filter(|it| it.how == how);
     found
         .map(|it| Weighed {
             weight: it.index.size.map_or(0.0, |size| size.bytes as f64),
-            finding: describe(rule, it, input.workload.is_structural || input.workload.statements.is_empty()),
+            finding: describe(
+                rule,
+                it,
+                view.input.workload.is_structural || view.input.workload.statements.is_empty(),
+            ),
         })
         .collect()
 }

@@ -2,9 +2,9 @@
 
 use pulse_model::Severity;
 
-use super::reading::rows;
+use super::reading::{View, rows};
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::rewrite::{Rewrite, RewriteKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -19,11 +19,11 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for rewrite in input.rewrites {
-        let Some(statement) = input.workload.statements.get(rewrite.statement) else { continue };
-        let size = input.catalog.table(&rewrite.table).and_then(rows);
+    for rewrite in view.input.rewrites {
+        let Some(statement) = view.input.workload.statements.get(rewrite.statement) else { continue };
+        let size = view.input.catalog.table(&rewrite.table).and_then(rows);
         if size.is_some_and(|rows| rows < MIN_ROWS) {
             continue;
         }

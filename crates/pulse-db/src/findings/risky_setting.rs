@@ -2,9 +2,9 @@
 
 use pulse_model::{Finding, Fix, Severity};
 
-use super::reading::readings;
+use super::reading::View;
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 use crate::plan::EffectKind;
 use crate::tokens::{Token, tokens};
 use crate::workload::Statement;
@@ -21,14 +21,14 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found: Vec<Finding> = Vec::new();
     let mut foreign_keys = None;
-    for statement in &input.workload.statements {
+    for statement in &view.input.workload.statements {
         let Some((name, value)) = assignment(&statement.sql) else { continue };
         match (name.as_str(), value.as_str()) {
             ("synchronous", "off" | "0") => {
-                found.push(unsafe_writes(statement, "synchronous=OFF", "NORMAL (with WAL) or FULL"))
+                found.push(unsafe_writes(statement, "synchronous=OFF", "NORMAL (with WAL) or FULL"));
             }
             ("journal_mode", "off" | "memory") => {
                 found.push(unsafe_writes(
@@ -43,8 +43,8 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
             _ => {}
         }
     }
-    found.extend(unchecked_keys(input, foreign_keys));
-    found.extend(waiting(input));
+    found.extend(unchecked_keys(view, foreign_keys));
+    found.extend(waiting(view));
     found.into_iter().map(|finding| Weighed { weight: 0.0, finding }).collect()
 }
 
@@ -61,7 +61,7 @@ fn assignment(sql: &str) -> Option<(String, String)> {
     match rest {
         [name, sign, value, ..] if sign.is("=") || sign.is("(") => {
             let value = value.name().unwrap_or_else(|| value.text.trim_matches('\'').to_owned());
-            Some((Token::name(name)?.to_lowercase(), value.to_lowercase()))
+            Some((Token::name(name)?.to_ascii_lowercase(), value.to_ascii_lowercase()))
         }
         _ => None,
     }
@@ -79,12 +79,15 @@ fn unsafe_writes(statement: &Statement, setting: &str, better: &str) -> Finding 
 }
 
 /// Foreign keys that are declared and not checked.
-fn unchecked_keys(input: &FindingsInput<'_>, set: Option<(&Statement, bool)>) -> Option<Finding> {
-    let keyed: Vec<_> = input.catalog.tables.iter().filter(|table| !table.foreign_keys.is_empty()).collect();
+fn unchecked_keys(view: &View<'_>, set: Option<(&Statement, bool)>) -> Option<Finding> {
+    let keyed: Vec<_> =
+        view.input.catalog.tables.iter().filter(|table| !table.foreign_keys.is_empty()).collect();
     let writes = [EffectKind::Insert, EffectKind::Update, EffectKind::Delete];
-    let is_written = readings(input)
-        .any(|reading| keyed.iter().any(|table| writes.iter().any(|kind| reading.does(*kind, &table.name))));
-    if keyed.is_empty() || !is_written || input.workload.is_structural {
+    let is_written = view
+        .readings
+        .iter()
+        .any(|reading| keyed.iter().any(|table| writes.iter().any(|kind| reading.does(*kind, table))));
+    if keyed.is_empty() || !is_written || view.input.workload.is_structural {
         return None;
     }
     let (severity, message, evidence) = match set {
@@ -111,13 +114,13 @@ fn unchecked_keys(input: &FindingsInput<'_>, set: Option<(&Statement, bool)>) ->
 }
 
 /// Readers and writers that wait for each other.
-fn waiting(input: &FindingsInput<'_>) -> Option<Finding> {
-    let mode = input.catalog.settings.iter().find(|setting| setting.name == "journal_mode")?;
-    if input.workload.is_structural || !mode.value.eq_ignore_ascii_case("delete") {
+fn waiting(view: &View<'_>) -> Option<Finding> {
+    let mode = view.input.catalog.settings.iter().find(|setting| setting.name == "journal_mode")?;
+    if view.input.workload.is_structural || !mode.value.eq_ignore_ascii_case("delete") {
         return None;
     }
     let calls = |writes: bool| -> u64 {
-        let chosen = readings(input).filter(|reading| {
+        let chosen = view.readings.iter().filter(|reading| {
             let effects = &reading.explained.effects;
             effects.iter().any(|effect| effect.kind != EffectKind::Read) == writes && !effects.is_empty()
         });

@@ -2,9 +2,9 @@
 
 use pulse_model::{Finding, Severity};
 
-use super::reading::{Reading, readings, rows};
+use super::reading::{Reading, View, rows};
 use super::shown;
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::{Rule, Weighed, finding};
 use crate::workload::Statement;
 
 /// From this mean on a statement is slow by itself.
@@ -36,13 +36,12 @@ struct Times {
     measured: bool,
 }
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let statements = &input.workload.statements;
+fn find(view: &View<'_>) -> Vec<Weighed> {
+    let statements = &view.input.workload.statements;
     let times: Vec<Option<Times>> =
-        statements.iter().enumerate().map(|(at, statement)| times_of(input, at, statement)).collect();
+        statements.iter().enumerate().map(|(at, statement)| times_of(view, at, statement)).collect();
     let total_of = |at: usize| times[at].map_or(0.0, |times| times.mean * statements[at].calls as f64);
     let all: f64 = (0..statements.len()).map(total_of).sum();
-    let explained: Vec<Reading<'_>> = readings(input).collect();
     let mut found = Vec::new();
     for (at, statement) in statements.iter().enumerate() {
         let Some(times) = times[at] else { continue };
@@ -57,8 +56,8 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
                 shown::share(share),
                 shown::time(all)
             ));
-            if let Some(reading) = explained.iter().find(|reading| reading.at == at) {
-                finding.evidence.extend(costs(input, reading));
+            if let Some(reading) = view.readings.iter().find(|reading| reading.at == at) {
+                finding.evidence.extend(costs(reading));
             }
             found.push(Weighed { weight: total_of(at), finding });
         }
@@ -66,8 +65,8 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
     found
 }
 
-fn times_of(input: &FindingsInput<'_>, at: usize, statement: &Statement) -> Option<Times> {
-    if let Some(Some(measured)) = input.measured.get(at) {
+fn times_of(view: &View<'_>, at: usize, statement: &Statement) -> Option<Times> {
+    if let Some(Some(measured)) = view.input.measured.get(at) {
         return Some(Times { mean: measured.mean.0 as f64, p95: measured.p95.0 as f64, measured: true });
     }
     let mean = statement.durations.mean()?;
@@ -103,15 +102,15 @@ fn describe(statement: &Statement, times: Times, total: f64, share: f64) -> Find
 }
 
 /// What in its plan costs time.
-fn costs(input: &FindingsInput<'_>, reading: &Reading<'_>) -> Vec<String> {
-    let scanned = reading.scanned(input).into_iter().map(|table| match rows(table) {
+fn costs(reading: &Reading<'_>) -> Vec<String> {
+    let scanned = reading.scans.iter().map(|scan| scan.table).map(|table| match rows(table) {
         Some(rows) => format!("reads all {} rows of {} (full scan)", shown::count(rows), table.name),
         None => format!("reads all rows of {} (full scan)", table.name),
     });
-    let built = reading.indexed_for_once(input).into_iter();
+    let built = reading.indexed_for_once.iter();
     let built =
         built.map(|table| format!("builds an index on {} and throws it away (automatic index)", table.name));
-    let sorts = reading.sorts().into_iter();
+    let sorts = reading.sorts();
     let sorts = sorts.map(|purpose| format!("sorts beside the tables for {purpose} (temporary b-tree)"));
     scanned.chain(built).chain(sorts).collect()
 }

@@ -2,9 +2,11 @@
 
 use pulse_model::{Fix, Severity};
 
+use super::reading::View;
 use super::redundancy::is_ours;
 use super::shown;
-use super::{FindingsInput, MIN_ROWS, Rule, Weighed, finding};
+use super::{MIN_ROWS, Rule, Weighed, finding};
+use crate::catalog::Table;
 use crate::sqlite::qualified;
 
 /// SQLite's own `PRAGMA optimize` analyzes again at this change.
@@ -21,15 +23,11 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
+fn find(view: &View<'_>) -> Vec<Weighed> {
     let mut found = Vec::new();
-    for table in input.catalog.tables.iter().filter(|table| is_ours(table)) {
-        // Only what was counted counts; and where there is nothing to choose between, no number matters.
-        let (Some(rows), Some(believed)) = (table.rows, table.analyzed_rows) else { continue };
-        let factor = rows.max(believed).max(1) as f64 / rows.min(believed).max(1) as f64;
-        if table.indexes.is_empty() || rows.max(believed) < MIN_ROWS || factor < FACTOR {
-            continue;
-        }
+    for table in view.input.catalog.tables.iter().filter(|table| is_ours(table)) {
+        let (Some((rows, believed)), false) = (stale(table), table.indexes.is_empty()) else { continue };
+        let factor = rows.max(believed) as f64 / rows.min(believed).max(1) as f64;
         let message = format!(
             "The planner believes that {} has {} rows; it has {}, so that it may choose the wrong index or order of joins",
             table.name,
@@ -52,4 +50,11 @@ fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
         found.push(Weighed { weight: factor, finding });
     }
     found
+}
+
+/// The rows of a table and those that the planner believes in, where they are far apart. Only what was counted counts.
+pub(super) fn stale(table: &Table) -> Option<(u64, u64)> {
+    let (rows, believed) = (table.rows?, table.analyzed_rows?);
+    let (most, fewest) = (rows.max(believed), rows.min(believed));
+    (most >= MIN_ROWS && most as f64 / fewest.max(1) as f64 >= FACTOR).then_some((rows, believed))
 }

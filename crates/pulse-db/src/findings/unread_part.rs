@@ -2,7 +2,8 @@
 
 use pulse_model::Severity;
 
-use super::{FindingsInput, Rule, Weighed, finding};
+use super::reading::View;
+use super::{Rule, Weighed, finding};
 
 pub(super) const RULE: Rule = Rule {
     code: "unread_part",
@@ -14,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(input: &FindingsInput<'_>) -> Vec<Weighed> {
-    let parts = input.catalog.unread.iter();
+fn find(view: &View<'_>) -> Vec<Weighed> {
+    let parts = view.input.catalog.unread.iter();
     parts
         .map(|part| {
             let message = format!("{} could not be read, so that nothing is said of it", part.subject);

@@ -67,6 +67,7 @@ fn text(sql: &str, words: &[Token<'_>]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn parts_are_as_written() {
@@ -91,6 +92,16 @@ mod tests {
         }
         for bad in ["", "CREATE INDEX", "CREATE INDEX i ON t(", "CREATE INDEX i ON t()"] {
             assert_eq!(IndexText::read(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in any::<String>(), words in "[a-z(), ';\"]{0,40}") {
+            let _ = IndexText::read(&text);
+            if let Some(read) = IndexText::read(&format!("CREATE INDEX i ON t({words}) WHERE {text}")) {
+                prop_assert!(read.parts.iter().all(|part| !part.is_empty()));
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn read_indexes(look: &mut Look<'_>, tables: &mut [Table]) {
     match statistics(look) {
         Ok(rows) => {
             for table in tables {
-                table.analyzed_rows = rows.get(&table.name.name.to_lowercase()).copied();
+                table.analyzed_rows = rows.get(&table.name.name.to_ascii_lowercase()).copied();
             }
         }
         Err(source) => look.miss("the planner's statistics", source),
@@ -137,7 +137,7 @@ fn statistics(look: &mut Look<'_>) -> rusqlite::Result<BTreeMap<String, u64>> {
         }
         let (table, stat) = (text(row, 0)?.unwrap_or_default(), text(row, 1)?.unwrap_or_default());
         if let Some(rows) = stat.split_ascii_whitespace().next().and_then(|first| first.parse::<u64>().ok()) {
-            let known = found.entry(table.to_lowercase()).or_insert(0);
+            let known = found.entry(table.to_ascii_lowercase()).or_insert(0);
             *known = rows.max(*known);
         }
     }

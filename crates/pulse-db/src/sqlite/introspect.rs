@@ -11,7 +11,7 @@ use super::header::Header;
 use super::indexes::read_indexes;
 use super::row::text;
 use super::settings::{read_settings, read_storage};
-use super::sizes::{read_rows, read_sizes};
+use super::sizes::{Limits, read_rows, read_sizes};
 use super::tables::read_tables;
 use super::time_limit::TimeLimit;
 use crate::catalog::{Catalog, Engine, Unread};
@@ -26,6 +26,8 @@ pub(crate) struct Look<'a> {
     pub(crate) connection: &'a Connection,
     /// The limit in time on this connection.
     pub(crate) limit: &'a TimeLimit,
+    /// How long reading may take.
+    pub(crate) limits: Limits,
     /// What the file begins with.
     pub(crate) header: Header,
     /// What could not be read so far.
@@ -69,7 +71,14 @@ fn read(path: &Path, reading: Reading, progress: &mut dyn Progress) -> Result<Ca
     let limit = TimeLimit::on(&mut connection).map_err(failed)?;
     // One transaction, so that everything is of one moment.
     let moment = connection.unchecked_transaction().map_err(failed)?;
-    let mut look = Look { path, connection: &moment, limit: &limit, header, unread: Vec::new() };
+    let mut look = Look {
+        path,
+        connection: &moment,
+        limit: &limit,
+        limits: Limits::default(),
+        header,
+        unread: Vec::new(),
+    };
     progress.at("reading the schema", None);
     let mut catalog = Catalog { engine: engine(&look)?, storage: read_storage(&look)?, ..Catalog::default() };
     (catalog.tables, catalog.routines) = read_tables(&mut look)?;

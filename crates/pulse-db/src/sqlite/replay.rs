@@ -14,7 +14,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement as Prepared};
 
 use super::answer::Answer;
+use super::connection::{open_reading, refused};
 use super::watch::Watch;
+use crate::error::DatabaseError;
 use crate::workload::{Call, Statement, Value, Values};
 
 /// Settings that only tell something, even with an argument.
@@ -69,6 +71,35 @@ impl Stage {
         let is_own = guard(&mut connection)?;
         watch.attach(&mut connection)?;
         Ok(Self { connection, watch: Arc::clone(watch), limit, is_own })
+    }
+
+    /// A new connection to the database itself, which is only read.
+    pub(crate) fn reading(
+        path: &Path,
+        wait: Duration,
+        limit: Duration,
+        watch: &Arc<Watch>,
+    ) -> Result<Self, DatabaseError> {
+        let mut connection = open_reading(path, wait)?.connection;
+        let ready = |connection: &mut Connection| {
+            connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+            connection.execute_batch("PRAGMA query_only = ON")?;
+            let is_own = guard(connection)?;
+            watch.attach(connection)?;
+            Ok(is_own)
+        };
+        let is_own =
+            ready(&mut connection).map_err(|source| refused(path, "cannot time statements", source))?;
+        Ok(Self { connection, watch: Arc::clone(watch), limit, is_own })
+    }
+
+    /// Whether a call changes nothing.
+    pub(crate) fn is_reading(&self, statement: &Statement, call: &Call) -> Result<bool, NoResult> {
+        let sql = call.sql.as_ref().unwrap_or(&statement.sql);
+        self.connection
+            .prepare(sql)
+            .map(|prepared| prepared.readonly())
+            .map_err(|error| self.no_result(&error))
     }
 
     /// Runs a call to its last row; its time in nanoseconds from its first step, preparation left out.

@@ -1,6 +1,6 @@
 //! Tables, views and triggers as the schema tells them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rusqlite::Row;
 
@@ -22,10 +22,10 @@ pub(crate) fn read_tables(look: &mut Look<'_>) -> Result<(Vec<Table>, Vec<Routin
         tables.truncate(MAX_TABLES);
     }
     let routines = read_texts(look, &mut tables)?;
-    let known = collations(look)?;
+    let mut known = Collations::new();
     let mut unreadable = Vec::new();
     for table in &mut tables {
-        match read_columns(look, table, &known) {
+        match read_columns(look, table, &mut known) {
             Ok(()) => {}
             Err(source) => {
                 unreadable.push(table.name.name.clone());
@@ -98,15 +98,17 @@ fn read_texts(look: &Look<'_>, tables: &mut [Table]) -> Result<Vec<Routine>, Dat
     Ok(routines)
 }
 
-/// Names of collations that this library knows, in capitals.
-fn collations(look: &Look<'_>) -> Result<BTreeSet<String>, DatabaseError> {
-    let failed = |source| look.refused("cannot list the collations", source);
-    let mut statement = look.connection.prepare("SELECT name FROM pragma_collation_list").map_err(failed)?;
-    let names = statement.query_map([], |row| Ok(text(row, 0)?.unwrap_or_default().to_ascii_uppercase()));
-    names.and_then(Iterator::collect).map_err(failed)
+/// Names of collations, in capitals, with whether this library knows them: its list also has those that a schema names.
+type Collations = BTreeMap<String, bool>;
+
+fn is_known(look: &Look<'_>, known: &mut Collations, collation: &str) -> bool {
+    *known.entry(collation.to_ascii_uppercase()).or_insert_with(|| {
+        let sql = format!("SELECT 'a' = 'b' COLLATE {}", quote::name(collation));
+        look.connection.prepare(&sql).is_ok()
+    })
 }
 
-fn read_columns(look: &mut Look<'_>, table: &mut Table, known: &BTreeSet<String>) -> rusqlite::Result<()> {
+fn read_columns(look: &mut Look<'_>, table: &mut Table, known: &mut Collations) -> rusqlite::Result<()> {
     let sql = "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, ?2) ORDER BY cid";
     let mut statement = look.connection.prepare_cached(sql)?;
     let mut rows = statement.query([&table.name.name, &table.name.schema])?;
@@ -139,7 +141,7 @@ fn read_columns(look: &mut Look<'_>, table: &mut Table, known: &BTreeSet<String>
     key.sort();
     table.primary_key = key.into_iter().map(|(_, name)| name).collect();
     for column in &table.columns {
-        if !known.contains(&column.collation.to_ascii_uppercase()) {
+        if !is_known(look, known, &column.collation) {
             let subject = format!("{}.{}", table.name, column.name);
             look.miss(subject, format!("the collation {} is not in this program", column.collation));
         }
@@ -155,10 +157,10 @@ fn hide_shadows(tables: &mut [Table], unreadable: &[String]) {
     let owners: Vec<String> = unreadable
         .iter()
         .filter(|name| is_virtual(name))
-        .map(|name| format!("{name}_").to_lowercase())
+        .map(|name| format!("{name}_").to_ascii_lowercase())
         .collect();
     for table in tables {
-        let name = table.name.name.to_lowercase();
+        let name = table.name.name.to_ascii_lowercase();
         if table.kind != TableKind::Virtual && owners.iter().any(|owner| name.starts_with(owner)) {
             table.kind = TableKind::Shadow;
         }
@@ -205,9 +207,4 @@ fn explained(source: &rusqlite::Error) -> String {
     } else {
         text
     }
-}
-
-/// A table's statement for what counts its rows whatever its indexes are.
-pub(crate) fn count_sql(table: &TableName, hint: &str) -> String {
-    format!("SELECT count(*) FROM {}{hint}", quote::qualified(table))
 }

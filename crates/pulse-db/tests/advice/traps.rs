@@ -105,6 +105,24 @@ const TRAPS: &[Trap] = &[
         statements: &["SELECT count(*) FROM t"],
         expected: &[],
     },
+    Trap {
+        name: "a repetition hides the order from the planner",
+        schema: "{T} CREATE INDEX i1 ON t(b); CREATE INDEX i2 ON t(b, b);",
+        statements: &["SELECT a FROM t INDEXED BY i1 WHERE b = 1", "SELECT a FROM t INDEXED BY i2 WHERE b = 1"],
+        expected: &[],
+    },
+    Trap {
+        name: "what a twin goes for may be the beginning of another",
+        schema: "{T} CREATE INDEX i1 ON t(a); CREATE INDEX i2 ON t(a); CREATE INDEX i3 ON t(a, b);",
+        statements: &["SELECT c FROM t WHERE a = ? AND b = 1"],
+        expected: &[("redundant_index", "i1"), ("redundant_index", "i2")],
+    },
+    Trap {
+        name: "of twins one stays for the order by row number",
+        schema: "{T} CREATE INDEX i1 ON t(a); CREATE INDEX i2 ON t(a); CREATE INDEX i3 ON t(a, b);",
+        statements: &["SELECT c FROM t WHERE a = ? ORDER BY id", "SELECT c FROM t WHERE a = ? AND b = 1"],
+        expected: &[("duplicate_index", "i2")],
+    },
     // What enforces.
     Trap {
         name: "a unique index stays",
@@ -220,7 +238,7 @@ const TRAPS: &[Trap] = &[
     Trap {
         name: "a text in an expression has capitals",
         schema: "{T} CREATE INDEX i1 ON t(instr(a, 'x')); CREATE INDEX i2 ON t(instr(a, 'X'));",
-        statements: &["SELECT c FROM t WHERE instr(a, 'x') = 3", "SELECT c FROM t WHERE instr(a, 'X') = 3"],
+        statements: &["SELECT c FROM t WHERE instr(a, 'x') = 4", "SELECT c FROM t WHERE instr(a, 'X') = 3"],
         expected: &[],
     },
     Trap {
@@ -275,7 +293,7 @@ const TRAPS: &[Trap] = &[
         schema: "CREATE TABLE w(a INT, b INT, v, PRIMARY KEY(a DESC)) WITHOUT ROWID; {N} INSERT INTO w SELECT i, i % 200, i FROM n;
             CREATE INDEX i1 ON w(b); CREATE INDEX i2 ON w(b, a);",
         statements: &["SELECT v FROM w WHERE b = ?", "SELECT v FROM w WHERE b = ? AND a = 5", "SELECT a FROM w WHERE b > 150"],
-        expected: &[("unused_index", "i2")],
+        expected: &[("unused_index", "i1")],
     },
     // Extensions.
     Trap {
@@ -455,12 +473,12 @@ const TRAPS: &[Trap] = &[
         name: "a plus",
         schema: "{T} CREATE INDEX i1 ON t(b);",
         statements: &["SELECT c FROM t WHERE +b = 5", "SELECT c FROM t WHERE b = 5"],
-        expected: &[("rewrite", "SELECT c FROM t WHERE +b = ?")],
+        expected: &[("rewrite", "SELECT c FROM t WHERE + b = ?")],
     },
     Trap {
         name: "a sum is no plus",
         schema: "{T} CREATE INDEX i1 ON t(b);",
-        statements: &["SELECT a FROM t WHERE c + b > 5000", "SELECT c FROM t WHERE b = 5"],
+        statements: &["SELECT a FROM t WHERE 5000 < c + b", "SELECT c FROM t WHERE b = 5"],
         expected: &[],
     },
     Trap {
@@ -523,7 +541,7 @@ const TRAPS: &[Trap] = &[
         schema: "CREATE TABLE t(a INT, b INT); INSERT INTO t VALUES(1, 1); CREATE INDEX i1 ON t(a); ANALYZE;
             {N} INSERT INTO t SELECT i, i FROM n; --never",
         statements: &["SELECT b FROM t WHERE a = ?"],
-        expected: &[("stale_statistics", "t")],
+        expected: &[("full_scan", "t"), ("stale_statistics", "t")],
     },
 ];
 

@@ -174,7 +174,11 @@ fn question(catalog: &Catalog, table: &TableName, sql: &str) -> Question {
     let names = table.columns.iter().map(|column| column.name.as_str()).chain(["rowid"]);
     for name in names {
         let term = || if name == "rowid" { Term::RowNumber } else { Term::Column(name.to_owned()) };
-        for pair in words.windows(2).filter(|pair| pair[0] == name) {
+        for (at, pair) in words.windows(2).enumerate().filter(|(_, pair)| pair[0] == name) {
+            // What it is compared with is another column when it is a name.
+            let joins = words
+                .get(at + 2)
+                .is_some_and(|word| word.starts_with(|first: char| first.is_ascii_lowercase()));
             let operator = match pair[1] {
                 "=" => Operator::Equal,
                 ">" | "<" | "BETWEEN" => Operator::Range,
@@ -183,13 +187,7 @@ fn question(catalog: &Catalog, table: &TableName, sql: &str) -> Question {
                 _ => continue,
             };
             let collation = "BINARY".to_owned();
-            question.conditions.push(Condition {
-                term: term(),
-                operator,
-                collation,
-                value: None,
-                joins: false,
-            });
+            question.conditions.push(Condition { term: term(), operator, collation, value: None, joins });
         }
         if order.split([' ', ',', '.']).any(|word| word == name) {
             question.order.push(Order { term: term(), descending: false, collation: "BINARY".to_owned() });

@@ -65,6 +65,34 @@ fn a_stopped_server_frees_its_port_and_a_named_database_stays() {
 }
 
 #[test]
+fn its_statements_are_written_to_a_new_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("demo.jsonl");
+    let recorded = DemoConfig { workload: Some(path.clone()), ..config(Character::default()) };
+    let server = DemoServer::start(recorded.clone()).unwrap();
+    let order = r#"{"side":"buy","quantity":1}"#;
+    assert_eq!(ask(server.addr(), "POST", "/api/v1/paper/ann/positions", order).status, 201);
+    assert_eq!(ask(server.addr(), "GET", "/api/v1/trades?symbol=AAPL&limit=7", "").status, 200);
+    server.stop().unwrap();
+    let written = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["format"], "pulse-workload");
+    let has = |text: &str| {
+        lines.iter().any(|line| line["statement"].as_str().is_some_and(|sql| sql.contains(text)))
+    };
+    assert!(
+        has("INSERT INTO trades") && has("WHERE symbol = 'AAPL' ORDER BY executed_at DESC, id DESC LIMIT 7"),
+        "{written}"
+    );
+    // Filling the database is not the service's work.
+    assert!(!has("CREATE TABLE") && lines.len() < 20, "{written}");
+
+    let error = DemoServer::start(recorded).err().unwrap().to_string();
+    assert!(error.contains("demo.jsonl exists already and was left as it is"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+}
+
+#[test]
 fn serve_runs_on_the_callers_runtime_until_told_to_stop() {
     block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

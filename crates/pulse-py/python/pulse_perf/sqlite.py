@@ -24,15 +24,17 @@ def connect(
     database: Any,
     *arguments: Any,
     workload: Workload | str | os.PathLike[str] | None = None,
+    values: bool = False,
     monitor: _native.PerformanceMonitor | None = None,
     **named: Any,
 ) -> TracedConnection:
     """Connects as :func:`sqlite3.connect` does. ``workload``: a file, or a :class:`~pulse_perf.workload.Workload` that
-    several connections share. ``monitor``: where queries are recorded, by default the process's own."""
+    several connections share. ``values``: whether a file gets the values of parameters, with which ``pulse db`` measures
+    what the program really asks; they are often personal. ``monitor``: where queries are recorded, by default the process's own."""
     named.setdefault("factory", TracedConnection)
     connection: TracedConnection = sqlite3.connect(database, *arguments, **named)
     if workload is not None and not isinstance(workload, Workload):
-        workload = Workload.at(workload, dialect="sqlite")
+        workload = Workload.at(workload, dialect="sqlite", values=values)
     connection.workload = workload
     connection.monitor = monitor
     return connection

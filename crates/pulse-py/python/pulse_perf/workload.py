@@ -8,8 +8,10 @@ written as they are sent; values of parameters only when asked for, since they a
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import json
+import math
 import os
 import threading
 import warnings
@@ -27,6 +29,7 @@ _MAX_PENDING = 1000
 _WRITE_EVERY_SECONDS = 5.0
 _MAX_STATEMENT_BYTES = 64 * 1024
 _MAX_VALUE_CHARACTERS = 1024
+_MAX_VALUE_BYTES = 1024
 _MAX_VALUES = 1000
 _MAX_SHARED = 64
 """Files that :meth:`Workload.at` keeps open for all."""
@@ -67,15 +70,15 @@ class Workload:
         _open_workloads.add(self)
 
     @classmethod
-    def at(cls, path: str | os.PathLike[str], *, dialect: str) -> Workload:
+    def at(cls, path: str | os.PathLike[str], *, dialect: str, values: bool = False) -> Workload:
         """The workload file at ``path`` that everybody in this process shares who asks for it this way."""
-        key = (os.path.abspath(path), dialect)
+        key = (os.path.abspath(path), dialect, values)
         with _shared_lock:
             workload = _shared.get(key)
             if workload is None:
                 while len(_shared) >= _MAX_SHARED:
                     _shared.pop(next(iter(_shared))).flush()
-                workload = _shared[key] = cls(path, dialect=dialect)
+                workload = _shared[key] = cls(path, dialect=dialect, values=values)
             return workload
 
     def add(
@@ -169,7 +172,7 @@ class Workload:
 
 
 _open_workloads: weakref.WeakSet[Workload] = weakref.WeakSet()
-_shared: dict[tuple[str, str], Workload] = {}
+_shared: dict[tuple[str, str, bool], Workload] = {}
 _shared_lock = threading.Lock()
 
 
@@ -238,8 +241,15 @@ def _value(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
-        # JSON has no word for the others.
-        return value if value - value == 0 else str(value)
+        return value if value - value == 0 else _without_word(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"bytes": len(value)}
+        written = bytes(value)
+        if len(written) > _MAX_VALUE_BYTES:
+            return {"bytes": len(written)}
+        return {"base64": base64.b64encode(written).decode("ascii")}
     return str(value)[:_MAX_VALUE_CHARACTERS]
+
+
+def _without_word(value: float) -> dict[str, str] | None:
+    """Numbers that JSON has no word for. What is no number is a null for SQLite, too."""
+    return None if math.isnan(value) else {"real": "inf" if value > 0 else "-inf"}

@@ -319,7 +319,8 @@ mod tests {
     #[test]
     fn places_are_found_in_the_words() {
         use RewriteKind::{Affinity, Cast, Function, LeadingWildcard, PatternCollation, Plus};
-        let cases: &[(&str, &[(RewriteKind, &str, Option<&str>)])] = &[
+        type Place = (RewriteKind, &'static str, Option<&'static str>);
+        let cases: &[(&str, &[Place])] = &[
             ("SELECT 1 FROM t WHERE CAST(t.b AS INT) = 1", &[(Cast, "CAST(t.b AS INT)", Some("t.b"))]),
             ("SELECT 1 FROM t WHERE CAST(a AS INT) = 1", &[(Cast, "CAST(a AS INT)", None)]),
             ("SELECT 1 FROM t WHERE +b = 1 AND 2 + b > 3", &[(Plus, "+b", Some("b"))]),

@@ -1,0 +1,291 @@
+//! What can be done to a database: indexes, then the file, then the planner's statistics, which are best taken of what is there
+//! in the end.
+
+use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
+
+use super::Job;
+use crate::candidate::Candidate;
+use crate::change::Change;
+use crate::error::DatabaseError;
+use crate::keep::{Judged, keep};
+use crate::plan_change::plan_changes;
+use crate::progress::Progress;
+use crate::recommend::{Recommendation, Recommended, recommend};
+use crate::sqlite::{ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name};
+use crate::trial::{ChangeTrial, Trial, TrialResult};
+
+impl Job<'_> {
+    /// Chooses indexes; tries them when they are to be made or to be said for sure; makes those that are proven.
+    pub(super) fn indexes(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
+        progress.at("choosing indexes", None);
+        let recommendation = recommend(self.database, &self.catalog, &self.workload, &self.wishes.selection)?;
+        for (statement, outlook) in recommendation.statements.iter().enumerate() {
+            if outlook.plan_after != outlook.plan_before {
+                self.figures.expect(statement, &outlook.plan_after);
+            }
+        }
+        for remark in &recommendation.remarks {
+            self.note("selection_remark", Severity::Note, remark.clone(), None);
+        }
+        let wants_trial = self.wishes.add_indexes && self.wishes.verify && !self.workload.is_structural;
+        if wants_trial && !recommendation.chosen.is_empty() {
+            return self.proven_indexes(&recommendation, progress);
+        }
+        for chosen in &recommendation.chosen {
+            let mut figures = self.index_figures(chosen);
+            figures.recommended = true;
+            figures.reason = self.expected_reason();
+            self.figures.index(figures);
+        }
+        self.rejected(&recommendation);
+        if self.wishes.add_indexes && !self.workload.is_structural {
+            let changes: Vec<Change> =
+                recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
+            return self.make(&changes, &[], progress);
+        }
+        if self.wishes.add_indexes && !recommendation.chosen.is_empty() {
+            self.note(
+                "nothing_made",
+                Severity::Warning,
+                "no index was made: without a workload nothing says that it would help".to_owned(),
+                Some("Give the statements with --workload, or make the index yourself.".to_owned()),
+            );
+        }
+        Ok(())
+    }
+
+    fn expected_reason(&self) -> String {
+        match (self.workload.is_structural, self.wishes.add_indexes) {
+            (true, _) => "from the structure of the database alone: low confidence",
+            (false, true) => "by the planner's word alone (--no-verify): not measured",
+            (false, false) => "by the planner's word; --add-indexes --dry-run measures it on a private copy",
+        }
+        .to_owned()
+    }
+
+    /// Tries the chosen indexes on a copy, and makes those that the clock likes.
+    fn proven_indexes(
+        &mut self,
+        recommendation: &Recommendation,
+        progress: &mut dyn Progress,
+    ) -> Result<(), DatabaseError> {
+        let changes: Vec<Change> = recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
+        let result = self.tried(&changes, true, progress)?;
+        let judged = keep(&self.workload, &changes, &result, self.wishes.selection.min_gain);
+        let (mut kept, mut predicted) = (Vec::new(), Vec::new());
+        for (chosen, judged) in recommendation.chosen.iter().zip(&judged) {
+            let figures = self.proven(chosen, judged, &result);
+            self.figures.index(figures);
+            if judged.is_kept {
+                kept.push(chosen.change.clone());
+                predicted.extend(result.changes.get(judged.change).cloned());
+            }
+        }
+        if kept.len() < changes.len() && !kept.is_empty() {
+            // What is left may work otherwise than all of them together; the figures are to be those of what is made.
+            let result = self.tried(&kept, true, progress)?;
+            self.take(&result);
+        } else {
+            self.take(&result);
+        }
+        self.rejected(recommendation);
+        self.make(&kept, &predicted, progress)
+    }
+
+    fn tried(
+        &self,
+        changes: &[Change],
+        write_costs: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<TrialResult, DatabaseError> {
+        let trial = Trial {
+            changes: changes.to_vec(),
+            budget: self.wishes.trial_time,
+            write_costs,
+            ..Trial::default()
+        };
+        self.database.measure(&self.workload, &trial, progress)
+    }
+
+    /// Takes a trial's times into the report.
+    fn take(&mut self, result: &TrialResult) {
+        for (statement, trial) in result.statements.iter().enumerate() {
+            self.figures.tried(statement, trial);
+        }
+        for remark in &result.remarks {
+            self.note("trial_remark", Severity::Note, remark.clone(), None);
+        }
+    }
+
+    fn index_figures(&self, chosen: &Recommended) -> IndexFigures {
+        IndexFigures {
+            name: chosen.name.clone(),
+            table: chosen.candidate.table.to_string(),
+            fix: chosen.change.fix.clone(),
+            size_bytes: Some(chosen.size_bytes),
+            helps: self.figures.placed(&chosen.statements),
+            ..IndexFigures::default()
+        }
+    }
+
+    fn proven(&self, chosen: &Recommended, judged: &Judged, result: &TrialResult) -> IndexFigures {
+        let tried = result.changes.get(judged.change);
+        let of_table = |table: &String| result.write_costs.iter().find(|cost| cost.table == *table);
+        let cost = tried.and_then(|tried| tried.table.as_ref()).and_then(of_table);
+        let growth = cost.and_then(|cost| {
+            let growth = cost.growth?;
+            let samples = cost.before.count() + cost.after.count();
+            Some(Measured { value: growth.value, lo: growth.lo, hi: growth.hi, samples })
+        });
+        IndexFigures {
+            recommended: judged.is_kept,
+            reason: judged.reason.clone(),
+            size_bytes: tried.map(|tried| tried.grown_bytes.max(0).unsigned_abs()),
+            build: tried.map(|tried| tried.duration.0),
+            write_cost: growth,
+            helps: self.figures.placed(&judged.helped),
+            ..self.index_figures(chosen)
+        }
+    }
+
+    fn rejected(&mut self, recommendation: &Recommendation) {
+        for rejected in &recommendation.rejected {
+            self.figures.index(IndexFigures {
+                table: rejected.candidate.table.to_string(),
+                fix: Fix { sql: vec![self.would_make(&rejected.candidate)], undo: Vec::new() },
+                reason: rejected.reason.clone(),
+                size_bytes: Some(rejected.size_bytes).filter(|bytes| *bytes > 0),
+                ..IndexFigures::default()
+            });
+        }
+    }
+
+    /// The statement that would make a candidate.
+    fn would_make(&self, candidate: &Candidate) -> String {
+        let table = self.catalog.table(&candidate.table);
+        let collation = |column: &str| Some(table?.column(column)?.collation.clone());
+        create_index(candidate, &index_name(candidate, |_| false), collation)
+    }
+
+    /// Makes changes, or says that it would.
+    fn make(
+        &mut self,
+        changes: &[Change],
+        predicted: &[ChangeTrial],
+        progress: &mut dyn Progress,
+    ) -> Result<(), DatabaseError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let expected = |number: usize| predicted.get(number).map(|tried| tried.duration.0);
+        let what = |change: &Change| change.fix.sql.join("; ");
+        if self.wishes.dry_run {
+            for (number, change) in changes.iter().enumerate() {
+                let outcome = "not done, as was asked for (--dry-run)".to_owned();
+                self.action(Action { what: what(change), outcome, expected: expected(number), took: None });
+            }
+            return Ok(());
+        }
+        let options = ApplyOptions { write: self.wishes.write, predicted: predicted.to_vec() };
+        let applied = self.database.apply(changes, &options, progress)?;
+        self.figures.has_changed();
+        for (number, change) in changes.iter().enumerate() {
+            let took = applied.durations.get(number).copied().flatten().map(|took| took.0);
+            let outcome = "done".to_owned();
+            self.action(Action { what: what(change), outcome, expected: expected(number), took });
+        }
+        for remark in applied.remarks {
+            self.note("apply_remark", Severity::Note, remark, None);
+        }
+        if !self.findings.iter().any(|finding| finding.code == "undo") {
+            self.note(
+                "undo",
+                Severity::Note,
+                format!("what takes the changes back is in {}", applied.undo_script.display()),
+                Some(format!("Run `pulse db undo {}`.", self.database.path().display())),
+            );
+        }
+        Ok(())
+    }
+
+    fn action(&mut self, action: Action) {
+        self.figures.report.actions.push(action);
+    }
+
+    /// Writes the file anew where that saves something, and says what it saves.
+    pub(super) fn vacuum(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
+        if !self.wishes.vacuum {
+            return Ok(());
+        }
+        let forecast = self.database.forecast_vacuum(ForecastSource::Fill, progress)?;
+        for warning in &forecast.warnings {
+            self.note("vacuum_warning", Severity::Warning, warning.clone(), None);
+        }
+        for alternative in &forecast.alternatives {
+            self.note("vacuum_alternative", Severity::Note, alternative.clone(), None);
+        }
+        let what = "VACUUM".to_owned();
+        let expected = forecast.copy_duration.map(|duration| duration.0);
+        if let Some(reason) = forecast.decline() {
+            self.action(Action { what, outcome: format!("not done: {reason}"), expected, took: None });
+            return Ok(());
+        }
+        let saving = format!(
+            "from {} to about {} bytes ({:.0} % less)",
+            forecast.size_bytes,
+            forecast.predicted_bytes,
+            forecast.saved_share() * 100.0
+        );
+        if self.wishes.dry_run {
+            let outcome = format!("not done, as was asked for (--dry-run); {saving}");
+            self.action(Action { what, outcome, expected, took: None });
+            return Ok(());
+        }
+        let done = self.database.vacuum(VacuumWay::Whole, &forecast, &self.wishes.write, progress)?;
+        self.figures.has_changed();
+        let outcome =
+            format!("done: from {} to {} bytes; expected was {saving}", done.before_bytes, done.after_bytes);
+        self.action(Action { what, outcome, expected, took: Some(done.duration.0) });
+        for remark in done.remarks {
+            self.note("vacuum_remark", Severity::Note, remark, None);
+        }
+        Ok(())
+    }
+
+    /// Takes the statistics anew; before, it is tried on a copy which plans change and whether that is good.
+    pub(super) fn statistics(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
+        if !self.wishes.analyze_stats {
+            return Ok(());
+        }
+        let changes = [analyze_change(None)];
+        let mut predicted = Vec::new();
+        if self.wishes.verify && !self.workload.is_structural {
+            let result = self.tried(&changes, false, progress)?;
+            for changed in plan_changes(&result) {
+                let (severity, word) = if changed.is_slower() {
+                    (Severity::Warning, "slower")
+                } else {
+                    (Severity::Note, "different")
+                };
+                let form = &self.workload.statements[changed.statement].form;
+                self.note(
+                    "plan_change",
+                    severity,
+                    format!("new statistics make the plan of `{form}` {word}:\n{changed}"),
+                    changed.is_slower().then(|| "pulse db undo puts the old statistics back.".to_owned()),
+                );
+            }
+            predicted = result.changes;
+        }
+        if self.database.statistics()?.samples.is_none() {
+            self.note(
+                "new_samples",
+                Severity::Note,
+                "ANALYZE adds the table sqlite_stat4, samples of the indexes' keys; older programs read the file as before"
+                    .to_owned(),
+                None,
+            );
+        }
+        self.make(&changes, &predicted, progress)
+    }
+}

@@ -1,0 +1,468 @@
+//! What would be if there were other indexes: plans and costs, without building anything.
+//!
+//! Statements are planned in a copy of the schema that has no rows but the user's statistics. An index that is only thought of
+//! is made there, which takes no time, and gets the statistics that `ANALYZE` would find for it ([`super::index_statistics`]).
+//! The copy is made once and asked many times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, params};
+
+use super::index_sql;
+use super::index_statistics::{Estimator, IndexStatistics, KeySample, TriedIndex};
+use super::plan_cost::{self, PlanCost};
+use super::query_plan::{self, PlanRow};
+use super::questions::Questioner;
+use super::sample::Sample;
+use super::schema_copy::{self, SchemaItem, Shape};
+use super::studied::{self, Sources, Studied, StudiedCall};
+use crate::candidate::Candidate;
+use crate::catalog::{TableName, Unread};
+use crate::error::DatabaseError;
+use crate::plan::{Access, Effect, EffectKind, QueryPlan};
+use crate::sqlite::{Sqlite, bind, connection};
+use crate::workload::Statement;
+
+/// How a question about other indexes is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhatIfOptions {
+    /// Whether the planner may know samples of keys (`sqlite_stat4`). Without, plans are those of builds that have none, as
+    /// many applications have.
+    pub stat4: bool,
+    /// Time for samples of tables.
+    pub sample_time: Duration,
+}
+
+impl Default for WhatIfOptions {
+    fn default() -> Self {
+        Self { stat4: true, sample_time: Duration::from_secs(5) }
+    }
+}
+
+/// What the planner is told about tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Knowledge {
+    /// What it will know: the file's own statistics, and all of tables that get an index.
+    AsBuilt,
+    /// Everything: costs of tables that never were analyzed are comparable only so.
+    Full,
+}
+
+/// A plan and what it costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Priced {
+    /// The plan of the first call.
+    pub plan: QueryPlan,
+    /// The mean cost of the calls.
+    pub cost: f64,
+    /// Rows that come out, before any limit.
+    pub rows: f64,
+    /// Which of the given candidates are used by any call, by position.
+    pub used: BTreeSet<usize>,
+}
+
+/// A copy of a database that can be asked.
+pub(crate) struct WhatIf {
+    connection: Connection,
+    shapes: Vec<Shape>,
+    questioner: Questioner,
+    pub(super) estimator: Estimator,
+    /// Statistics of tables that the user never had analyzed, by table in small letters.
+    missing: BTreeMap<String, Vec<IndexStatistics>>,
+    /// Which of them are told to the planner now.
+    told: BTreeSet<String>,
+    given: Vec<Given>,
+    tried: BTreeMap<Candidate, Result<TriedIndex, String>>,
+    watch: Arc<Watch>,
+    names: BTreeSet<String>,
+    unread: Vec<Unread>,
+}
+
+struct Given {
+    name: String,
+    /// Rows in it; fewer than its table has when it is partial.
+    rows: Option<f64>,
+}
+
+/// What the authorizer saw of the statement that is prepared.
+#[derive(Default)]
+struct Watch {
+    is_on: AtomicBool,
+    seen: Mutex<Vec<Effect>>,
+}
+
+impl WhatIf {
+    /// Copies the schema, and samples the tables.
+    pub(crate) fn open(sqlite: &Sqlite, options: WhatIfOptions) -> Result<Self, DatabaseError> {
+        let mut source = connection::open_read_only(sqlite.path())?;
+        Self::copy(&mut source, options)
+            .map_err(|source| connection::refused(sqlite.path(), "cannot copy the schema", source))
+    }
+
+    fn copy(source: &mut Connection, options: WhatIfOptions) -> rusqlite::Result<Self> {
+        let page_size: i64 = source.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let items = schema_copy::read_schema(source)?;
+        let mut connection = schema_copy::in_memory(page_size)?;
+        let unread = schema_copy::make(&connection, &items.iter());
+        let shapes = schema_copy::shapes(&connection)?;
+        let own = own_statistics(source, options.stat4);
+        let sample = Sample::draw(source, &items, &shapes, page_size, options.sample_time)?;
+        let estimator = Estimator::new(sample, options.stat4)?;
+        let missing = missing_statistics(&estimator, &items, &shapes, &own)?;
+        connection.execute_batch("ANALYZE main.sqlite_schema")?;
+        own.iter().try_for_each(|statistics| insert(&connection, statistics))?;
+        connection.execute_batch("ANALYZE main.sqlite_schema")?;
+        let watch = Arc::new(Watch::default());
+        let watching = Arc::clone(&watch);
+        connection.authorizer(Some(move |context: AuthContext<'_>| watching.see(&context)))?;
+        let names = items.iter().map(|item| item.name.to_ascii_lowercase()).collect();
+        Ok(Self {
+            questioner: Questioner::new(&items, &shapes)?,
+            connection,
+            shapes,
+            estimator,
+            missing,
+            told: BTreeSet::new(),
+            given: Vec::new(),
+            tried: BTreeMap::new(),
+            watch,
+            names,
+            unread,
+        })
+    }
+
+    /// What of the schema could not be copied: statements that need it cannot be planned.
+    pub(crate) fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// Tables that the user never had analyzed.
+    pub(crate) fn is_never_analyzed(&self, table: &str) -> bool {
+        self.missing.contains_key(&table.to_ascii_lowercase())
+    }
+
+    /// Whether an index or table has this name.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.names.contains(&name.to_ascii_lowercase())
+    }
+
+    pub(super) fn shape(&self, table: &str) -> Option<&Shape> {
+        self.shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table))
+    }
+
+    /// Builds a candidate on the sample, once. The error is what SQLite says against it.
+    pub(crate) fn try_candidate(&mut self, candidate: &Candidate) -> Result<&TriedIndex, String> {
+        if !self.tried.contains_key(candidate) {
+            let shape = self
+                .shape(&candidate.table.name)
+                .filter(|_| candidate.table.schema.eq_ignore_ascii_case("main"));
+            let tried = match shape {
+                Some(shape) => {
+                    self.estimator.tried(candidate, shape).map_err(|error| schema_copy::words(&error))
+                }
+                None => Err(format!("{} is no table that can have an index here", candidate.table)),
+            };
+            self.tried.insert(candidate.clone(), tried);
+        }
+        match self.tried.get(candidate) {
+            Some(Ok(tried)) => Ok(tried),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err("not tried".to_owned()),
+        }
+    }
+
+    /// Lets there be these candidates and no others. One that cannot be made is an error.
+    pub(crate) fn give(&mut self, candidates: &[&Candidate], knowledge: Knowledge) -> Result<(), String> {
+        let mut tried = Vec::new();
+        for candidate in candidates {
+            tried.push(self.try_candidate(candidate)?.clone());
+        }
+        self.replace_given(candidates, &tried, knowledge).map_err(|error| schema_copy::words(&error))
+    }
+
+    fn replace_given(
+        &mut self,
+        candidates: &[&Candidate],
+        tried: &[TriedIndex],
+        knowledge: Knowledge,
+    ) -> rusqlite::Result<()> {
+        for given in std::mem::take(&mut self.given) {
+            self.connection.execute_batch(&index_sql::drop_index(&TableName::main(""), &given.name))?;
+        }
+        let with_index: BTreeSet<_> =
+            candidates.iter().map(|candidate| candidate.table.name.to_ascii_lowercase()).collect();
+        let wanted = |table: &String| knowledge == Knowledge::Full || with_index.contains(table);
+        let told: BTreeSet<String> = self.missing.keys().filter(|table| wanted(table)).cloned().collect();
+        self.tell(told)?;
+        for (candidate, tried) in candidates.iter().zip(tried) {
+            let is_taken =
+                |name: &str| self.is_taken(name) || self.given.iter().any(|given| given.name == name);
+            let name = index_sql::index_name(candidate, is_taken);
+            schema_copy::execute(&self.connection, &self.create_index(candidate, &name))?;
+            let mut rows = None;
+            if let Some(statistics) = &tried.statistics {
+                rows = statistics.rows.split(' ').next().and_then(|word| word.parse().ok());
+                insert(
+                    &self.connection,
+                    &IndexStatistics { index: Some(name.clone()), ..statistics.clone() },
+                )?;
+            }
+            self.given.push(Given { name, rows });
+        }
+        self.connection.execute_batch("ANALYZE main.sqlite_schema")
+    }
+
+    /// The statement that makes a candidate.
+    pub(crate) fn create_index(&self, candidate: &Candidate, name: &str) -> String {
+        let shape = self.shape(&candidate.table.name);
+        index_sql::create_index(candidate, name, |column| {
+            shape.and_then(|shape| shape.position(column).map(|at| shape.columns[at].collation.clone()))
+        })
+    }
+
+    fn tell(&mut self, told: BTreeSet<String>) -> rusqlite::Result<()> {
+        for table in self.told.difference(&told) {
+            for statistics in ["sqlite_stat1", "sqlite_stat4"] {
+                let sql = format!("DELETE FROM main.{statistics} WHERE tbl = ?1 COLLATE NOCASE");
+                self.connection.execute(&sql, [table])?;
+            }
+        }
+        for table in told.difference(&self.told) {
+            for statistics in self.missing.get(table).into_iter().flatten() {
+                insert(&self.connection, statistics)?;
+            }
+        }
+        self.told = told;
+        Ok(())
+    }
+
+    /// Learns what a statement asks and does; the error is SQLite's, for what cannot be prepared.
+    pub(crate) fn study(&mut self, statement: &Statement) -> Result<Studied, String> {
+        let mut studied = studied::calls_of(statement);
+        for position in 0..studied.calls.len() {
+            let call = &studied.calls[position];
+            let effects = self.effects(call)?;
+            let limit = super::limit::limit(&self.connection, &call.sql, &call.values)
+                .filter(|_| super::tokens::has_limit(&call.sql));
+            let written = self.written(call);
+            let questions = self.questioner.questions(&written, &effects, &self.shapes);
+            studied.learn(position, effects, limit, questions);
+        }
+        let is_table = |name: &str| self.shape(name).is_some();
+        studied.aliases = super::tokens::aliases(&statement.sql, is_table);
+        self.confirm_expressions(&mut studied);
+        Ok(studied)
+    }
+
+    fn effects(&self, call: &StudiedCall) -> Result<Vec<Effect>, String> {
+        self.watch.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.watch.is_on.store(true, Ordering::Relaxed);
+        let prepared =
+            schema_copy::prepare(&self.connection, &format!("EXPLAIN QUERY PLAN {}", call.sql)).map(drop);
+        self.watch.is_on.store(false, Ordering::Relaxed);
+        prepared.map_err(|error| schema_copy::words(&error))?;
+        let seen = std::mem::take(&mut *self.watch.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(seen.into_iter().filter(|effect| self.shape(&effect.table.name).is_some()).collect())
+    }
+
+    /// The call with its values in its text.
+    fn written(&self, call: &StudiedCall) -> String {
+        let expand = || {
+            let mut statement = schema_copy::prepare(&self.connection, &call.sql).ok()?;
+            bind::bind(&mut statement, &call.values).ok()?;
+            statement.expanded_sql()
+        };
+        expand().unwrap_or_else(|| call.sql.clone())
+    }
+
+    /// Expressions are only proposed by the statement's words; an index on one is tried, and the planner has to use it.
+    fn confirm_expressions(&mut self, studied: &mut Studied) {
+        let proposed = studied.proposed_expressions(&self.shapes);
+        if proposed.is_empty() {
+            return;
+        }
+        for candidate in proposed {
+            if self.give(&[&candidate], Knowledge::Full).is_err() {
+                continue;
+            }
+            let Some(name) = self.given.first().map(|given| given.name.clone()) else { continue };
+            let rows = studied.calls.first().and_then(|call| self.plan_rows(call).ok()).unwrap_or_default();
+            let with_it = rows.iter().find(|row| match query_plan::access(&row.detail) {
+                Access::Scan { index, .. } | Access::Search { index, .. } => index.as_deref() == Some(&name),
+                _ => false,
+            });
+            if let Some(row) = with_it {
+                studied.confirm(candidate, query_plan::terms(&row.detail).unwrap_or(""));
+            }
+        }
+        // Nothing stays that the next question would not expect.
+        let _ = self.give(&[], Knowledge::AsBuilt);
+    }
+
+    /// Plans all calls of a statement with the candidates that there are now.
+    pub(crate) fn price(&self, studied: &Studied) -> Result<Priced, String> {
+        let mut priced = Priced::default();
+        for (position, call) in studied.calls.iter().enumerate() {
+            let rows = self.plan_rows(call)?;
+            let sources = Sources { what_if: self, studied, position };
+            let mut plan = query_plan::query_plan(&rows);
+            let mut costed = rows;
+            for (row, step) in costed.iter_mut().zip(&mut plan.steps) {
+                sources.settle_ends(row, step);
+            }
+            let PlanCost { cost, rows } = plan_cost::plan_cost(&costed, &sources, call.limit);
+            priced.cost += cost / studied.calls.len() as f64;
+            priced.rows += rows / studied.calls.len() as f64;
+            priced.used.extend(plan.steps.iter().filter_map(|step| self.given_position(&step.access)));
+            if position == 0 {
+                priced.plan = plan;
+            }
+        }
+        Ok(priced)
+    }
+
+    fn given_position(&self, access: &Access) -> Option<usize> {
+        match access {
+            Access::Scan { index: Some(index), .. } | Access::Search { index: Some(index), .. } => {
+                self.given.iter().position(|given| given.name == *index)
+            }
+            _ => None,
+        }
+    }
+
+    /// Rows of one of the given indexes.
+    pub(super) fn given_rows(&self, index: &str) -> Option<f64> {
+        self.given.iter().find(|given| given.name == index)?.rows
+    }
+
+    fn plan_rows(&self, call: &StudiedCall) -> Result<Vec<PlanRow>, String> {
+        let read = || -> rusqlite::Result<Vec<PlanRow>> {
+            let sql = format!("EXPLAIN QUERY PLAN {}", call.sql);
+            let mut statement = schema_copy::prepare(&self.connection, &sql)?;
+            bind::bind(&mut statement, &call.values)?;
+            let mut rows = statement.raw_query();
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(PlanRow {
+                    id: row.get(0)?,
+                    parent: row.get(1)?,
+                    run_cost: row.get(2)?,
+                    detail: row.get(3)?,
+                });
+            }
+            Ok(found)
+        };
+        read().map_err(|error| schema_copy::words(&error))
+    }
+}
+
+impl Watch {
+    fn see(&self, context: &AuthContext<'_>) -> Authorization {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return Authorization::Allow;
+        }
+        let (table, kind, column) = match context.action {
+            AuthAction::Read { table_name, .. } => (table_name, EffectKind::Read, None),
+            AuthAction::Insert { table_name } => (table_name, EffectKind::Insert, None),
+            AuthAction::Delete { table_name } => (table_name, EffectKind::Delete, None),
+            AuthAction::Update { table_name, column_name } => {
+                (table_name, EffectKind::Update, Some(column_name))
+            }
+            // Some of these take effect when they are prepared, even to be explained.
+            AuthAction::Pragma { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
+                return Authorization::Deny;
+            }
+            _ => return Authorization::Allow,
+        };
+        let name =
+            TableName { schema: context.database_name.unwrap_or("main").to_owned(), name: table.to_owned() };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen.iter().position(|effect| effect.kind == kind && effect.table == name);
+        let position = known.unwrap_or_else(|| {
+            seen.push(Effect { table: name, kind, columns: Vec::new() });
+            seen.len() - 1
+        });
+        if let (Some(column), Some(effect)) = (column, seen.get_mut(position))
+            && !effect.columns.iter().any(|known| known == column)
+        {
+            effect.columns.push(column.to_owned());
+        }
+        Authorization::Allow
+    }
+}
+
+fn insert(connection: &Connection, statistics: &IndexStatistics) -> rusqlite::Result<()> {
+    let IndexStatistics { table, index, rows, samples } = statistics;
+    let mut line =
+        connection.prepare_cached("INSERT INTO main.sqlite_stat1(tbl, idx, stat) VALUES (?1, ?2, ?3)")?;
+    line.execute(params![table, index, rows])?;
+    let sql =
+        "INSERT INTO main.sqlite_stat4(tbl, idx, neq, nlt, ndlt, sample) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    for KeySample { equal, less, distinct_less, key } in samples {
+        connection.prepare_cached(sql)?.execute(params![table, index, equal, less, distinct_less, key])?;
+    }
+    Ok(())
+}
+
+/// The user's own statistics; none where there are none, or where they cannot be read.
+fn own_statistics(source: &Connection, stat4: bool) -> Vec<IndexStatistics> {
+    let mut found = Vec::new();
+    let mut read = || -> rusqlite::Result<()> {
+        let mut lines = source.prepare("SELECT tbl, idx, stat FROM main.sqlite_stat1")?;
+        let lines = lines.query_map([], |row| {
+            Ok(IndexStatistics {
+                table: row.get(0)?,
+                index: row.get(1)?,
+                rows: row.get(2)?,
+                samples: Vec::new(),
+            })
+        })?;
+        found.extend(lines.filter_map(Result::ok));
+        Ok(())
+    };
+    let _ = read();
+    let mut read_samples = || -> rusqlite::Result<()> {
+        let mut lines =
+            source.prepare("SELECT idx, neq, nlt, ndlt, sample FROM main.sqlite_stat4 ORDER BY rowid")?;
+        let mut rows = lines.query([])?;
+        while let Some(row) = rows.next()? {
+            let index: Option<String> = row.get(0)?;
+            let key = KeySample {
+                equal: row.get(1)?,
+                less: row.get(2)?,
+                distinct_less: row.get(3)?,
+                key: row.get(4)?,
+            };
+            if let Some(of) = found.iter_mut().find(|statistics| statistics.index == index) {
+                of.samples.push(key);
+            }
+        }
+        Ok(())
+    };
+    if stat4 {
+        let _ = read_samples();
+    }
+    found
+}
+
+fn missing_statistics(
+    estimator: &Estimator,
+    items: &[SchemaItem],
+    shapes: &[Shape],
+    own: &[IndexStatistics],
+) -> rusqlite::Result<BTreeMap<String, Vec<IndexStatistics>>> {
+    let is_analyzed =
+        |shape: &Shape| own.iter().any(|statistics| statistics.table.eq_ignore_ascii_case(&shape.name));
+    let mut missing = BTreeMap::new();
+    for shape in shapes.iter().filter(|shape| !is_analyzed(shape)) {
+        let of_table =
+            items.iter().filter(|item| item.kind == "index" && item.table.eq_ignore_ascii_case(&shape.name));
+        let indexes: Vec<_> = of_table.map(|item| (item.name.as_str(), item.sql.as_str())).collect();
+        missing.insert(shape.name.to_ascii_lowercase(), estimator.table_statistics(shape, &indexes)?);
+    }
+    Ok(missing)
+}
