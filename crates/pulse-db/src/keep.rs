@@ -150,10 +150,7 @@ fn judge_index(
     };
     if let Some(&user) = users.iter().find(is_unknown) {
         let title = title(workload, user);
-        return (
-            false,
-            format!("not proven: {title} uses it and did not end in the time given, which may be too little"),
-        );
+        return (false, format!("not proven: {title} uses it and did not end in the time given: give more"));
     }
     let gains = || users.iter().filter_map(|&user| result.statements[user].gain);
     let Some(best) = gains().max_by(|a, b| a.lo.total_cmp(&b.lo)) else {

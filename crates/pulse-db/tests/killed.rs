@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use pulse_db::sqlite::{ApplyOptions, ForecastSource, VacuumWay, WriteOptions, analyze_change};
-use pulse_db::{Progress, Sqlite, Unwatched};
+use pulse_db::sqlite::{ApplyOptions, CopyOptions, ForecastSource, VacuumWay, WriteOptions, analyze_change};
+use pulse_db::{Progress, Sqlite, Trial, Unwatched};
+use pulse_model::Nanos;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use seeded::{Trading, assert_sound, data_hash, indexes, three};
+use seeded::{Trading, assert_sound, data_hash, indexes, statement, three, workload};
 
 const TASK: &str = "PULSE_DB_TEST_TASK";
 const DATABASE: &str = "PULSE_DB_TEST_DATABASE";
@@ -55,6 +56,13 @@ fn child() {
             let forecast = database.forecast_vacuum(ForecastSource::Fill, &mut Unwatched).unwrap();
             let options = WriteOptions::default();
             drop(database.vacuum(VacuumWay::Whole, &forecast, &options, &mut killer).unwrap());
+        }
+        "measure" => {
+            let folder = database.path().parent().map(Path::to_owned);
+            let options = CopyOptions { folder, ..CopyOptions::default() };
+            let asked = workload(vec![statement("SELECT count(*) FROM trades, users", 1, Vec::new())]);
+            let trial = Trial { changes: three(), budget: Nanos::from_secs(1), ..Trial::default() };
+            drop(database.measure_on(&asked, &trial, &options, &mut killer).unwrap());
         }
         other => panic!("no task {other}"),
     }
@@ -152,6 +160,26 @@ fn apply_is_killed_at_random_moments() {
             "{killed} of 40 were killed in time, {within} in the middle of a run"
         );
     }
+}
+
+#[test]
+fn a_trial_is_killed_and_the_next_copy_sweeps_up() {
+    let pristine = Trading::new(3_000, "DELETE");
+    let bytes = std::fs::read(&pristine.path).unwrap();
+    let copies = |folder: &Path| {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("pulse-db-")).count()
+    };
+    let mut left_over = 0;
+    for step in 1..12 {
+        let (folder, path) = copy(&pristine.path);
+        assert!(was_killed(spawn("measure", &path, step).wait().unwrap()), "{step}");
+        left_over += copies(folder.path());
+        let options = CopyOptions { folder: Some(folder.path().to_owned()), ..CopyOptions::default() };
+        drop(Sqlite::open(&path).unwrap().private_copy(&options, &mut Unwatched).unwrap());
+        assert_eq!((copies(folder.path()), std::fs::read(&path).unwrap() == bytes), (0, true), "{step}");
+    }
+    assert!(left_over > 5, "{left_over}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::Sqlite;
 use super::connection::refused;
 use super::private_copy::{CopyOptions, database_bytes};
 use super::replay::Stage;
-use super::tried::{MAX_CALLS, Tried, order};
+use super::tried::{Comparison, MAX_CALLS, Standing, Tried, order};
 use super::watch::{Watch, watched};
 use super::write_cost;
 use crate::change::{Change, ChangeKind};
@@ -28,8 +28,6 @@ use crate::workload::Workload;
 const BUDGET: Nanos = Nanos::from_secs(60);
 /// Time for a statement when the trial sets none.
 const STATEMENT_LIMIT: Nanos = Nanos::from_secs(10);
-/// More rounds make no interval narrower that matters.
-const MAX_ROUNDS: u64 = 30;
 /// Fewer rounds have no interval.
 const MIN_ROUNDS: usize = 4;
 /// Rounds that the calls per round are chosen for.
@@ -37,7 +35,7 @@ const WANTED_ROUNDS: f64 = 12.0;
 /// First calls on a new connection, per side.
 const COLD_CALLS: usize = 3;
 /// The shares of the time for comparing answers, for first calls, and for rows that are written.
-const SHARES: [f64; 3] = [0.3, 0.15, 0.05];
+const SHARES: [f64; 3] = [0.25, 0.1, 0.05];
 /// At most this share of the rounds' time goes to statements that the changes cannot matter to.
 const ASIDE: f64 = 0.2;
 
@@ -202,18 +200,15 @@ impl<'a> Trying<'a> {
                     tables.iter().map(|table| write_cost::measure(stages, table, time, limited)).collect()
                 });
         }
+        self.admit();
         self.choose_calls();
-        let left = self.left();
-        result.rounds = watched(
-            "running the workload without and with the changes",
-            Some(left),
-            &watch,
-            progress,
-            || self.measure_warm(),
-        );
+        let (step, left) = ("running the workload without and with the changes", self.left());
+        watched(step, Some(left), &watch, progress, || self.measure_warm());
         if watch.is_stopped() {
             return Err(stopped());
         }
+        result.rounds =
+            self.statements.iter().map(|tried| tried.warm[0].len() as u64).max().unwrap_or_default();
         result.remarks = self.remarks(result.rounds);
         result.statements =
             std::mem::take(&mut self.statements).into_iter().map(|tried| tried.result(self.limit)).collect();
@@ -233,6 +228,8 @@ impl<'a> Trying<'a> {
         for calls in [1, MAX_CALLS] {
             for index in self.schedule() {
                 let (statement, tried) = (&self.workload.statements[index], &mut self.statements[index]);
+                // One answer of what the changes can matter to is worth any time: without it nothing is proven.
+                let end = if calls == 1 && tried.is_affected() { self.time } else { end };
                 while tried.wants_comparing(calls) && !self.watch.is_stopped() && self.started.elapsed() < end
                 {
                     tried.compare(&self.stages, statement, self.limit);
@@ -275,17 +272,35 @@ impl<'a> Trying<'a> {
 
     /// Whether another round of a statement tells something and fits into the time.
     fn can_run(&self, tried: &Tried) -> bool {
-        let is_open = !tried.is_settled && !tried.is_out() && tried.difference.is_none();
-        is_open && self.left().as_nanos() >= u128::from(tried.cost())
+        !tried.is_done()
+            && tried.standing == Standing::Running
+            && self.left().as_nanos() >= u128::from(tried.cost())
     }
 
     fn left(&self) -> Duration {
         self.time.saturating_sub(self.started.elapsed())
     }
 
+    /// Whom there is time for among those that the changes can matter to, quick ones first: an interval for some is worth more
+    /// than a round too few for all. The others wait until these are done.
+    fn admit(&mut self) {
+        let mut room = self.left().as_nanos() as u64 / (MIN_ROUNDS as u64 + 1);
+        let mut is_first = true;
+        for index in self.schedule() {
+            let tried = &mut self.statements[index];
+            if tried.is_affected() && !tried.is_done() {
+                let is_waiting = !is_first && tried.cost() > room;
+                tried.standing = if is_waiting { Standing::Waiting } else { Standing::Running };
+                room = room.saturating_sub(tried.cost());
+                is_first = false;
+            }
+        }
+    }
+
     /// More calls per round for what the changes can matter to, as far as the time goes.
     fn choose_calls(&mut self) {
-        let affected = |tried: &&Tried| tried.is_affected() && !tried.is_out();
+        let affected =
+            |tried: &&Tried| tried.is_affected() && !tried.is_done() && tried.standing == Standing::Running;
         let base: u64 = self.statements.iter().filter(affected).map(Tried::cost).fold(0, u64::saturating_add);
         let count = self.statements.iter().filter(affected).count().max(1);
         let share = (self.left().as_nanos() as f64 / WANTED_ROUNDS - base as f64).max(0.0) / count as f64;
@@ -297,35 +312,40 @@ impl<'a> Trying<'a> {
 
     /// Rounds until the time is over. What is settled, or costs more than is left, sits out; so does what the changes cannot
     /// matter to once it has had its share, as long as there is something that they can.
-    fn measure_warm(&mut self) -> u64 {
+    fn measure_warm(&mut self) {
         let schedule = self.schedule();
         let (begun, mut aside) = (self.started.elapsed(), Duration::ZERO);
-        for round in 0..MAX_ROUNDS {
-            let is_busy = self.statements.iter().any(|tried| tried.is_affected() && self.can_run(tried));
-            let mut is_idle = true;
+        for round in 0.. {
+            let is_busy = |trying: &Self| {
+                trying.statements.iter().any(|tried| tried.is_affected() && trying.can_run(tried))
+            };
+            if !is_busy(self) {
+                self.admit();
+            }
+            let (is_busy, mut is_idle) = (is_busy(self), true);
             for (turn, &index) in schedule.iter().enumerate() {
                 let now = self.started.elapsed();
                 if self.watch.is_stopped() || now >= self.time {
-                    return round;
+                    return;
                 }
                 let is_aside = !self.statements[index].is_affected();
-                let has_had_its_share = is_busy && is_aside && aside > (now - begun).mul_f64(ASIDE);
+                let has_had_its_share =
+                    is_busy && is_aside && aside > now.saturating_sub(begun).mul_f64(ASIDE);
                 if has_had_its_share || !self.can_run(&self.statements[index]) {
                     continue;
                 }
                 is_idle = false;
                 let (statement, tried) = (&self.workload.statements[index], &mut self.statements[index]);
-                tried.run_round(&self.stages, statement, round as usize + turn, self.limit);
+                tried.run_round(&self.stages, statement, round + turn, self.limit);
                 tried.settle();
                 if is_aside {
-                    aside += self.started.elapsed() - now;
+                    aside += self.started.elapsed().saturating_sub(now);
                 }
             }
             if is_idle {
-                return round;
+                return;
             }
         }
-        MAX_ROUNDS
     }
 
     fn remarks(&self, rounds: u64) -> Vec<String> {
@@ -342,11 +362,11 @@ impl<'a> Trying<'a> {
             "did not end in time on one side: their gain is a bound",
         );
         tell(
-            count(&|tried| tried.has_ties),
+            count(&|tried| tried.comparison == Comparison::Ties),
             "return rows of equal keys in another order, or choose others among them",
         );
         tell(
-            count(&|tried| tried.is_erratic),
+            count(&|tried| tried.comparison == Comparison::Erratic),
             "answer differently at every call, so that their rows were not compared",
         );
         let is_timed = |tried: &Tried| tried.is_affected() && !tried.is_out() && tried.difference.is_none();
@@ -358,7 +378,7 @@ impl<'a> Trying<'a> {
             count(&|tried| is_timed(tried) && tried.warm[0].len() < MIN_ROUNDS),
             "have another plan with the changes, and ran too seldom in the time given for an interval",
         );
-        if rounds == 0 {
+        if rounds == 0 && !self.statements.is_empty() {
             remarks.push(format!(
                 "the time given, {:.0} s, did not suffice for one round of the workload",
                 self.time.as_secs_f64()

@@ -14,12 +14,38 @@ use crate::workload::{Call, Statement};
 
 /// Calls with different values that a statement makes per round, when there is time.
 pub(crate) const MAX_CALLS: usize = 8;
+/// More rounds make no interval narrower that matters.
+const MAX_ROUNDS: usize = 30;
 /// Rounds after which it is seen whether more of them are needed.
 const LOOKS: [usize; 6] = [6, 8, 11, 15, 20, 25];
 /// A gain whose interval lies beyond this, or below its inverse, needs no more rounds.
 const CLEAR: f64 = 1.3;
 /// Quicker statements than this, in nanoseconds, are cheaper run than looked at.
 const CHEAP: u64 = 1_000_000;
+
+/// Whether the answers of a statement can be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// As far as is known.
+    #[default]
+    Plain,
+    /// Rows of equal keys came in another order.
+    Ties,
+    /// It answers differently every time.
+    Erratic,
+}
+
+/// Whether a statement runs in the rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does.
+    #[default]
+    Running,
+    /// There is no time for it yet.
+    Waiting,
+    /// More rounds would tell nothing new.
+    Settled,
+}
 
 /// A statement under trial.
 #[derive(Default)]
@@ -37,14 +63,12 @@ pub(crate) struct Tried {
     pub(crate) cold: [Histogram; 2],
     pub(crate) failure: Option<String>,
     pub(crate) difference: Option<String>,
-    /// Rows of equal keys came in another order.
-    pub(crate) has_ties: bool,
+    /// Whether its answers can be compared.
+    pub(crate) comparison: Comparison,
+    /// Whether it runs.
+    pub(crate) standing: Standing,
     /// It changes rows.
     pub(crate) writes: bool,
-    /// More rounds would tell nothing new.
-    pub(crate) is_settled: bool,
-    /// It answers differently every time.
-    pub(crate) is_erratic: bool,
 }
 
 /// Which side begins.
@@ -78,11 +102,21 @@ impl Tried {
         self.estimate[0].saturating_add(self.estimate[1]).saturating_mul(calls)
     }
 
+    /// Whether it runs no more.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_out()
+            || self.standing == Standing::Settled
+            || self.difference.is_some()
+            || self.warm[0].len() >= MAX_ROUNDS
+    }
+
     /// Whether more rounds would only confirm what is clear.
     pub(crate) fn settle(&mut self) {
         if LOOKS.contains(&self.warm[0].len()) && self.cost() > CHEAP {
             let clear = |gain: Gain| gain.lo > CLEAR || gain.hi < 1.0 / CLEAR;
-            self.is_settled = gain(&self.warm[0], &self.warm[1]).is_some_and(clear);
+            if gain(&self.warm[0], &self.warm[1]).is_some_and(clear) {
+                self.standing = Standing::Settled;
+            }
         }
     }
 
@@ -109,7 +143,7 @@ impl Tried {
     /// shows how long a call takes.
     pub(crate) fn wants_comparing(&self, calls: usize) -> bool {
         let calls = if self.is_affected() { calls } else { 1 };
-        let is_open = !self.is_out() && self.difference.is_none() && !self.is_erratic && !self.has_ties;
+        let is_open = !self.is_out() && self.difference.is_none() && self.comparison == Comparison::Plain;
         is_open && self.is_late == [false, false] && self.compared < calls.min(self.calls.len())
     }
 
@@ -132,14 +166,16 @@ impl Tried {
                 let is_ordered = asks_for_order(&statement.sql);
                 let found = before.difference(&after, is_ordered);
                 if found == Difference::Ties {
-                    self.has_ties = true;
+                    self.comparison = Comparison::Ties;
                 } else if found != Difference::None {
                     // A second answer of the same side tells whether the statement is one that can be compared.
                     let again = stages[0].answer(statement, call);
                     let is_steady = matches!(&again, Ok((Some(again), _))
                         if again.difference(&before, is_ordered) == Difference::None);
                     let what = if found == Difference::Order { "their order" } else { "the rows" };
-                    self.is_erratic = !is_steady;
+                    if !is_steady {
+                        self.comparison = Comparison::Erratic;
+                    }
                     self.difference = is_steady.then(|| {
                         format!(
                             "{what} differ: {} rows without the changes, {} with them",
@@ -163,7 +199,7 @@ impl Tried {
         turn: usize,
         limit: Duration,
     ) {
-        if self.is_out() || self.difference.is_some() {
+        if self.is_done() {
             return;
         }
         let mut times = [Vec::new(), Vec::new()];
