@@ -10,6 +10,7 @@ Usage: cargo xtask COMMAND
   generate                         write the generated files that tidy compares
   fuzz [--seconds N] [TARGET...]   run the fuzz targets (default: all, 60 seconds each)
   bench gate [--count N]           count false alarms and misses of `pulse compare` against the demo API (default: 500)
+  bench db [--count N]             `pulse db` beside SQLite's .expert, its selection, and its what-if plans (default: 500 pairs)
   bench suite-gate [--count N]     the same of `pulse test --baseline`, per case, in about 15 minutes (default: 60)
   bench monitor [--count N]        what recording a request costs, beside other libraries (default: 11 rounds)
   bench soak [--count N]           a million records per second without a reader (default: 600 seconds)";
@@ -41,13 +42,16 @@ pub(crate) enum Benchmark {
     SuiteGate,
     /// Cost of a record beside other libraries; the count is that of rounds.
     Monitor,
+    /// Advice on databases beside other advisors; the count is that of pairs of plans that are compared.
+    Db,
     /// Memory of a monitor that nobody reads; the count is that of seconds.
     Soak,
 }
 
 impl Benchmark {
     /// Name on the command line and default count.
-    const ALL: [(&'static str, Self, u32); 4] = [
+    const ALL: [(&'static str, Self, u32); 5] = [
+        ("db", Self::Db, 500),
         ("gate", Self::Gate, 500),
         ("suite-gate", Self::SuiteGate, 60),
         ("monitor", Self::Monitor, 11),
@@ -162,7 +166,7 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
-            ("bench", "bench needs a name: gate, suite-gate, monitor, soak"),
+            ("bench", "bench needs a name: db, gate, suite-gate, monitor, soak"),
             ("bench fence", "no benchmark `fence`"),
             ("bench gate --count none", "--count needs"),
             ("bench gate twice", "twice"),

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: slow proofs with numbers for the documents. Each is one file and prints the table that a document
 //! shows; none of them is part of `./test`.
 
+mod db;
 mod gate;
 mod monitor;
 mod suite_gate;
@@ -17,6 +18,7 @@ use crate::repository::Repository;
 /// Runs one benchmark and prints its table.
 pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Result<()> {
     let table = match options.benchmark {
+        Benchmark::Db => db::run(&repository.root, options.count)?,
         Benchmark::Gate => {
             gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
