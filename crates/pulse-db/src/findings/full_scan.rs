@@ -34,7 +34,10 @@ fn find(view: &View<'_>) -> Vec<Weighed> {
         }
         let scans = view.readings.iter().filter_map(|reading| {
             let scan = reading.scans.iter().find(|scan| std::ptr::eq(scan.table, table))?;
-            Some((reading, conditions(reading, *scan)))
+            // That it is to be written differently says all of this, and more.
+            let is_said =
+                view.input.rewrites.iter().any(|it| it.statement == reading.at && it.table.is(&table.name));
+            (!is_said).then(|| (reading, conditions(reading, *scan)))
         });
         let by: Vec<(&Reading<'_>, Vec<String>)> =
             scans.filter(|(_, conditions)| !conditions.is_empty()).collect();
