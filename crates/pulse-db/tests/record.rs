@@ -1,5 +1,7 @@
 //! Programs that are recorded from outside: a real Python with the system's SQLite, and programs that cannot be.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Workloads from end to end: what is recorded of a real database is what is read, and what is written obeys its schema.
+#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 use pulse_db::workload::{Header, Line, StatementLine, Value, Values, WorkloadWriter};
 use pulse_db::{Workload, WorkloadBuilder, read_workload};

@@ -102,6 +102,9 @@ impl Reader {
             // A part of a trace's line is none; of the others it may be much of a statement, but not one that can be run.
             let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]);
             builder.skip(&origin(), &text, &format!("a line of more than {MAX_LINE_BYTES} bytes"), 1);
+            if let Self::Script(script) = self {
+                script.abandon();
+            }
             return Ok(());
         }
         match self {

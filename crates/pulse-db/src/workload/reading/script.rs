@@ -41,6 +41,11 @@ impl ScriptReader {
         }
     }
 
+    /// Forgets the statement that a part is missing of; most probably it ended in that part.
+    pub(super) fn abandon(&mut self) {
+        (self.splitter, self.calls, self.values) = (Splitter::default(), 1, None);
+    }
+
     pub(super) fn finish(&mut self, builder: &mut WorkloadBuilder) {
         if let Some(piece) = self.splitter.finish() {
             self.add(piece, builder);

@@ -114,6 +114,16 @@ fn a_long_line_is_passed_over() {
 }
 
 #[test]
+fn a_long_line_of_a_script_takes_only_its_statement_along() {
+    let long = format!("VALUES ('{}');", "x".repeat(MAX_LINE_BYTES));
+    let text = format!("SELECT a FROM t;\n-- calls: 5\nINSERT INTO t\n{long}\nSELECT b FROM t;");
+    let (format, workload) = read(text.as_bytes()).unwrap();
+    let forms: Vec<&str> = workload.statements.iter().map(|statement| statement.form.as_str()).collect();
+    assert_eq!((format, forms), (WorkloadFormat::Script, vec!["SELECT a FROM t", "SELECT b FROM t"]));
+    assert_eq!((workload.calls(), workload.skipped.len()), (2, 1));
+}
+
+#[test]
 fn a_huge_file_is_read_as_it_comes() {
     /// Gives lines until there were enough.
     struct Lines {
