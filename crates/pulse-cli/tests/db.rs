@@ -30,7 +30,8 @@ fn folder(trades: u64) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn analyze(folder: &Path, more: &[&str]) -> Value {
-    let all = [&["db", "demo.db", "--workload", "w.sql", "--json", "-q", "--trial-time", "3s"], more].concat();
+    let all =
+        [&["db", "demo.db", "--workload", "w.sql", "--json", "-q", "--trial-time", "3s"], more].concat();
     let outcome = run_in(folder, &all);
     assert!(matches!(outcome.code, Some(0 | 99)), "{outcome:?}");
     outcome.json()
@@ -47,8 +48,9 @@ fn recommended(report: &Value) -> Vec<&Value> {
 
 fn indexes(path: &Path) -> Vec<String> {
     let connection = rusqlite::Connection::open(path).unwrap();
-    let mut statement =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").unwrap();
+    let mut statement = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+        .unwrap();
     let names = statement.query_map([], |row| row.get(0)).unwrap();
     names.map(Result::unwrap).collect()
 }
@@ -87,8 +89,11 @@ fn the_report_keeps_to_its_schema_and_has_a_text_and_markdown() {
     for said in ["### Database: PASS", "#### Statements", "#### Indexes", "idx_trades_symbol"] {
         assert!(markdown.contains(said), "{said}: {markdown}");
     }
-    let text = run_in(folder.path(), &["db", "demo.db", "-w", "w.sql", "-q", "--trial-time", "1s"]).expect(0).stdout;
-    for said in ["DATABASE REPORT", "STATEMENTS (ms)", "problem missing_index: trades", "Next: pulse db demo.db"] {
+    let text =
+        run_in(folder.path(), &["db", "demo.db", "-w", "w.sql", "-q", "--trial-time", "1s"]).expect(0).stdout;
+    for said in
+        ["DATABASE REPORT", "STATEMENTS (ms)", "problem missing_index: trades", "Next: pulse db demo.db"]
+    {
         assert!(text.contains(said), "{said}: {text}");
     }
 }
@@ -108,7 +113,10 @@ fn indexes_are_proven_made_and_taken_back() {
         assert!(row["plan_after"][0].as_str().unwrap().starts_with("SEARCH"), "{row}");
     }
     for index in recommended(&report) {
-        assert!(index["size_bytes"].as_u64().unwrap() > 4096 && index["write_cost"]["value"].is_number(), "{index}");
+        assert!(
+            index["size_bytes"].as_u64().unwrap() > 4096 && index["write_cost"]["value"].is_number(),
+            "{index}"
+        );
     }
     // Nothing is left to be done.
     assert!(recommended(&analyze(folder.path(), &[])).is_empty());
@@ -125,7 +133,8 @@ fn a_suite_sees_that_the_endpoints_became_faster() {
     let folder = tempfile::tempdir().unwrap();
     let (path, recording) = (folder.path().join("demo.db"), folder.path().join("workload.jsonl"));
     let start = |workload: Option<PathBuf>| {
-        let config = DemoConfig { database: Some(path.clone()), trades: 60_000, workload, ..DemoConfig::default() };
+        let config =
+            DemoConfig { database: Some(path.clone()), trades: 60_000, workload, ..DemoConfig::default() };
         DemoServer::start(config).unwrap()
     };
     let suite = "[[test]]\nname = \"trades\"\nrequest = \"GET /api/v1/trades?symbol=SPY&limit=20\"\n\
@@ -185,7 +194,9 @@ fn rules_are_explained() {
     assert!(all.contains("missing_index") && all.contains("risky_setting"), "{all}");
     let one = run_in(folder.path(), &["db", "explain", "missing_index"]).expect(0).stdout;
     assert!(one.starts_with("missing_index: ") && one.lines().count() > 2, "{one}");
-    run_in(folder.path(), &["db", "explain", "mising_index"]).expect(2).says(&["Did you mean missing_index?"]);
+    run_in(folder.path(), &["db", "explain", "mising_index"])
+        .expect(2)
+        .says(&["Did you mean missing_index?"]);
 }
 
 #[test]

@@ -264,7 +264,8 @@ pub(crate) fn findings(page: &mut Page, summary: &Summary) {
             format!("{subject}: ")
         };
         // The rules of databases can be asked about by their codes.
-        let code = if summary.database.is_some() { format!(" {}", printable(&finding.code)) } else { String::new() };
+        let code =
+            if summary.database.is_some() { format!(" {}", printable(&finding.code)) } else { String::new() };
         page.wrapped(4, &format!("  {word}{code}: {subject}{}", printable(&finding.message)));
         if let Some(help) = &finding.help {
             page.wrapped(6, &format!("    help: {}", printable(help)));

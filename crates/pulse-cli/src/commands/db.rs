@@ -238,7 +238,11 @@ fn undo(path: &Path, dry_run: bool) -> Result<Exit, Problem> {
         let _ = writeln!(text, "  left: {subject}");
     }
     if let Some(before) = last_open(&database.runs().map_err(problem)?) {
-        let _ = writeln!(text, "Run {} is still in effect: `pulse db undo` again takes it back, too.", before.number);
+        let _ = writeln!(
+            text,
+            "Run {} is still in effect: `pulse db undo` again takes it back, too.",
+            before.number
+        );
     }
     write_human(Stream::Out, &text)?;
     Ok(Exit::Success)

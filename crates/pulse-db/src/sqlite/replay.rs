@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement as Prepared};
 
 use super::answer::Answer;
+use super::bind::bind;
 use super::connection::{open_reading, refused};
 use super::watch::Watch;
 use crate::error::DatabaseError;
-use crate::workload::{Call, Statement, Value, Values};
+use crate::workload::{Call, Statement, Values};
 
 /// Settings that only tell something, even with an argument.
 const READING_PRAGMAS: [&str; 8] = [
@@ -233,40 +233,6 @@ fn allowed(action: &AuthAction<'_>) -> Authorization {
     }
 }
 
-/// Binds what there is; placeholders without a value stay null.
-fn bind(prepared: &mut Prepared<'_>, values: &Values) -> rusqlite::Result<()> {
-    match values {
-        Values::Positional(values) => {
-            let places = prepared.parameter_count();
-            for (index, value) in values.iter().take(places).enumerate() {
-                prepared.raw_bind_parameter(index + 1, borrowed(value))?;
-            }
-        }
-        Values::Named(values) => {
-            for (name, value) in values {
-                let is_plain = !name.starts_with([':', '@', '$', '?']);
-                let prefixes: &[&str] = if is_plain { &[":", "@", "$"] } else { &[""] };
-                for prefix in prefixes {
-                    if let Some(index) = prepared.parameter_index(&format!("{prefix}{name}"))? {
-                        prepared.raw_bind_parameter(index, borrowed(value))?;
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn borrowed(value: &Value) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match value {
-        Value::Null => ValueRef::Null,
-        Value::Integer(value) => ValueRef::Integer(*value),
-        Value::Real(value) => ValueRef::Real(*value),
-        Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        Value::Blob(bytes) => ValueRef::Blob(bytes),
-    })
-}
-
 /// The rows of `EXPLAIN QUERY PLAN`, indented by their depth.
 fn plan_lines(prepared: &mut Prepared<'_>) -> rusqlite::Result<Vec<String>> {
     let (mut depths, mut lines) = (vec![(0_i64, 0_usize)], Vec::new());
@@ -286,6 +252,7 @@ fn plan_lines(prepared: &mut Prepared<'_>) -> rusqlite::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Value;
 
     fn stage(folder: &Path, limit: Duration) -> Stage {
         let path = folder.join("copy.db");
