@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bars, bucketsOf, cellsOf, error, figuresOf, quantile, spectrum, upper } from "./distribution";
+import { bars, bucketsOf, cellsOf, error, figuresOf, quantile, rates, spectrum, upper } from "./distribution";
 import type { Course, Distribution } from "./model";
 
 /** Buckets of schema 5 around a value in milliseconds. */
@@ -52,6 +52,14 @@ test("bars hold everything once, and two modes stay apart", () => {
   expect(last?.low).toBeLessThan(1000);
   expect((last?.high ?? 0) / (last?.low ?? 1)).toBeCloseTo(2 ** 0.25, 9);
   expect(bars(twoModes, 64).length).toBe(3);
+});
+
+test("the last milliseconds of a run are no burst", () => {
+  expect(rates([100, 100, 20], [0, 1000, 2000], [1000, 2000, 2001])[2]).toBeCloseTo(120 / 1.001, 9);
+  expect(rates([100, 50], [0, 1000], [1000, 1500])).toEqual([100, 100]);
+  expect(rates([5, 1], [0, 7], [7, 7])[1]).toBeNull();
+  const cells = cellsOf({ endpoint: null, schema: 2, columns: [[0, 1000, 0, 80, 100], [1000, 1001, 0, 80, 20]] });
+  expect(cells.map((cell) => cell.density)).toEqual([100, 80]);
 });
 
 test("a course has figures per column, and a silent column none", () => {

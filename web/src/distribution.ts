@@ -99,6 +99,20 @@ export function bars(distribution: Distribution, perDoubling: number): Bucket[] 
   return [...sums].sort(([a], [b]) => a - b).map(([index, count]) => bucket(Math.min(schema, distribution.schema), index, count));
 }
 
+/**
+ * Events per second of spans of time. A run ends within an interval: what the last few milliseconds counted is put together
+ * with the span before, or it would look like a rate that nobody ever saw.
+ */
+export function rates(counts: number[], from: number[], to: number[]): (number | null)[] {
+  const length = (i: number) => (to[i] ?? 0) - (from[i] ?? 0);
+  return counts.map((count, i) => {
+    const [own, before] = [length(i), i > 0 ? length(i - 1) : 0];
+    if (own <= 0) return null;
+    if (own >= before / 4) return (count / own) * 1000;
+    return ((count + (counts[i - 1] ?? 0)) / (own + before)) * 1000;
+  });
+}
+
 /** Figures over time of a course. */
 export interface CourseFigures {
   /** Middle of each column, milliseconds. */
@@ -113,15 +127,14 @@ export interface CourseFigures {
 
 export function figuresOf(course: Course): CourseFigures {
   const figures: CourseFigures = { at: [], perSecond: [], failedPerSecond: [], p50: [], p95: [], p99: [], max: [] };
-  for (const column of course.columns) {
-    const [from = 0, to = 0, failed = 0] = column;
-    const seconds = (to - from) / 1000;
-    if (seconds <= 0) continue;
+  const columns = course.columns.filter(([from = 0, to = 0]) => to > from);
+  const [from, to] = [columns.map((column) => column[0] ?? 0), columns.map((column) => column[1] ?? 0)];
+  const totals = columns.map(([, , , , ...counts]) => counts.reduce((sum, count) => sum + count, 0));
+  figures.perSecond = rates(totals, from, to);
+  figures.failedPerSecond = rates(columns.map((column) => column[2] ?? 0), from, to);
+  for (const column of columns) {
     const buckets = bucketsOfColumn(course, column);
-    const total = buckets.reduce((sum, one) => sum + one.count, 0);
-    figures.at.push((from + to) / 2);
-    figures.perSecond.push(total / seconds);
-    figures.failedPerSecond.push(failed / seconds);
+    figures.at.push(((column[0] ?? 0) + (column[1] ?? 0)) / 2);
     figures.p50.push(quantile(buckets, 0.5));
     figures.p95.push(quantile(buckets, 0.95));
     figures.p99.push(quantile(buckets, 0.99));
@@ -144,8 +157,10 @@ const ROWS = 2;
 export function cellsOf(course: Course): Cell[] {
   const schema = Math.min(course.schema, ROWS);
   const by = 2 ** (course.schema - schema);
-  return course.columns.flatMap(([from = 0, to = 0, , first = 0, ...counts]) => {
-    const seconds = Math.max(to - from, 1) / 1000;
+  return course.columns.flatMap(([from = 0, to = 0, , first = 0, ...counts], i) => {
+    const [begin = 0, end = 0] = course.columns[i - 1] ?? [];
+    // The last few milliseconds of a run are not denser than all the time before.
+    const seconds = Math.max(to - from, (end - begin) / 4, 1) / 1000;
     const rows = new Map<number, number>();
     counts.forEach((count, offset) => {
       const row = Math.ceil((first + offset) / by);

@@ -179,7 +179,8 @@ function App({ data }: { data: unknown }) {
   const shown = whole?.cases?.find((one) => one.report.case?.id === id) ?? whole;
   useEffect(() => {
     if (!shown || wrong !== null) return;
-    const verdict = shown.running ? "running" : (shown.report.verdict ?? "");
+    const { verdict: judged, validity } = shown.report;
+    const verdict = shown.running ? "running" : validity.state === "invalid" ? "invalid" : (judged ?? "");
     document.title = [words(verdict).toUpperCase(), shown.report.case?.name || shown.report.run.name, "Pulse"].filter((part) => part !== "").join(" · ");
   });
   if (wrong !== null) return <Problem text={wrong} />;

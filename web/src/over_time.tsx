@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { Chart, type Line, type Span, type Time } from "./chart";
-import { cellsOf, error, figuresOf } from "./distribution";
+import { cellsOf, error, figuresOf, rates } from "./distribution";
 import { clock, count, millis, NOTHING, percent, plain } from "./format";
 import { heatmap } from "./heatmap";
 import { momentsOf, until, type Course, type Moment, type Page } from "./model";
@@ -90,10 +90,7 @@ function peak(xs: number[], values: (number | null)[], format: (value: number) =
 }
 
 function perSecond(values: number[], timeline: Page["timeline"]): (number | null)[] {
-  return values.map((value, i) => {
-    const seconds = ((timeline.to_ms[i] ?? 0) - (timeline.from_ms[i] ?? 0)) / 1000;
-    return seconds > 0 ? value / seconds : null;
-  });
+  return rates(values, timeline.from_ms, timeline.to_ms);
 }
 
 function middles(timeline: Page["timeline"]): number[] {

@@ -41,7 +41,7 @@ export function validitySentence({ validity }: Report): string {
     case "suspect":
       return "Measurement suspect: something may have distorted the figures.";
     default:
-      return "Measurement invalid: the figures do not describe the service.";
+      return "Measurement invalid: the figures do not describe the service, and no verdict counts.";
   }
 }
 
@@ -56,7 +56,8 @@ export function VerdictBox({ page }: { page: Page }) {
   return (
     <section class={`verdict ${report.validity.state === "invalid" ? "invalid" : (report.verdict ?? "none")}`} aria-label="Verdict">
       <p class="sentence">
-        <Badge verdict={report.verdict} /> {verdictSentence(page)} <span class={report.validity.state}>{validitySentence(report)}</span>
+        {report.validity.state === "invalid" ? <span class="badge invalid">! Invalid</span> : <Badge verdict={report.verdict} />}{" "}
+        {verdictSentence(page)} <span class={report.validity.state}>{validitySentence(report)}</span>
       </p>
       {ending && <p>{ending}</p>}
       {report.validity.reasons.length > 0 && (
