@@ -17,7 +17,7 @@ use pulse_db::{
     Change, ChangeKind, Sqlite, Trial, TrialResult, Unwatched, Workload, WorkloadBuilder, recommend,
 };
 use pulse_model::{Fix, Nanos};
-use pulse_testkit::databases::{
+use pulse_testkit::{
     ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
 };
 use rusqlite::Connection;

@@ -16,15 +16,22 @@ use crate::workload::Workload;
 
 pub(crate) use figures::Figures;
 
-/// What is wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Wishes {
+/// What is to be done to a database; without any of these it is only looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Actions {
     /// Make the indexes that are proven to help.
     pub add_indexes: bool,
     /// Write the file anew.
     pub vacuum: bool,
     /// Take the planner's statistics anew.
     pub analyze_stats: bool,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// What is to be done.
+    pub actions: Actions,
     /// Only say what would be done.
     pub dry_run: bool,
     /// What must hold over the workload.

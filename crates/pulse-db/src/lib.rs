@@ -74,7 +74,7 @@ pub use error::DatabaseError;
 #[cfg(feature = "optimizer")]
 pub use findings::{FindingsInput, Measured, Rule, findings, rule, rules};
 #[cfg(feature = "optimizer")]
-pub use job::{Wishes, run};
+pub use job::{Actions, Wishes, run};
 #[cfg(feature = "optimizer")]
 pub use keep::{Judged, keep};
 #[cfg(feature = "optimizer")]

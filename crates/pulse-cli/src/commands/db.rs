@@ -10,7 +10,7 @@ use pulse_db::recommend::SelectionOptions;
 use pulse_db::record::{self, RecordError};
 use pulse_db::sqlite::{ApplyOptions, Run, WhatIfOptions, WriteOptions};
 use pulse_db::workload::{WorkloadBuilder, read_workload, read_workload_from};
-use pulse_db::{DatabaseError, Progress, Sqlite, Wishes, Workload};
+use pulse_db::{Actions, DatabaseError, Progress, Sqlite, Wishes, Workload};
 use pulse_engine::StopHandle;
 use pulse_report::Format;
 
@@ -77,9 +77,11 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
 
 fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
     Wishes {
-        add_indexes: arguments.add_indexes,
-        vacuum: arguments.vacuum,
-        analyze_stats: arguments.analyze_stats,
+        actions: Actions {
+            add_indexes: arguments.add_indexes,
+            vacuum: arguments.vacuum,
+            analyze_stats: arguments.analyze_stats,
+        },
         dry_run: arguments.dry_run,
         targets: arguments.judged(),
         selection: SelectionOptions {
@@ -292,6 +294,9 @@ fn resume(path: &Path) -> Result<Exit, Problem> {
 
 /// `pulse db record -- PROGRAM`: ends as the program did.
 fn record(command: &[OsString], output: &Path) -> Result<Exit, Problem> {
+    // Ctrl-C is for the program: it gets it as well, and its end is ours.
+    stop_on_signal(&StopHandle::default(), None)
+        .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
     let outcome = record::run(command, output).map_err(|error| match error {
         RecordError::Unsupported => Problem::unreachable(error),
         error => Problem::usage(error),

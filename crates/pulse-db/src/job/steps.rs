@@ -27,7 +27,8 @@ impl Job<'_> {
         for remark in &recommendation.remarks {
             self.note("selection_remark", Severity::Note, remark.clone(), None);
         }
-        let wants_trial = self.wishes.add_indexes && self.wishes.verify && !self.workload.is_structural;
+        let wants_trial =
+            self.wishes.actions.add_indexes && self.wishes.verify && !self.workload.is_structural;
         if wants_trial && !recommendation.chosen.is_empty() {
             return self.proven_indexes(&recommendation, progress);
         }
@@ -38,12 +39,12 @@ impl Job<'_> {
             self.figures.index(figures);
         }
         self.rejected(&recommendation);
-        if self.wishes.add_indexes && !self.workload.is_structural {
+        if self.wishes.actions.add_indexes && !self.workload.is_structural {
             let changes: Vec<Change> =
                 recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
             return self.make(&changes, &[], progress);
         }
-        if self.wishes.add_indexes && !recommendation.chosen.is_empty() {
+        if self.wishes.actions.add_indexes && !recommendation.chosen.is_empty() {
             self.note(
                 "nothing_made",
                 Severity::Warning,
@@ -55,7 +56,7 @@ impl Job<'_> {
     }
 
     fn expected_reason(&self) -> String {
-        match (self.workload.is_structural, self.wishes.add_indexes) {
+        match (self.workload.is_structural, self.wishes.actions.add_indexes) {
             (true, _) => "from the structure of the database alone: low confidence",
             (false, true) => "by the planner's word alone (--no-verify): not measured",
             (false, false) => "by the planner's word; --add-indexes --dry-run measures it on a private copy",
@@ -214,7 +215,7 @@ impl Job<'_> {
 
     /// Writes the file anew where that saves something, and says what it saves.
     pub(super) fn vacuum(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
-        if !self.wishes.vacuum {
+        if !self.wishes.actions.vacuum {
             return Ok(());
         }
         let forecast = self.database.forecast_vacuum(ForecastSource::Fill, progress)?;
@@ -254,7 +255,7 @@ impl Job<'_> {
 
     /// Takes the statistics anew; before, it is tried on a copy which plans change and whether that is good.
     pub(super) fn statistics(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
-        if !self.wishes.analyze_stats {
+        if !self.wishes.actions.analyze_stats {
             return Ok(());
         }
         let changes = [analyze_change(None)];
