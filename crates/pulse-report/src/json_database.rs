@@ -22,7 +22,8 @@ pub(crate) struct Database<'a> {
 
 #[derive(Serialize)]
 struct Statement<'a> {
-    statement: &'a str,
+    #[serde(rename = "statement")]
+    form: &'a str,
     origin: &'a str,
     calls: u64,
     recorded: Option<Times>,
@@ -89,7 +90,7 @@ impl<'a> Database<'a> {
 impl<'a> Statement<'a> {
     fn of(figures: &'a StatementFigures) -> Self {
         Self {
-            statement: &figures.form,
+            form: &figures.form,
             origin: &figures.origin,
             calls: figures.calls,
             recorded: figures.recorded.map(Times::of),

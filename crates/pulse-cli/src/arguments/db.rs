@@ -16,6 +16,7 @@ const TARGET: &str = "mean < 50ms";
 
 /// Arguments of `pulse db`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line are independent of each other")]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DbArguments {
     #[command(subcommand)]
@@ -62,7 +63,7 @@ pub(crate) struct DbArguments {
     /// Recommend by the planner's word alone, without a trial on a private copy.
     #[arg(long, help_heading = "Selection")]
     pub(crate) no_verify: bool,
-    /// Plan as an SQLite without sqlite_stat4 would.
+    /// Plan as an SQLite without `sqlite_stat4` would.
     #[arg(long, help_heading = "Selection")]
     pub(crate) no_stat4: bool,
     /// Time for all trials.
@@ -85,7 +86,7 @@ pub(crate) struct DbArguments {
 /// Other things to do with databases.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum DbAction {
-    /// Tell what a finding means, why it matters and what to do: pulse db explain full_scan.
+    /// Tell what a finding means, why it matters and what to do: `pulse db explain full_scan`.
     Explain {
         /// The finding's code; without one all are listed.
         #[arg(value_name = "CODE")]

@@ -115,10 +115,11 @@ fn next_step(arguments: &DbArguments, path: &Path, summary: &pulse_model::Summar
     if !has_indexes {
         return "\nNext: `pulse db explain CODE` tells more about a finding.\n".to_owned();
     }
-    let files: String =
-        arguments.workload.iter().map(|file| format!(" --workload {}", file.display())).collect();
+    let files: Vec<String> =
+        arguments.workload.iter().map(|file| format!("--workload {}", file.display())).collect();
+    let files = files.join(" ");
     format!(
-        "\nNext: pulse db {path}{files} --add-indexes --dry-run   (tries the indexes on a private copy; without --dry-run \
+        "\nNext: pulse db {path} {files} --add-indexes --dry-run   (tries the indexes on a private copy; without --dry-run \
          those that help are made)\n"
     )
 }
@@ -151,7 +152,6 @@ fn workload(paths: &[PathBuf]) -> Result<(Workload, Vec<String>), Problem> {
 }
 
 /// What a mistake or a refusal means for the shell.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn problem(error: DatabaseError) -> Problem {
     Problem::usage(error)
 }
@@ -161,7 +161,7 @@ struct Told {
     stop: StopHandle,
     is_quiet: bool,
     step: String,
-    told: Instant,
+    said: Instant,
 }
 
 impl Told {
@@ -169,7 +169,7 @@ impl Told {
         let stop = StopHandle::default();
         stop_on_signal(&stop, Some(STOPPING))
             .map_err(|error| Problem::internal(format!("signals cannot be handled: {error}")))?;
-        Ok(Self { stop, is_quiet, step: String::new(), told: Instant::now() })
+        Ok(Self { stop, is_quiet, step: String::new(), said: Instant::now() })
     }
 }
 
@@ -177,9 +177,9 @@ impl Progress for Told {
     fn at(&mut self, step: &str, share: Option<f64>) {
         if step != self.step {
             step.clone_into(&mut self.step);
-            self.told = Instant::now();
-        } else if !self.is_quiet && self.told.elapsed() >= TELL_AFTER {
-            self.told = Instant::now();
+            self.said = Instant::now();
+        } else if !self.is_quiet && self.said.elapsed() >= TELL_AFTER {
+            self.said = Instant::now();
             let share = share.map_or_else(String::new, |share| format!(" {:.0} %", share * 100.0));
             note(&format!("{step} …{share}"));
         }
