@@ -1,8 +1,10 @@
 //! Files of SQL: statements, with comments that say how often they are called and with what.
 //!
-//!     -- calls: 120
-//!     -- values: ["AAPL", 10]
-//!     SELECT * FROM trades WHERE symbol = ? ORDER BY executed_at DESC LIMIT ?;
+//! ```sql
+//! -- calls: 120
+//! -- values: ["AAPL", 10]
+//! SELECT * FROM trades WHERE symbol = ? ORDER BY executed_at DESC LIMIT ?;
+//! ```
 
 use super::builder::Entry;
 use super::line::{Line, StatementLine};
