@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use pulse_demo::{DemoConfig, DemoServer};
@@ -23,7 +24,12 @@ SELECT count(*), sum(profit_cents) FROM tool_performance WHERE tool_id = 7;
 fn folder(trades: u64) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demo.db");
-    let config = DemoConfig { database: Some(path.clone()), trades, ..DemoConfig::default() };
+    let config = DemoConfig {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        database: Some(path.clone()),
+        trades,
+        ..DemoConfig::default()
+    };
     DemoServer::start(config).unwrap().stop().unwrap();
     fs::write(folder.path().join("w.sql"), SCRIPT).unwrap();
     (folder, path)
@@ -131,8 +137,13 @@ fn a_suite_sees_that_the_endpoints_became_faster() {
     let folder = tempfile::tempdir().unwrap();
     let (path, recording) = (folder.path().join("demo.db"), folder.path().join("workload.jsonl"));
     let start = |workload: Option<PathBuf>| {
-        let config =
-            DemoConfig { database: Some(path.clone()), trades: 60_000, workload, ..DemoConfig::default() };
+        let config = DemoConfig {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            database: Some(path.clone()),
+            trades: 60_000,
+            workload,
+            ..DemoConfig::default()
+        };
         DemoServer::start(config).unwrap()
     };
     let suite = "[[test]]\nname = \"trades\"\nrequest = \"GET /api/v1/trades?symbol=SPY&limit=20\"\n\
