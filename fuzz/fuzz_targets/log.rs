@@ -5,7 +5,8 @@ use std::io::Read;
 
 use libfuzzer_sys::fuzz_target;
 use pulse_db::workload::{
-    MAX_SAMPLES, MAX_SKIPPED, MAX_STATEMENTS, ReadOutcome, Workload, WorkloadBuilder, WorkloadFormat, read_workload_from,
+    MAX_SAMPLES, MAX_SKIPPED, MAX_STATEMENTS, ReadOutcome, Workload, WorkloadBuilder, WorkloadFormat,
+    read_workload_from,
 };
 
 /// A line by which the file shows that it is a log, whatever follows.

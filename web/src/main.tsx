@@ -106,19 +106,23 @@ function Body({ page, theme }: { page: Page; theme: number }) {
   return (
     <main>
       <VerdictBox page={page} />
-      <Figures report={report} />
+      {!report.database && <Figures report={report} />}
       <Targets report={report} />
       <Cases cases={page.cases} />
       <Changes changes={report.changes} />
       <Findings findings={report.findings} />
       {report.database && <DatabaseTables database={report.database} />}
-      <OverTime page={page} selected={selected} theme={theme} />
-      <Endpoints report={report} selected={selected} select={select} />
-      <Spread page={page} selected={selected} theme={theme} />
-      <Errors report={report} />
-      <Estimates estimates={report.estimates} />
-      {report.service && <ServiceTables service={report.service} />}
-      <Counts report={report} />
+      {!report.database && (
+        <>
+          <OverTime page={page} selected={selected} theme={theme} />
+          <Endpoints report={report} selected={selected} select={select} />
+          <Spread page={page} selected={selected} theme={theme} />
+          <Errors report={report} />
+          <Estimates estimates={report.estimates} />
+          {report.service && <ServiceTables service={report.service} />}
+          <Counts report={report} />
+        </>
+      )}
     </main>
   );
 }

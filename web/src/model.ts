@@ -185,12 +185,29 @@ export interface Report {
   database?: Database | null;
 }
 
-/** What a database job adds; every part may be missing. */
+/** What a database job adds. */
 export interface Database {
-  findings?: Finding[];
-  statements?: { sql?: string; before_ms?: number | null; after_ms?: number | null }[];
-  indexes?: { name?: string; table?: string; size_bytes?: number | null }[];
-  [more: string]: unknown;
+  engine: string;
+  statements: DatabaseStatement[];
+  indexes: DatabaseIndex[];
+  tables: { name: string; rows: number | null; indexes: number; size_bytes: number | null; index_bytes: number | null; fill: number | null }[];
+}
+
+export interface DatabaseStatement {
+  statement: string;
+  calls: number;
+  before: { mean_ms: number; p95_ms: number } | null;
+  after: { mean_ms: number; p95_ms: number } | null;
+  gain: { value: number; lo: number; hi: number } | null;
+}
+
+export interface DatabaseIndex {
+  name: string;
+  table: string;
+  recommended: boolean;
+  reason: string;
+  sql: string[];
+  size_bytes: number | null;
 }
 
 export interface Timeline {

@@ -1,9 +1,8 @@
 // What a watched service says about itself, and what a database job found.
 
 import { bytes, count, millis, NOTHING, percent, plain, some } from "./format";
-import type { Database, Service, Timed } from "./model";
+import type { Database, DatabaseStatement, Service, Timed } from "./model";
 import { Table, type Column } from "./table";
-import { Findings } from "./verdict";
 
 const timed: Column<Timed>[] = [
   { name: "Name", text: true, show: (t) => <code>{t.name}</code>, sort: (t) => t.name },
@@ -120,34 +119,63 @@ export function ServiceTables({ service }: { service: Service }) {
   );
 }
 
+/** `12.9×, 12.7 to 13.1`. */
+function gain({ gain: ratio }: DatabaseStatement): string {
+  return ratio ? `${ratio.value.toPrecision(3)}×, ${ratio.lo.toPrecision(3)} to ${ratio.hi.toPrecision(3)}` : NOTHING;
+}
+
 export function DatabaseTables({ database }: { database: Database }) {
-  const statements = database.statements ?? [];
-  const indexes = database.indexes ?? [];
+  const { statements, indexes, tables } = database;
   return (
     <section aria-labelledby="database">
       <h2 id="database">Database</h2>
-      <Findings findings={database.findings ?? []} />
+      <p>{database.engine}</p>
       {statements.length > 0 && (
-        <Table
-          label="Statements before and after"
-          rows={statements}
-          columns={[
-            { name: "Statement", text: true, show: (s) => <code>{s.sql ?? NOTHING}</code>, sort: (s) => s.sql },
-            { name: "Before", show: (s) => millis(s.before_ms), sort: (s) => s.before_ms },
-            { name: "After", show: (s) => millis(s.after_ms), sort: (s) => s.after_ms },
-          ]}
-        />
+        <>
+          <h3>Statements</h3>
+          <Table
+            label="Statements before and after"
+            rows={statements}
+            columns={[
+              { name: "Statement", text: true, show: (s) => <code>{s.statement}</code>, sort: (s) => s.statement },
+              { name: "Calls", show: (s) => count(s.calls), sort: (s) => s.calls },
+              { name: "Mean", show: (s) => millis(s.before?.mean_ms ?? null), sort: (s) => s.before?.mean_ms ?? null },
+              { name: "p95", show: (s) => millis(s.before?.p95_ms ?? null), sort: (s) => s.before?.p95_ms ?? null },
+              { name: "Mean after", show: (s) => millis(s.after?.mean_ms ?? null), sort: (s) => s.after?.mean_ms ?? null },
+              { name: "Times as fast", show: gain, sort: (s) => s.gain?.value ?? null },
+            ]}
+          />
+        </>
       )}
       {indexes.length > 0 && (
-        <Table
-          label="Indexes"
-          rows={indexes}
-          columns={[
-            { name: "Index", text: true, show: (i) => i.name ?? NOTHING, sort: (i) => i.name },
-            { name: "Table", text: true, show: (i) => i.table ?? NOTHING, sort: (i) => i.table },
-            { name: "Size", show: (i) => bytes(i.size_bytes), sort: (i) => i.size_bytes },
-          ]}
-        />
+        <>
+          <h3>Indexes</h3>
+          <Table
+            label="Indexes"
+            rows={indexes}
+            columns={[
+              { name: "Statement", text: true, show: (i) => <code>{i.sql.join("; ")}</code>, sort: (i) => i.name },
+              { name: "Worth it", text: true, show: (i) => (i.recommended ? "yes" : "no"), sort: (i) => (i.recommended ? 0 : 1) },
+              { name: "Why", text: true, show: (i) => i.reason, sort: (i) => i.reason },
+              { name: "Size", show: (i) => bytes(i.size_bytes), sort: (i) => i.size_bytes },
+            ]}
+          />
+        </>
+      )}
+      {tables.length > 0 && (
+        <>
+          <h3>Tables</h3>
+          <Table
+            label="Tables"
+            rows={tables}
+            columns={[
+              { name: "Name", text: true, show: (t) => t.name, sort: (t) => t.name },
+              { name: "Rows", show: (t) => (t.rows === null ? NOTHING : count(t.rows)), sort: (t) => t.rows },
+              { name: "Size", show: (t) => bytes(t.size_bytes), sort: (t) => t.size_bytes },
+              { name: "Index size", show: (t) => bytes(t.index_bytes), sort: (t) => t.index_bytes },
+            ]}
+          />
+        </>
       )}
     </section>
   );

@@ -238,3 +238,19 @@ fn what_cannot_be_used_says_why() {
     assert!(outcome.stdout.contains("There is no table in it"), "{}", outcome.stdout);
     assert!(!folder.path().join("missing.db").exists() && !folder.path().join("pulse_trading.db").exists());
 }
+
+#[test]
+fn the_page_shows_it_too() {
+    let (folder, _) = folder(2_000);
+    let arguments = ["db", "demo.db", "-w", "w.sql", "-q", "--trial-time", "1s", "--out", "html=report.html"];
+    let outcome = run_in(folder.path(), &arguments);
+    if !pulse_report::Html::is_there() {
+        outcome.expect(2);
+        return;
+    }
+    outcome.expect(0);
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    for said in ["\"database\":{", "idx_trades_symbol", "\"full_scan\""] {
+        assert!(page.contains(said), "{said}");
+    }
+}

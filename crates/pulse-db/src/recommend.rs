@@ -447,8 +447,11 @@ impl Choosing<'_> {
         let saved: f64 = options.sum();
         if saved <= known.write_cost {
             format!("it saves {saved:.0} and costs {:.0} to keep", known.write_cost)
+        } else if self.options.budget_bytes.is_none() && self.options.max_indexes.is_none() {
+            "the chosen indexes serve its statements as well or better".to_owned()
         } else {
-            "the chosen indexes serve its statements as well or better, or there is no room for it in the budget".to_owned()
+            "the chosen indexes serve its statements as well or better, or there is no room for it within the limits"
+                .to_owned()
         }
     }
 }

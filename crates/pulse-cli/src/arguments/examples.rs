@@ -86,15 +86,18 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 56] = [
+const RIGHT: [(&str, &str); 65] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
     ("--baseline", "main"),
     ("--bearer", "TOKEN"),
+    ("--budget", "100MB"),
+    ("--busy-timeout", "60s"),
     ("--cacert", "ca.pem"),
     ("--connect-timeout", "2s"),
     ("--data", "@body.bin"),
     ("--db", "demo.sqlite"),
+    ("--db-path", "app.db"),
     ("--duration", "90s"),
     ("--error-rate", "0.1%"),
     ("--every", "1s"),
@@ -111,13 +114,17 @@ const RIGHT: [(&str, &str); 56] = [
     ("--latency", "lognormal:p50=12ms,p99=90ms"),
     ("--leak", "10KB/request"),
     ("--limit", "50"),
+    ("--listen", "127.0.0.1:9900"),
     ("--mark", "smoke"),
     ("--max", "5000"),
+    ("--max-indexes", "5"),
     ("--max-users", "500"),
     ("--method", "POST"),
     ("--min-effect", "5%"),
+    ("--min-gain", "10%"),
     ("--missed", "skip"),
     ("--out", "json=report.json"),
+    ("--output", "workload.jsonl"),
     ("--pace", "10"),
     ("--port", "8000"),
     ("--rate", "200"),
@@ -129,20 +136,22 @@ const RIGHT: [(&str, &str); 56] = [
     ("--save-baseline", "main"),
     ("--seed", "7"),
     ("--serve", "127.0.0.1:9900"),
-    ("--start", "10"),
-    ("--step-duration", "10s"),
     ("--stages", "30s:50,2m:50,30s:0"),
     ("--stall", "1s/10s"),
+    ("--start", "10"),
+    ("--step-duration", "10s"),
     ("--target", "'p99 < 150ms'"),
     ("--timeout", "10s"),
     ("--token", "a-long-secret"),
     ("--trades", "10000"),
+    ("--trial-time", "60s"),
     ("--url", "http://127.0.0.1:8000"),
     ("--user", "NAME:PASSWORD"),
     ("--users", "100"),
     ("--warmup", "10s"),
     ("--window", "5m"),
     ("--workers", "2"),
+    ("--workload", "app.log"),
 ];
 
 /// Adds a right value to an error about a wrong one.
@@ -181,8 +190,9 @@ mod tests {
             let value =
                 RIGHT.iter().find(|(name, _)| *name == flag).map(|(_, value)| value.trim_matches('\''));
             let value = value.unwrap_or_else(|| panic!("{flag} has no example"));
-            let commands: [&[&str]; 9] = [
+            let commands: [&[&str]; 10] = [
                 &["pulse", "load"],
+                &["pulse", "load", "--dashboard"],
                 &["pulse", "demo"],
                 &["pulse", "demo", "serve"],
                 &["pulse", "test"],
@@ -195,8 +205,10 @@ mod tests {
             let values: Vec<&str> = value.split("' '").collect();
             let accepted = commands
                 .iter()
-                .chain([&&["pulse", "history"][..]])
+                .chain([&&["pulse", "history"][..], &&["pulse", "db"][..]])
                 .any(|command| Arguments::try_parse_from([*command, &[&flag], &values].concat()).is_ok());
+            let recording = [&["pulse", "db", "record", &flag][..], &values, &["--", "true"]].concat();
+            let accepted = accepted || Arguments::try_parse_from(recording).is_ok();
             assert!(accepted, "{flag} {value}");
         }
     }

@@ -136,7 +136,13 @@ fn workload(paths: &[PathBuf]) -> Result<(Workload, Vec<String>), Problem> {
             sources.push(path.display().to_string());
             read_workload(path, &mut builder)
         };
-        read.map_err(Problem::usage)?;
+        let read = read.map_err(Problem::usage)?;
+        for dialect in read.dialects.iter().filter(|dialect| *dialect != "sqlite") {
+            note(&format!(
+                "warning: {} is of {dialect}, not of SQLite: what SQLite does not know is skipped",
+                path.display()
+            ));
+        }
     }
     let workload = builder.finish();
     if !paths.is_empty() && workload.statements.is_empty() {
