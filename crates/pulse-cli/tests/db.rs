@@ -254,3 +254,77 @@ fn the_page_shows_it_too() {
         assert!(page.contains(said), "{said}");
     }
 }
+
+fn outcomes(report: &Value) -> Vec<&str> {
+    let actions = report["database"]["actions"].as_array().unwrap().iter();
+    actions.map(|action| action["outcome"].as_str().unwrap()).collect()
+}
+
+/// What the planner's statistics say of the table that has an index.
+fn statistics(path: &Path) -> Vec<String> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement = connection.prepare("SELECT tbl || ' ' || stat FROM sqlite_stat1 ORDER BY 1").unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_file_is_written_anew_when_that_saves_something() {
+    let (folder, path) = folder(20_000);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DELETE FROM trades WHERE id % 10 > 0").unwrap();
+    let size = || fs::metadata(&path).unwrap().len();
+    let before = size();
+    let dry = analyze(folder.path(), &["--vacuum", "--dry-run"]);
+    assert!(outcomes(&dry)[0].starts_with("not done, as was asked for"), "{dry}");
+    assert_eq!(size(), before);
+    let done = analyze(folder.path(), &["--vacuum"]);
+    assert!(outcomes(&done)[0].starts_with("done: "), "{done}");
+    assert!(size() < before * 9 / 10, "{before} {}", size());
+    assert_eq!(done["database"]["after"]["size_bytes"], size(), "{done}");
+    let again = analyze(folder.path(), &["--vacuum"]);
+    assert!(outcomes(&again)[0].starts_with("not done: nothing to gain"), "{again}");
+}
+
+#[test]
+fn statistics_are_taken_anew_and_put_back() {
+    let (folder, path) = folder(2_000);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("CREATE INDEX mine ON trades (symbol); ANALYZE; DELETE FROM trades WHERE id > 100")
+        .unwrap();
+    drop(connection);
+    let old = statistics(&path);
+    let report = analyze(folder.path(), &["--analyze-stats"]);
+    assert_eq!(outcomes(&report), ["done"], "{report}");
+    assert_ne!(statistics(&path), old);
+    run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0);
+    assert_eq!(statistics(&path), old);
+}
+
+#[test]
+fn limits_and_the_planners_word_alone() {
+    let (folder, path) = folder(20_000);
+    let one = analyze(folder.path(), &["--max-indexes", "1"]);
+    assert_eq!(recommended(&one).len(), 1, "{one}");
+    let none = analyze(folder.path(), &["--budget", "1KB"]);
+    assert!(recommended(&none).is_empty(), "{none}");
+    let unverified = analyze(folder.path(), &["--add-indexes", "--no-verify", "--max-indexes", "1"]);
+    assert_eq!(indexes(&path).len(), 1, "{unverified}");
+    assert!(recommended(&unverified)[0]["reason"].as_str().unwrap().contains("--no-verify"), "{unverified}");
+    assert!(unverified["database"]["statements"][0]["gain"].is_null(), "{unverified}");
+}
+
+/// No index saves all of a statement's time.
+#[test]
+fn an_index_that_gains_too_little_is_not_made() {
+    let (folder, path) = folder(20_000);
+    let report = analyze(folder.path(), &["--add-indexes", "--min-gain", "100%"]);
+    assert!(recommended(&report).is_empty() && indexes(&path).is_empty(), "{report}");
+}
+
+#[test]
+fn there_is_nothing_to_go_on_with() {
+    let (folder, _) = folder(10);
+    let outcome = run_in(folder.path(), &["db", "resume", "demo.db"]).expect(0);
+    assert!(outcome.stdout.contains("no run to go on with"), "{}", outcome.stdout);
+}
