@@ -6,8 +6,9 @@
 //! steps suffice for any knee between the start and the maximum. A step that missed may say where the knee is to be expected
 //! (what an overloaded service completes per second is about what it can do); that load and its neighbour are tried first,
 //! as long as enough steps are left should the expectation be wrong. A longer step confirms the result; when it does not, the
-//! load is lowered until one does. A step right at the knee can end either way, so that an answer that stays open is one more
-//! reason to look a little lower, though not for long.
+//! load is lowered until one does. A confirmation may stay open, since response times near
+//! the knee come in long clusters: where evidence is lacking, one of twice its length follows at the same load; where the limit
+//! lies within the interval, one at a load a little lower.
 
 /// The most steps of a search, confirmations included.
 pub const MAX_CAPACITY_STEPS: usize = 12;
@@ -21,6 +22,8 @@ const NEIGHBOUR: f64 = 1.04;
 const BACK_OFF: f64 = 0.025;
 /// Confirmations that may stay open before the search ends without one.
 const MOST_OPEN: u32 = 3;
+/// How many times as long a confirmation is after one that stayed open.
+const STRETCH: u64 = 2;
 /// Steps that are kept for confirmations.
 const RESERVED: usize = 1;
 
@@ -40,6 +43,8 @@ pub struct CapacityStep {
     pub load: f64,
     /// A longer step that decides whether the result holds.
     pub confirms: bool,
+    /// How many times as long as usual it is to be: more than once after a confirmation that stayed open.
+    pub stretch: u64,
 }
 
 /// What came of a step.
@@ -51,6 +56,8 @@ pub enum StepOutcome {
     Misses,
     /// A confirmation without a clear answer: the best estimates meet the targets, their intervals do not.
     Undecided,
+    /// A confirmation whose samples, in clusters as they came, are too few for an interval; the best estimates meet the targets.
+    TooFew,
     /// The measurement says more about the generator than about the service.
     Invalid,
     /// Nothing was measured of what a target is about.
@@ -95,6 +102,17 @@ pub enum CapacityEnd {
     },
 }
 
+/// Confirmations that stayed open.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    number: u32,
+    /// Loads of the first and the last.
+    first: f64,
+    last: f64,
+    /// Whether the last one needs only to take longer.
+    lacks_evidence: bool,
+}
+
 /// The search. Loads are positive and at most the maximum; a predicate that is not monotone, or changes from step to
 /// step, costs accuracy and never more than [`MAX_CAPACITY_STEPS`] steps.
 #[derive(Clone, Debug)]
@@ -112,8 +130,8 @@ pub struct CapacitySearch {
     retried: bool,
     /// Confirmations that were missed or stayed open.
     refuted: u32,
-    /// Confirmations that stayed open, below every load that missed: their number, the first and the last.
-    open: Option<(u32, f64, f64)>,
+    /// Confirmations that stayed open, below every load that missed.
+    open: Option<Open>,
     steps: usize,
     end: Option<CapacityEnd>,
 }
@@ -151,7 +169,9 @@ impl CapacitySearch {
         if self.pending.is_none() {
             if self.steps >= MAX_CAPACITY_STEPS {
                 self.end = Some(match (self.open, self.missed) {
-                    (Some((_, load, _)), missed) => CapacityEnd::Found { load, missed, confirmed: false },
+                    (Some(Open { first: load, .. }), missed) => {
+                        CapacityEnd::Found { load, missed, confirmed: false }
+                    }
                     (None, None) => {
                         CapacityEnd::Found { load: self.highest(), missed: None, confirmed: false }
                     }
@@ -192,7 +212,7 @@ impl CapacitySearch {
             (StepOutcome::Meets, true) => {
                 self.end = Some(CapacityEnd::Found { load: step.load, missed: self.missed, confirmed: true });
             }
-            (StepOutcome::Undecided, true) => self.leave_open(step.load),
+            (StepOutcome::Undecided | StepOutcome::TooFew, true) => self.leave_open(step, outcome),
             (StepOutcome::Meets, false) => {
                 self.met.push(step.load);
                 self.met.sort_by(f64::total_cmp);
@@ -231,19 +251,21 @@ impl CapacitySearch {
     fn miss(&mut self, step: CapacityStep) {
         self.missed = Some(self.missed.map_or(step.load, |missed| missed.min(step.load)));
         self.met.retain(|&load| load < step.load);
-        self.open = self.open.filter(|&(_, first, _)| first < step.load);
+        self.open = self.open.filter(|open| open.first < step.load);
         self.refuted += u32::from(step.confirms);
         if step.load <= self.start && self.met.is_empty() {
             self.end = Some(CapacityEnd::Nothing { load: step.load });
         }
     }
 
-    fn leave_open(&mut self, load: f64) {
-        let (number, first) = self.open.map_or((1, load), |(number, first, _)| (number + 1, first));
-        self.open = Some((number, first, load));
+    fn leave_open(&mut self, step: CapacityStep, outcome: StepOutcome) {
+        let load = step.load;
+        let (number, first) = self.open.map_or((1, load), |open| (open.number + 1, open.first));
+        let lacks_evidence = outcome == StepOutcome::TooFew && step.stretch == 1;
+        self.open = Some(Open { number, first, last: load, lacks_evidence });
         self.met.retain(|&met| met < load);
         self.refuted += 1;
-        if number >= MOST_OPEN || load <= self.start {
+        if number >= MOST_OPEN || load <= self.start && !lacks_evidence {
             self.end = Some(CapacityEnd::Found { load: first, missed: self.missed, confirmed: false });
         }
     }
@@ -253,14 +275,14 @@ impl CapacitySearch {
     }
 
     fn choose(&self) -> CapacityStep {
-        let confirms = |load| CapacityStep { load, confirms: true };
-        let search = |load| CapacityStep { load, confirms: false };
+        let confirms = |load| CapacityStep { load, confirms: true, stretch: 1 };
+        let search = |load| CapacityStep { load, confirms: false, stretch: 1 };
         let Some(met) = self.met.last().copied() else {
             // Everything above the start was refuted, or nothing was tried yet.
-            return if self.refuted > 0 { confirms(self.lowered()) } else { search(self.start) };
+            return if self.refuted > 0 { self.next_confirmed() } else { search(self.start) };
         };
         if self.refuted > 0 {
-            return confirms(self.lowered());
+            return self.next_confirmed();
         }
         let is_last = self.steps + RESERVED >= MAX_CAPACITY_STEPS;
         match self.missed {
@@ -283,10 +305,20 @@ impl CapacitySearch {
         (self.steps + 1 + rest + RESERVED <= MAX_CAPACITY_STEPS).then_some(load)
     }
 
+    /// The next confirmation once one was refuted or stayed open.
+    fn next_confirmed(&self) -> CapacityStep {
+        match self.open {
+            Some(open) if open.lacks_evidence => {
+                CapacityStep { load: open.last, confirms: true, stretch: STRETCH }
+            }
+            _ => CapacityStep { load: self.lowered(), confirms: true, stretch: 1 },
+        }
+    }
+
     /// A little below the lowest load that was not met for sure.
     fn lowered(&self) -> f64 {
         let missed = self.missed.unwrap_or(self.max);
-        let missed = self.open.map_or(missed, |(_, _, last)| missed.min(last));
+        let missed = self.open.map_or(missed, |open| missed.min(open.last));
         let times = f64::from(1_u32 << self.refuted.saturating_sub(2).min(5));
         let lower = missed / (1.0 + BACK_OFF * times);
         let lower = match self.mode {
@@ -442,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_at_the_knee_that_stays_open_is_sought_a_little_lower() {
+    fn an_answer_that_stays_open_is_sought_a_little_lower_or_for_longer() {
         let answer = |_, step: CapacityStep| match step.load {
             load if step.confirms && (197.0..=200.0).contains(&load) => StepOutcome::Undecided,
             load => below(200.0)(0, CapacityStep { load, ..step }),
@@ -452,7 +484,19 @@ mod tests {
             (answer(number, step), (step.load > 200.0).then_some(199.0))
         });
         assert!(is_close(end, 200.0), "{end:?} {steps:?}");
-        assert_eq!(steps.iter().filter(|step| step.confirms).count(), 2, "{steps:?}");
+        let confirmations: Vec<_> = steps.iter().filter(|step| step.confirms).collect();
+        assert_eq!(confirmations.iter().map(|step| step.stretch).collect::<Vec<_>>(), [1, 1], "{steps:?}");
+        assert!(confirmations[1].load < confirmations[0].load);
+        // Where it was evidence that was lacking, the longer one has it.
+        let patient = |number, step: CapacityStep| match step {
+            CapacityStep { confirms: true, stretch: 1, .. } => StepOutcome::TooFew,
+            step => below(200.0)(number, step),
+        };
+        let (end, steps) = drive(CapacitySearch::new(CapacityMode::Rate, 50.0, 1e5), patient);
+        assert!(is_close(end, 200.0), "{end:?} {steps:?}");
+        let last_two = [steps[steps.len() - 2], steps[steps.len() - 1]];
+        assert_eq!(last_two.map(|step| step.stretch), [1, 2], "{steps:?}");
+        assert!(last_two[0].load.total_cmp(&last_two[1].load).is_eq(), "{steps:?}");
     }
 
     #[test]
@@ -500,7 +544,7 @@ mod tests {
 
         #[test]
         fn any_answers_come_to_an_end(
-            answers in prop::collection::vec((0_u8..5, prop::option::of(prop::num::f64::ANY)), 16),
+            answers in prop::collection::vec((0_u8..6, prop::option::of(prop::num::f64::ANY)), 16),
             start in prop::num::f64::ANY,
             max in prop::num::f64::ANY,
             users: bool,
@@ -511,6 +555,7 @@ mod tests {
                 StepOutcome::Meets,
                 StepOutcome::Misses,
                 StepOutcome::Undecided,
+                StepOutcome::TooFew,
                 StepOutcome::Invalid,
                 StepOutcome::NoData,
             ];

@@ -204,7 +204,7 @@ fn step_load(mode: CapacityMode, step: CapacityStep, duration: Nanos) -> StepLoa
 
 /// As long as the user wants, longer for a confirmation, and long enough for the samples that the targets need.
 fn step_length(options: &CapacityOptions, step: CapacityStep, plan: &Plan) -> Nanos {
-    let wanted = if step.confirms { options.step.times(CONFIRMATION) } else { options.step };
+    let wanted = if step.confirms { options.step.times(CONFIRMATION * step.stretch) } else { options.step };
     let Some(rate) = plan.planned_rate().filter(|rate| *rate > 0.0) else { return wanted };
     let needed = plan.targets.iter().map(needed_samples).fold(0.0, f64::max) * SAMPLE_MARGIN;
     let judged_share = 1.0 - 1.0 / WARMUP_PART as f64;
@@ -348,9 +348,17 @@ fn outcome(confirms: bool, summary: &Summary) -> StepOutcome {
         StepOutcome::Misses
     } else if is_sure || !confirms {
         StepOutcome::Meets
-    } else {
+    } else if summary.targets.iter().any(has_interval) {
         StepOutcome::Undecided
+    } else {
+        StepOutcome::TooFew
     }
+}
+
+/// Whether a verdict is open because the limit lies within an interval, and not because there is none.
+fn has_interval(result: &TargetResult) -> bool {
+    let has_width = result.measured.is_some_and(|measured| measured.lo < measured.hi);
+    result.verdict == Verdict::Inconclusive && has_width
 }
 
 /// The step as a child of the tree.
@@ -507,9 +515,14 @@ mod tests {
 
     #[test]
     fn steps_lean_and_confirmations_do_not() {
-        use StepOutcome::{Invalid, Meets, Misses, NoData, Undecided};
+        use StepOutcome::{Invalid, Meets, Misses, NoData, TooFew, Undecided};
         let target = "p95 < 10ms";
         let open = |value| judged(target, Verdict::Inconclusive, value);
+        let within = |value: f64| {
+            let mut result = open(value);
+            result.measured = result.measured.map(|it| Measured { lo: value / 2.0, hi: value * 2.0, ..it });
+            result
+        };
         for (result, invalid, confirms, expected) in [
             (judged(target, Verdict::NoData, 0.0), None, false, NoData),
             (judged(target, Verdict::NoData, 0.0), None, true, NoData),
@@ -518,7 +531,8 @@ mod tests {
             (judged(target, Verdict::Pass, 5e6), None, true, Meets),
             (judged(target, Verdict::Fail, 15e6), None, true, Misses),
             (open(9e6), None, false, Meets),
-            (open(9e6), None, true, Undecided),
+            (open(9e6), None, true, TooFew),
+            (within(9e6), None, true, Undecided),
             (open(11e6), None, true, Misses),
             (judged(target, Verdict::Pass, 5e6), Some("worker_cpu"), false, Invalid),
             // Arrivals find no free user because the service is too slow.

@@ -14,8 +14,6 @@ use pulse_testkit::{Discipline, Law, QueueServer, Schedule, ServiceLaw};
 
 /// Attempts on a machine that is busy with other tests.
 const ATTEMPTS: usize = 10;
-/// Attempts on one that shows no sign of it: right at the knee a step can end either way.
-const UNDISTURBED_ATTEMPTS: usize = 2;
 /// The searches of this file do not take the machine from each other.
 static ALONE: Mutex<()> = Mutex::new(());
 const STEP: Nanos = Nanos::from_secs(1);
@@ -121,8 +119,7 @@ fn told(result: &CapacityResult) -> String {
     steps.collect()
 }
 
-/// Searches until the answer is within 5 % of the knee and confirmed; only a disturbed machine is a reason to try again more
-/// than once.
+/// Searches until the answer is within 5 % of the knee and confirmed; only a disturbed machine is a reason to try again.
 #[track_caller]
 fn finds(queue: Queue, mode: CapacityMode, range: [f64; 2], target: &str, knee: f64) {
     // A search that failed before has left nothing behind that could be wrong.
@@ -139,7 +136,7 @@ fn finds(queue: Queue, mode: CapacityMode, range: [f64; 2], target: &str, knee: 
                 return;
             }
             end => assert!(
-                attempt < UNDISTURBED_ATTEMPTS || attempt < ATTEMPTS && is_disturbed(&result),
+                attempt < ATTEMPTS && is_disturbed(&result),
                 "{end:?}, knee {knee} of {queue:?}:\n{}",
                 told(&result)
             ),

@@ -127,7 +127,7 @@ fn word(outcome: StepOutcome) -> &'static str {
     match outcome {
         StepOutcome::Meets => "met",
         StepOutcome::Misses => "missed",
-        StepOutcome::Undecided => "open",
+        StepOutcome::Undecided | StepOutcome::TooFew => "open",
         StepOutcome::Invalid => "invalid",
         StepOutcome::NoData => "no data",
     }
