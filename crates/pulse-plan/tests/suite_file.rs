@@ -190,6 +190,8 @@ fn amounts_have_sensible_defaults() {
         ("users = 4\nsamples = 50\ntargets = [\"p95 < 1s\"]", limits(50, 500, 1, 30), Some(50)),
         ("stages = [\"2s:9\"]\ntargets = [\"p95 < 1s\"]", limits(u64::MAX, u64::MAX, 2, 2), None),
         ("targets = [\"duration < 1s\"]", limits(10, 100, 1, 30), Some(1)),
+        // A percentile needs as many samples here as anywhere else.
+        ("targets = [\"duration < 1s\", \"p95 < 1s\"]", limits(200, 2000, 1, 30), Some(1)),
     ] {
         let case = case(&format!("{head}{keys}"));
         assert_eq!((case.limits, budget(plan(&case)).requests), (expected, batch), "{keys}");

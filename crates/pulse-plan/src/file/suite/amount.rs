@@ -142,14 +142,19 @@ impl Amount {
 /// Samples that a case begins with when nobody says: enough that the rarest judged quantile q has ten samples beyond
 /// it, 10 / (1 − q), within limits.
 pub(crate) fn needed_samples(targets: &[PlacedTarget]) -> u64 {
+    needed_at_least(DEFAULT_SAMPLES, targets)
+}
+
+/// The same, with another least number.
+pub(crate) fn needed_at_least(least: u64, targets: &[PlacedTarget]) -> u64 {
     let statistics = targets.iter().flat_map(|placed| match &placed.target.subject {
         Subject::Trend { statistic, .. } => vec![*statistic],
         Subject::Ratio { statistic, by, .. } => vec![*statistic, *by],
         _ => Vec::new(),
     });
-    let needed = statistics.map(|statistic| match statistic {
-        Statistic::Quantile(q) => (10.0 / (1.0 - q) - 1e-6).ceil() as u64,
-        _ => DEFAULT_SAMPLES,
+    let needed = statistics.filter_map(|statistic| match statistic {
+        Statistic::Quantile(q) => Some((10.0 / (1.0 - q) - 1e-6).ceil() as u64),
+        _ => None,
     });
-    needed.max().unwrap_or_default().clamp(DEFAULT_SAMPLES, MAX_DEFAULT_SAMPLES)
+    needed.max().unwrap_or_default().min(MAX_DEFAULT_SAMPLES).max(least)
 }

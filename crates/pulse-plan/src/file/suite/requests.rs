@@ -7,7 +7,7 @@ use pulse_model::{Estimate, Nanos, Subject, Tags};
 use crate::file::names::{Names, Scope};
 use crate::file::reader::{Field, TableReader};
 use crate::file::scenario::{self, ScenarioEntry};
-use crate::file::suite::amount::{Amount, needed_samples};
+use crate::file::suite::amount::{Amount, needed_at_least, needed_samples};
 use crate::file::suite::case::Work;
 use crate::file::targets::PlacedTarget;
 use crate::file::tree::Data;
@@ -235,7 +235,8 @@ impl Reader<'_, '_> {
         let duration_judged = self.targets.iter().any(|placed| is_about(placed, Estimate::Duration));
         let one_pass = sequential && (parallel || duration_judged);
         if one_pass {
-            entry.min_samples = own_samples.unwrap_or(per_pass.saturating_mul(DEFAULT_PASSES));
+            entry.min_samples = own_samples
+                .unwrap_or_else(|| needed_at_least(per_pass.saturating_mul(DEFAULT_PASSES), self.targets));
         }
         if counted {
             entry.min_samples = entry.min_samples.div_ceil(per_pass).saturating_mul(per_pass);
