@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Unread};
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::plan::QueryPlan;
-use crate::selection::{self, SelectionLimits};
+use crate::selection::{self, AccessOption, SelectionLimits};
 use crate::sqlite::matrix::{self, Weighed};
 use crate::sqlite::what_if::{Knowledge, Priced, WhatIf};
 use crate::sqlite::{Sqlite, WhatIfOptions, quote};
@@ -19,6 +19,8 @@ use crate::workload::Workload;
 
 /// Rejected candidates that are listed; the others are counted.
 const MAX_REJECTED: usize = 200;
+/// How often is chosen again, without what the planner refuted.
+const MAX_CHOICES: usize = 4;
 
 /// What is wanted of a recommendation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +31,8 @@ pub struct SelectionOptions {
     pub max_indexes: Option<usize>,
     /// The share by which the statements that an index serves must get cheaper: 0.1 for a tenth.
     pub min_gain: f64,
-    /// The share of the whole workload's cost that an index must save: what is less is noise, and an index more to keep.
+    /// The share of the whole workload's cost that an index must save: what is less is noise, and an index more to keep. A
+    /// call of one statement counts for no more of that cost than one of each of the others together.
     pub min_share: f64,
     /// How the planner is asked.
     pub what_if: WhatIfOptions,
@@ -140,13 +143,10 @@ fn recommend_with(
 ) -> Result<Recommendation, String> {
     let weighed = matrix::weigh(what_if, catalog, workload)?;
     let limits = SelectionLimits { budget_bytes: options.budget_bytes, max_indexes: options.max_indexes };
-    let selection = selection::select(&weighed.matrix, limits);
-    let mut choice =
-        Choosing { what_if, weighed: &weighed, options, chosen: selection.chosen, dropped: Vec::new() };
-    choice.settle()?;
+    let (mut choice, is_proven) = chosen(what_if, &weighed, options, limits)?;
     choice.shorten()?;
     let mut recommendation = choice.told(limits)?;
-    recommendation.is_proven = selection.is_proven;
+    recommendation.is_proven = is_proven;
     recommendation.unread = what_if.unread().to_vec();
     if weighed.left_out > 0 {
         recommendation.remarks.push(format!(
@@ -156,6 +156,41 @@ fn recommend_with(
         ));
     }
     Ok(recommendation)
+}
+
+/// The choice that is cheapest by the planner's own prices, and whether the matrix has no better one. What the planner refutes
+/// of a choice leaves a gap that other candidates may fill, so that it is chosen again without those.
+fn chosen<'a>(
+    what_if: &'a mut WhatIf,
+    weighed: &'a Weighed,
+    options: &'a SelectionOptions,
+    limits: SelectionLimits,
+) -> Result<(Choosing<'a>, bool), String> {
+    let mut matrix = weighed.matrix.clone();
+    let mut choice = Choosing { what_if, weighed, options, chosen: Vec::new(), dropped: Vec::new() };
+    let mut best: Option<(f64, Vec<usize>, bool)> = None;
+    for _ in 0..MAX_CHOICES {
+        let selection = selection::select(&matrix, limits);
+        choice.chosen = selection.chosen;
+        let refuted_before = choice.dropped.len();
+        let cost = choice.settle()?;
+        if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+            best = Some((cost, choice.chosen.clone(), selection.is_proven));
+        }
+        let refuted = &choice.dropped[refuted_before..];
+        if refuted.is_empty() {
+            break;
+        }
+        for statement in &mut matrix.statements {
+            let is_refuted =
+                |option: &AccessOption| refuted.iter().any(|(position, _)| option.indexes.contains(position));
+            statement.options.retain(|option| !is_refuted(option));
+        }
+    }
+    let (_, chosen, is_proven) = best.unwrap_or_default();
+    choice.dropped.retain(|(position, _)| !chosen.contains(position));
+    choice.chosen = chosen;
+    Ok((choice, is_proven))
 }
 
 /// A choice by the matrix on its way to one that the planner confirms: with all chosen indexes at once it may plan otherwise
@@ -221,9 +256,9 @@ impl Choosing<'_> {
         Ok(found)
     }
 
-    /// Drops, one after the other, what the planner does not use or what is not worth its upkeep.
-    fn settle(&mut self) -> Result<(), String> {
-        while !self.chosen.is_empty() {
+    /// Drops, one after the other, what the planner does not use or what is not worth its upkeep; what the rest costs.
+    fn settle(&mut self) -> Result<f64, String> {
+        loop {
             let chosen = self.chosen.clone();
             let with_all = self.prices(&chosen, Knowledge::Full)?;
             let unused = (0..chosen.len())
@@ -232,11 +267,14 @@ impl Choosing<'_> {
                 Some(at) => Some((at, "with the other chosen indexes no plan uses it".to_owned())),
                 None => self.least_worth(&chosen, &with_all)?,
             };
-            let Some((at, reason)) = drop else { break };
+            let Some((at, reason)) = drop else {
+                let upkeep: f64 =
+                    chosen.iter().map(|&position| self.weighed.candidates[position].write_cost).sum();
+                return Ok(with_all.reads + upkeep);
+            };
             let position = self.chosen.remove(at);
             self.dropped.push((position, reason));
         }
-        Ok(())
     }
 
     /// Takes the beginning of an index instead of all of it where that is nearly as good: no budget is a reason for
@@ -316,9 +354,13 @@ impl Choosing<'_> {
         Ok(worst.map(|(_, at, reason)| (at, reason)))
     }
 
-    /// What the workload costs without any new index.
+    /// What the workload costs without any new index. A call of one statement counts no more than one of each of the others
+    /// together: estimates can be wrong by orders of magnitude (of a recursion, say), and one that is would make everything
+    /// else look like noise. Numbers of calls are facts.
     fn total(&self) -> f64 {
-        self.weighed.matrix.statements.iter().map(|costs| costs.weight * costs.cost).sum()
+        let statements = &self.weighed.matrix.statements;
+        let sum: f64 = statements.iter().map(|costs| costs.cost).sum();
+        statements.iter().map(|costs| costs.weight * costs.cost.min(sum - costs.cost)).sum()
     }
 
     /// What the statements that use an index cost without it.
@@ -388,23 +430,24 @@ impl Choosing<'_> {
     }
 
     /// The index and its statistics: without them the planner would not know what was assumed here. Of a table that never was
-    /// analyzed all indexes are, for one that is known beside others that are guessed misleads the planner.
+    /// analyzed all indexes are.
     fn change(&self, candidate: &Candidate, name: &str) -> Change {
         let schema = quote::name(&candidate.table.schema);
         let index = quote::name(name);
-        let table = quote::name(&candidate.table.name);
+        let mut sql = vec![self.what_if.create_index(candidate, name)];
         let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
-        let analyzed = if self.what_if.is_never_analyzed(&candidate.table.name) {
-            let literal = quote::literal(&candidate.table.name);
+        let new = self.what_if.to_analyze(&candidate.table.name);
+        if !new.contains(&candidate.table.name.to_ascii_lowercase()) {
+            sql.push(format!("ANALYZE {schema}.{index}"));
+        }
+        for table in new.iter().map(|table| self.what_if.name_of(table)) {
+            sql.push(format!("ANALYZE {schema}.{}", quote::name(table)));
+            let literal = quote::literal(table);
             let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
                 format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
             });
             undo.extend(forget);
-            table
-        } else {
-            index
-        };
-        let sql = vec![self.what_if.create_index(candidate, name), format!("ANALYZE {schema}.{analyzed}")];
+        }
         Change { kind: ChangeKind::CreateIndex, subject: name.to_owned(), fix: Fix { sql, undo } }
     }
 

@@ -206,6 +206,67 @@ fn what_saves_hardly_anything_is_left_out() {
     );
 }
 
+/// Estimates of recursions can be wrong by orders of magnitude; one such statement is no reason to see nothing beside it.
+#[test]
+fn one_dear_estimate_does_not_hide_the_rest() {
+    let case = trades("ANALYZE;");
+    let tree = statement(
+        "WITH RECURSIVE tree(id, depth) AS (SELECT 1, 0 UNION ALL SELECT t.user_id, depth + 1 FROM trades t JOIN tree ON \
+         t.executed_at = tree.id WHERE depth < 3) SELECT max(depth) FROM tree",
+        1,
+        &[],
+    );
+    let plain = statement("SELECT * FROM users WHERE country = 'c3'", 1, &[]);
+    let found = case.recommended(&[tree, plain], &SelectionOptions::default());
+    assert!(found.statements[0].cost_before > 1_000.0 * found.statements[1].cost_before, "no dear estimate");
+    let of_users: Vec<_> = found.chosen.iter().filter(|it| it.candidate.table.name == "users").collect();
+    assert_eq!(of_users.len(), 1, "{:?} {:?}", found.chosen, found.rejected);
+}
+
+/// By itself an index on `executed_at` finds the latest trade of a user at once; beside the index that another statement wants
+/// the planner has no use for it. What fills the gap then serves the statement as well.
+#[test]
+fn what_the_planner_refutes_is_replaced() {
+    let case = trades("ANALYZE;");
+    let statements = [
+        statement("SELECT count(*), max(price) FROM trades WHERE user_id = ?", 5, &[Value::Integer(5)]),
+        statement(
+            "SELECT max(executed_at) FROM trades WHERE user_id = ? AND symbol = 's35'",
+            1,
+            &[Value::Integer(5)],
+        ),
+    ];
+    let found = case.recommended(&statements, &SelectionOptions::default());
+    let refuted = found.rejected.iter().filter(|it| it.reason.contains("with the other chosen indexes"));
+    assert!(refuted.count() > 0, "nothing was refuted: {:?}", found.rejected);
+    assert!(found.statements[1].cost_after < 100.0, "{:?}", found.statements[1]);
+}
+
+/// A table that the planner knows beside one that it guesses misleads it: both are analyzed, and the plan is as foreseen.
+#[test]
+fn tables_that_are_read_together_are_analyzed_together() {
+    let case = trades("");
+    let join = "SELECT sum(t.price) FROM trades t, users u WHERE u.id = t.user_id AND u.country = 'c3' AND u.name = 'u23'";
+    let found = case.recommended(&[statement(join, 10, &[])], &SelectionOptions::default());
+    let analyzed = |table: &str| {
+        let sql = format!("ANALYZE \"main\".\"{table}\"");
+        found.chosen.iter().all(|chosen| chosen.change.fix.sql.contains(&sql))
+    };
+    assert!(!found.chosen.is_empty() && analyzed("trades") && analyzed("users"), "{:?}", found.chosen);
+    assert!(!analyzed("log"), "{:?}", found.chosen);
+    let connection = Connection::open(case.sqlite.path()).unwrap();
+    let fixes = || found.chosen.iter().map(|chosen| &chosen.change.fix);
+    fixes().flat_map(|fix| &fix.sql).for_each(|sql| connection.execute_batch(sql).unwrap());
+    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {join}")).unwrap();
+    let plan: Vec<String> = plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+    let foreseen: Vec<_> =
+        found.statements[0].plan_after.steps.iter().map(|step| step.detail.clone()).collect();
+    assert_eq!(plan, foreseen);
+    fixes().flat_map(|fix| &fix.undo).for_each(|sql| connection.execute_batch(sql).unwrap());
+    let left: i64 = connection.query_row("SELECT count(*) FROM sqlite_stat1", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn limits_hold_and_what_is_left_out_has_a_reason() {
     let case = trades("ANALYZE;");

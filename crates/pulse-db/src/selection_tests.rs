@@ -166,3 +166,105 @@ proptest! {
         prop_assert!(large.cost <= small.cost + 1e-6 * small.cost.max(1.0));
     }
 }
+
+/// Instances of the knapsack problem with their published optima: D. L. Kreher and D. R. Stinson, "Combinatorial Algorithms:
+/// Generation, Enumeration and Search" (1998), as in the collection `KNAPSACK_01` (P01, P02, P07, P08). An index is a thing,
+/// its size the weight, and what its own statement gains the profit.
+#[test]
+fn published_knapsacks_are_packed_as_published() {
+    let instances: [(u64, &[u64], &[u64], u64); 4] = [
+        (165, &[23, 31, 29, 44, 53, 38, 63, 85, 89, 82], &[92, 57, 49, 68, 60, 43, 67, 84, 87, 72], 309),
+        (26, &[12, 7, 11, 8, 9], &[24, 13, 23, 15, 16], 51),
+        (
+            750,
+            &[70, 73, 77, 80, 82, 87, 90, 94, 98, 106, 110, 113, 115, 118, 120],
+            &[135, 139, 149, 150, 156, 163, 173, 184, 192, 201, 210, 214, 221, 229, 240],
+            1_458,
+        ),
+        (
+            6_404_180,
+            &[
+                382_745, 799_601, 909_247, 729_069, 467_902, 44_328, 34_610, 698_150, 823_460, 903_959,
+                853_665, 551_830, 610_856, 670_702, 488_960, 951_111, 323_046, 446_298, 931_161, 31_385,
+                496_951, 264_724, 224_916, 169_684,
+            ],
+            &[
+                825_594, 1_677_009, 1_676_628, 1_523_970, 943_972, 97_426, 69_666, 1_296_457, 1_679_693,
+                1_902_996, 1_844_992, 1_049_289, 1_252_836, 1_319_836, 953_277, 2_067_538, 675_367, 853_655,
+                1_826_027, 65_731, 901_489, 577_243, 466_257, 369_261,
+            ],
+            13_549_094,
+        ),
+    ];
+    for (capacity, weights, profits, optimum) in instances {
+        let whole: u64 = profits.iter().sum();
+        let matrix = CostMatrix {
+            statements: profits
+                .iter()
+                .enumerate()
+                .map(|(index, &profit)| statement(1.0, profit as f64, &[option(&[index], 0.0)]))
+                .collect(),
+            candidates: weights.iter().map(|&weight| candidate(weight, 0.0)).collect(),
+        };
+        let limits = SelectionLimits { budget_bytes: Some(capacity), max_indexes: None };
+        let found = select(&matrix, limits);
+        assert!(fits(&matrix, limits, &found.chosen));
+        assert!(
+            (found.cost - (whole - optimum) as f64).abs() < 1e-3,
+            "{capacity}: {} of {whole}",
+            found.cost
+        );
+    }
+}
+
+/// Points of the projective plane of a prime order, and for each line the points on it.
+fn projective_plane(order: u32) -> Vec<Vec<usize>> {
+    let mut points = vec![[0, 0, 1]];
+    points.extend((0..order).map(|z| [0, 1, z]));
+    points.extend((0..order * order).map(|yz| [1, yz / order, yz % order]));
+    // By duality the lines have the same coordinates: a point is on a line when their product is zero.
+    let is_on = |line: &[u32; 3], point: &[u32; 3]| {
+        line.iter().zip(point).map(|(a, b)| a * b).sum::<u32>() % order == 0
+    };
+    let on = |line: &[u32; 3]| (0..points.len()).filter(|&point| is_on(line, &points[point])).collect();
+    points.iter().map(on).collect()
+}
+
+/// Finite projective planes are hard for local search and for branch and bound (Y. Kochetov and D. Ivanenko,
+/// "Computationally Difficult Instances for the Uncapacitated Facility Location Problem", 2005): a statement for each line, an
+/// index for each point that helps the lines through it, and upkeep so dear that the fewest indexes win. Fewest are the
+/// points of one line, since every line meets it, and so the best of all lines is the optimum.
+#[test]
+fn finite_projective_planes_get_the_fewest_indexes() {
+    const UPKEEP: f64 = 3_000.0;
+    for order in [2_u32, 3, 5, 7] {
+        let lines = projective_plane(order);
+        let read = |line: usize, point: usize| ((line * 31 + point * 17) % 5) as f64;
+        let matrix = CostMatrix {
+            statements: lines
+                .iter()
+                .enumerate()
+                .map(|(line, points)| {
+                    let options: Vec<_> =
+                        points.iter().map(|&point| option(&[point], read(line, point))).collect();
+                    statement(1.0, 1e6, &options)
+                })
+                .collect(),
+            candidates: vec![candidate(1, UPKEEP); lines.len()],
+        };
+        let optimum = lines.iter().map(|points| cost_of(&matrix, points)).fold(f64::INFINITY, f64::min);
+        let found = select(&matrix, SelectionLimits::default());
+        assert_eq!(found.chosen.len(), order as usize + 1, "order {order}");
+        if order <= 3 {
+            assert!((found.cost - optimum).abs() < 1e-6, "order {order}: {} and not {optimum}", found.cost);
+            assert!(found.is_proven, "order {order}");
+        } else {
+            // Another line may be a little better, and finding it is what these instances make hard.
+            assert!(
+                found.cost <= optimum * 1.001 && !found.is_proven,
+                "order {order}: {} of {optimum}",
+                found.cost
+            );
+        }
+    }
+}

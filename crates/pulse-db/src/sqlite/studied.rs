@@ -144,7 +144,12 @@ impl Studied {
         });
     }
 
-    /// Whether it changes rows of a table itself, and not only by triggers.
+    /// The tables that it reads or changes, some more than once.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
+        self.effects.iter().map(|effect| effect.table.name.as_str())
+    }
+
+    /// What it changes.
     pub(crate) fn writes(&self) -> impl Iterator<Item = &Effect> {
         self.effects.iter().filter(|effect| effect.kind != EffectKind::Read)
     }

@@ -48,7 +48,8 @@ impl Default for WhatIfOptions {
 /// What the planner is told about tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Knowledge {
-    /// What it will know: the file's own statistics, and all of tables that get an index.
+    /// What it will know: the file's own statistics, and those of tables that get an index and of tables that are read
+    /// beside them.
     AsBuilt,
     /// Everything: costs of tables that never were analyzed are comparable only so.
     Full,
@@ -77,6 +78,8 @@ pub(crate) struct WhatIf {
     missing: BTreeMap<String, Vec<IndexStatistics>>,
     /// Which of them are told to the planner now.
     told: BTreeSet<String>,
+    /// Tables that some statement reads together with a table, itself included; in small letters.
+    together: BTreeMap<String, BTreeSet<String>>,
     given: Vec<Given>,
     tried: BTreeMap<Candidate, Result<TriedIndex, String>>,
     watch: Arc<Watch>,
@@ -130,6 +133,7 @@ impl WhatIf {
             estimator,
             missing,
             told: BTreeSet::new(),
+            together: BTreeMap::new(),
             given: Vec::new(),
             tried: BTreeMap::new(),
             watch,
@@ -143,9 +147,17 @@ impl WhatIf {
         &self.unread
     }
 
-    /// Tables that the user never had analyzed.
-    pub(crate) fn is_never_analyzed(&self, table: &str) -> bool {
-        self.missing.contains_key(&table.to_ascii_lowercase())
+    /// What is to be analyzed when a table gets an index: of itself and the tables that are read beside it those that the user
+    /// never had analyzed. A table that is known beside others that are guessed misleads the planner.
+    pub(crate) fn to_analyze(&self, table: &str) -> BTreeSet<String> {
+        let table = table.to_ascii_lowercase();
+        let beside = self.together.get(&table).into_iter().flatten().cloned();
+        beside.chain([table]).filter(|table| self.missing.contains_key(table)).collect()
+    }
+
+    /// A table's name as the schema writes it.
+    pub(crate) fn name_of<'a>(&'a self, table: &'a str) -> &'a str {
+        self.shape(table).map_or(table, |shape| &shape.name)
     }
 
     /// Whether an index or table has this name.
@@ -196,10 +208,12 @@ impl WhatIf {
         for given in std::mem::take(&mut self.given) {
             self.connection.execute_batch(&index_sql::drop_index(&TableName::main(""), &given.name))?;
         }
-        let with_index: BTreeSet<_> =
-            candidates.iter().map(|candidate| candidate.table.name.to_ascii_lowercase()).collect();
-        let wanted = |table: &String| knowledge == Knowledge::Full || with_index.contains(table);
-        let told: BTreeSet<String> = self.missing.keys().filter(|table| wanted(table)).cloned().collect();
+        let told = match knowledge {
+            Knowledge::Full => self.missing.keys().cloned().collect(),
+            Knowledge::AsBuilt => {
+                candidates.iter().flat_map(|candidate| self.to_analyze(&candidate.table.name)).collect()
+            }
+        };
         self.tell(told)?;
         for (candidate, tried) in candidates.iter().zip(tried) {
             let is_taken =
@@ -234,6 +248,10 @@ impl WhatIf {
                 self.connection.execute(&sql, [table])?;
             }
         }
+        if !self.told.is_subset(&told) {
+            // The planner keeps the number of rows that it was told until the schema is read anew.
+            self.connection.execute_batch("PRAGMA writable_schema = RESET")?;
+        }
         for table in told.difference(&self.told) {
             for statistics in self.missing.get(table).into_iter().flatten() {
                 insert(&self.connection, statistics)?;
@@ -255,10 +273,18 @@ impl WhatIf {
             let questions = self.questioner.questions(&written, &effects, &self.shapes);
             studied.learn(position, effects, limit, questions);
         }
+        self.remember_together(&studied);
         let is_table = |name: &str| self.shape(name).is_some();
         studied.aliases = super::tokens::aliases(&statement.sql, is_table);
         self.confirm_expressions(&mut studied);
         Ok(studied)
+    }
+
+    fn remember_together(&mut self, studied: &Studied) {
+        let tables: BTreeSet<_> = studied.tables().map(str::to_ascii_lowercase).collect();
+        for table in &tables {
+            self.together.entry(table.clone()).or_default().extend(tables.iter().cloned());
+        }
     }
 
     fn effects(&self, call: &StudiedCall) -> Result<Vec<Effect>, String> {
