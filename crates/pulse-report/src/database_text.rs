@@ -164,16 +164,30 @@ fn statements(page: &mut Page, database: &DatabaseReport) {
         page.block(&table.render(page.width()));
     }
     more(page, database.statements.len(), STATEMENTS);
-    for (number, row) in database.statements.iter().enumerate().take(STATEMENTS) {
-        if let Some(failure) = &row.failure {
-            page.wrapped(4, &format!("  statement {} was not measured: {}", number + 1, printable(failure)));
-        }
+    for (failure, numbers) in unmeasured(database) {
+        let (noun, verb) = if numbers.len() == 1 { ("statement", "was") } else { ("statements", "were") };
+        let numbers = numbers.join(", ");
+        page.wrapped(4, &format!("  {noun} {numbers} {verb} not measured: {}", printable(failure)));
     }
     page.wrapped(2, &format!("  {}", workload_words(database)));
     for line in workload.skipped.iter().take(REJECTED) {
         page.wrapped(4, &format!("  skipped: {}", printable(line)));
     }
     more(page, workload.skipped.len(), REJECTED);
+}
+
+/// Why some of the statements that are shown have no times, and the numbers of those statements.
+fn unmeasured(database: &DatabaseReport) -> Vec<(&str, Vec<String>)> {
+    let mut found: Vec<(&str, Vec<String>)> = Vec::new();
+    for (number, row) in database.statements.iter().enumerate().take(STATEMENTS) {
+        let Some(failure) = &row.failure else { continue };
+        let number = (number + 1).to_string();
+        match found.iter_mut().find(|(known, _)| known == failure) {
+            Some((_, numbers)) => numbers.push(number),
+            None => found.push((failure, vec![number])),
+        }
+    }
+    found
 }
 
 /// `1200 calls of 9 forms, from app.jsonl`.
@@ -280,5 +294,25 @@ fn actions(page: &mut Page, database: &DatabaseReport) {
         let times = if times.is_empty() { String::new() } else { format!(" ({})", times.join(", ")) };
         let line = format!("  {}: {}{times}", printable(&action.what), printable(&action.outcome));
         page.wrapped(4, &line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulse_model::{DatabaseReport, StatementFigures};
+
+    use super::unmeasured;
+
+    #[test]
+    fn statements_without_times_are_told_once_for_each_reason() {
+        let row = |failure: Option<&str>| StatementFigures {
+            failure: failure.map(str::to_owned),
+            ..StatementFigures::default()
+        };
+        let rows = [Some("late"), None, Some("it writes"), Some("late")].map(row);
+        let database = DatabaseReport { statements: rows.to_vec(), ..DatabaseReport::default() };
+        let numbers = |numbers: &[&str]| numbers.iter().map(|&number| number.to_owned()).collect::<Vec<_>>();
+        let expected = vec![("late", numbers(&["1", "4"])), ("it writes", numbers(&["3"]))];
+        assert_eq!(unmeasured(&database), expected);
     }
 }

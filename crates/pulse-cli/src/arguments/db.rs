@@ -75,7 +75,7 @@ pub(crate) struct DbArguments {
     /// The report as JSON on standard output.
     #[arg(long = "json")]
     pub(crate) as_json: bool,
-    /// Report to write: text|json|csv|md|junit=PATH; repeatable; - is standard output.
+    /// Report to write: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// No progress while it runs.
