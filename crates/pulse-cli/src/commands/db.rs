@@ -12,6 +12,7 @@ use pulse_db::sqlite::{ApplyOptions, Run, WhatIfOptions, WriteOptions};
 use pulse_db::workload::{WorkloadBuilder, read_workload, read_workload_from};
 use pulse_db::{Actions, DatabaseError, Progress, Sqlite, Wishes, Workload};
 use pulse_engine::StopHandle;
+use pulse_model::Ending;
 use pulse_report::Format;
 
 use crate::arguments::{DbAction, DbArguments, database_path};
@@ -67,7 +68,7 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
     };
     if !arguments.as_json {
         show(&summary, stream, true)?;
-        if !arguments.changes_something() {
+        if !arguments.changes_something() && summary.ending == Ending::Finished {
             write_human(stream, &next_step(arguments, &path, &summary))?;
         }
     }
