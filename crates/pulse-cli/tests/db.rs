@@ -352,6 +352,21 @@ fn an_interrupted_run_reports_what_it_did() {
 }
 
 #[test]
+fn an_undo_that_waits_for_a_lock_can_be_interrupted() {
+    let (folder, path) = folder(2_000);
+    analyze(folder.path(), &["--analyze-stats"]);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut command = pulse(&["db", "undo", "demo.db"]);
+    let running =
+        Running::start_until(command.current_dir(folder.path()), "waiting for another program's lock");
+    running.signal("INT");
+    running.finish().expect(130).says(&["stopped: nothing was changed"]);
+    drop(other);
+    run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0);
+}
+
+#[test]
 fn there_is_nothing_to_go_on_with() {
     let (folder, _) = folder(10);
     let outcome = run_in(folder.path(), &["db", "resume", "demo.db"]).expect(0);

@@ -58,14 +58,8 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
     };
     let database = database.map_err(problem)?;
     let mut watched = Told::new(arguments.quiet)?;
-    let summary = pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched);
-    let summary = match summary {
-        Err(DatabaseError::Stopped { done }) => {
-            note(&format!("Stopped: {done}."));
-            return Ok(Exit::Interrupted);
-        }
-        summary => summary.map_err(problem)?,
-    };
+    let summary =
+        pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched).map_err(problem)?;
     if !arguments.as_json {
         show(&summary, stream, true)?;
         if !arguments.changes_something() && summary.ending == Ending::Finished {
@@ -158,9 +152,14 @@ fn workload(paths: &[PathBuf]) -> Result<(Workload, Vec<String>), Problem> {
     Ok((workload, sources))
 }
 
-/// What a mistake or a refusal means for the shell.
+/// What a mistake, a refusal or Ctrl-C means for the shell.
 fn problem(error: DatabaseError) -> Problem {
-    Problem::usage(error)
+    let is_stopped = matches!(error, DatabaseError::Stopped { .. });
+    let mut problem = Problem::usage(error);
+    if is_stopped {
+        problem.exit = Exit::Interrupted;
+    }
+    problem
 }
 
 /// Tells about steps that take long.
