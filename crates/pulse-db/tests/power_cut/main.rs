@@ -205,7 +205,6 @@ fn cut_everywhere(recording: &Recording, what: &str, mut check: impl FnMut(&Foun
             }
         }
     }
-    println!("{what}: {} calls, {} states", recording.operations.len(), seen.len());
     seen.len()
 }
 

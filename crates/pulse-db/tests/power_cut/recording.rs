@@ -43,6 +43,7 @@ pub(crate) struct Recording {
 }
 
 /// Runs a program to its end, and records what it does to the files in `folder`.
+#[expect(clippy::zombie_processes, reason = "it is waited for with all its threads")]
 pub(crate) fn record(program: &Path, arguments: &[&str], envs: &[(&str, &str)], folder: &Path) -> Recording {
     // The shell waits until it is watched, and becomes the program.
     let mut shell = Command::new("sh")
