@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use pulse_demo::{DemoConfig, DemoServer};
 use serde_json::Value;
-use support::{pulse, run_in};
+use support::{Running, pulse, read_json, run_in};
 
 /// Statements of the demo API, as a script.
 const SCRIPT: &str = "\
@@ -320,6 +320,50 @@ fn an_index_that_gains_too_little_is_not_made() {
     let (folder, path) = folder(20_000);
     let report = analyze(folder.path(), &["--add-indexes", "--min-gain", "100%"]);
     assert!(recommended(&report).is_empty() && indexes(&path).is_empty(), "{report}");
+}
+
+/// What was made before Ctrl-C is in the report, with the way back.
+#[test]
+fn an_interrupted_run_reports_what_it_did() {
+    let (folder, path) = folder(20_000);
+    let flags = ["--add-indexes", "--analyze-stats", "--trial-time", "5s", "--out", "json=report.json"];
+    let mut command = pulse(&[&["db", "demo.db", "--workload", "w.sql"][..], &flags].concat());
+    let running = Running::start(command.current_dir(folder.path()));
+    // The indexes are made; what new statistics would change is found out next, on copies.
+    let journal = folder.path().join("demo.db.pulse-journal.jsonl");
+    while !fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"ended\"")) {
+        std::thread::yield_now();
+    }
+    running.signal("INT");
+    let outcome = running.finish().expect(130).says(&["Stopping where nothing is lost"]);
+    for said in
+        ["WHAT WAS DONE", "ANALYZE main: not done: interrupted", "Ending: interrupted", "pulse db undo"]
+    {
+        assert!(outcome.stdout.contains(said), "{said}: {}", outcome.stdout);
+    }
+    let report = read_json(&folder.path().join("report.json"));
+    let made = indexes(&path);
+    assert!(!made.is_empty() && report["ending"] == "interrupted", "{report}");
+    let outcomes = outcomes(&report);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "done").count(), made.len(), "{report}");
+    assert_eq!(outcomes.last(), Some(&"not done: interrupted"), "{report}");
+    run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0);
+    assert!(indexes(&path).is_empty());
+}
+
+#[test]
+fn an_undo_that_waits_for_a_lock_can_be_interrupted() {
+    let (folder, path) = folder(2_000);
+    analyze(folder.path(), &["--analyze-stats"]);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut command = pulse(&["db", "undo", "demo.db"]);
+    let running =
+        Running::start_until(command.current_dir(folder.path()), "waiting for another program's lock");
+    running.signal("INT");
+    running.finish().expect(130).says(&["stopped: nothing was changed"]);
+    drop(other);
+    run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod figures;
 mod steps;
 
-use pulse_model::{Finding, Nanos, RunInfo, Severity, Summary, Target, TargetResult, Verdict};
+use pulse_model::{Ending, Finding, Nanos, RunInfo, Severity, Summary, Target, TargetResult, Verdict};
 
 use crate::catalog::Catalog;
 use crate::error::DatabaseError;
@@ -67,10 +67,12 @@ pub(crate) struct Job<'a> {
 
 /// Does what is wished. Without a wish for a change nothing is written anywhere but private copies.
 ///
-/// A workload without statements is replaced by one made from the structure of the database.
+/// A workload without statements is replaced by one made from the structure of the database. What is stopped once the statements
+/// are timed still has a summary, with [`Ending::Interrupted`]: what was found and done until then, and what was not done.
 ///
 /// # Errors
-/// When the database cannot be read, or a change of it fails; then the error says what was done.
+/// When the database cannot be read, when it is stopped before there is anything to tell, or a change of it fails; then the error
+/// says what was done.
 pub fn run(
     database: &Sqlite,
     workload: Workload,
@@ -95,14 +97,39 @@ pub fn run(
     let figures = Figures::new(&catalog, &workload, &explained, &timings, &wishes.sources);
     let mut job =
         Job { database, wishes, workload, catalog, explained, timings, figures, findings: Vec::new() };
-    job.look(progress)?;
-    job.indexes(progress)?;
-    job.vacuum(progress)?;
-    job.statistics(progress)?;
-    job.finish(progress)
+    let ending = match job.work(progress) {
+        Ok(()) => Ending::Finished,
+        Err(DatabaseError::Stopped { .. }) => {
+            job.leave_undone();
+            Ending::Interrupted
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(job.finish(ending))
 }
 
 impl Job<'_> {
+    /// Everything that is wished, in order; after changes the database is looked at and timed again.
+    fn work(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
+        self.look(progress)?;
+        self.indexes(progress)?;
+        self.vacuum(progress)?;
+        self.statistics(progress)?;
+        if !self.figures.has_done_something() {
+            return Ok(());
+        }
+        progress.at("reading the database again", None);
+        let catalog = self.database.introspect(progress)?;
+        self.figures.after(&catalog);
+        if !self.workload.is_structural {
+            let timings = self.database.time(&self.workload, TIMING, progress)?;
+            let plans = self.database.plans(&self.workload)?;
+            self.figures.timed_after(&timings, &plans);
+            self.timings = timings;
+        }
+        Ok(())
+    }
+
     /// What is wrong, as far as it can be seen without a trial.
     fn look(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
         progress.at("looking for what is wrong", None);
@@ -118,25 +145,18 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The summary; after changes the database is looked at and timed again.
-    fn finish(mut self, progress: &mut dyn Progress) -> Result<Summary, DatabaseError> {
-        if self.figures.has_done_something() {
-            progress.at("reading the database again", None);
-            let catalog = self.database.introspect(progress)?;
-            self.figures.after(&catalog);
-            if !self.workload.is_structural {
-                let timings = self.database.time(&self.workload, TIMING, progress)?;
-                let plans = self.database.plans(&self.workload)?;
-                self.figures.timed_after(&timings, &plans);
-                self.timings = timings;
-            }
+    /// The summary.
+    fn finish(mut self, ending: Ending) -> Summary {
+        if ending == Ending::Interrupted && self.figures.has_done_something() {
+            // The targets are about the database as it is now, and the times are of before.
+            self.timings.clear();
         }
         let targets = self.judged();
         let verdict = targets.iter().map(|result| result.verdict).max();
         let mut totals = pulse_model::Snapshot::default();
         figures::record(&mut totals, &self.workload, &self.timings);
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        Ok(Summary {
+        Summary {
             run: RunInfo {
                 kind: "db".to_owned(),
                 name: file_name(self.database),
@@ -149,10 +169,11 @@ impl Job<'_> {
             totals,
             targets,
             verdict,
+            ending,
             findings: self.findings,
             database: Some(Box::new(self.figures.report)),
             ..Summary::default()
-        })
+        }
     }
 
     /// The targets over the workload as the database is now. Statements made up from the structure are never run, so that

@@ -1,7 +1,9 @@
 //! Which of the tried changes are worth making: those that the clock liked, not only the planner.
 //!
 //! A statement's gain belongs to an index when the plan with the changes names it, a drop's loss when the plan without them
-//! did. Two indexes that one plan uses share its gain. A pure function over a trial's result.
+//! did. Where one plan uses several new indexes, the trial cannot tell whose the gain is: a join may owe all of it to one, and
+//! name the other. An index without better proof than such a statement is tried once more with the
+//! others given, and judged by what it adds to them ([`settle`]). Pure functions over the results of trials.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +40,70 @@ pub fn keep(workload: &Workload, changes: &[Change], result: &TrialResult, min_g
         .collect()
 }
 
+/// Tries indexes that may owe their gain to others once more, one by one: each is kept only for what it adds to those that are
+/// kept beside it. `retry` tries a change where the others are given.
+///
+/// # Errors
+/// Those of `retry`.
+pub fn settle<E>(
+    workload: &Workload,
+    changes: &[Change],
+    judged: &mut [Judged],
+    result: &TrialResult,
+    min_gain: f64,
+    mut retry: impl FnMut(&Change, &[Change]) -> Result<TrialResult, E>,
+) -> Result<(), E> {
+    let mut settled = Vec::new();
+    while let Some(number) = doubtful(workload, changes, judged, &settled, result, min_gain) {
+        let others = judged.iter().filter(|other| other.is_kept && other.change != number);
+        let given: Vec<Change> = others.map(|other| changes[other.change].clone()).collect();
+        let change = &changes[number];
+        let found = judge(workload, 0, change, &retry(change, &given)?, min_gain);
+        let reason = format!("beside the other new indexes: {}", found.reason);
+        judged[number] = Judged { change: number, reason, ..found };
+        settled.push(number);
+    }
+    Ok(())
+}
+
+/// The kept index that saves least among those that would not be kept for the statements that use no other new index.
+fn doubtful(
+    workload: &Workload,
+    changes: &[Change],
+    judged: &[Judged],
+    settled: &[usize],
+    result: &TrialResult,
+    min_gain: f64,
+) -> Option<usize> {
+    let is_kept = |&number: &usize| judged[number].is_kept && changes[number].kind == ChangeKind::CreateIndex;
+    let kept: Vec<usize> = (0..changes.len().min(judged.len())).filter(is_kept).collect();
+    let is_shared = |number: usize, user: usize| {
+        let plan = &result.statements[user].plan_after;
+        kept.iter().any(|&other| other != number && names(plan, &changes[other].subject))
+    };
+    let is_doubtful = |&number: &usize| {
+        let mut own = users(&changes[number], result);
+        own.retain(|&user| !is_shared(number, user));
+        !settled.contains(&number)
+            && !judge_users(workload, number, &changes[number], result, &own, min_gain).is_kept
+    };
+    let saved = |number: &usize| judged[*number].saved_share;
+    kept.iter().copied().filter(is_doubtful).min_by(|one, other| saved(one).total_cmp(&saved(other)))
+}
+
 fn judge(workload: &Workload, number: usize, change: &Change, result: &TrialResult, min_gain: f64) -> Judged {
-    let users = users(change, result);
+    judge_users(workload, number, change, result, &users(change, result), min_gain)
+}
+
+/// Judges a change by some of the statements that use it.
+fn judge_users(
+    workload: &Workload,
+    number: usize,
+    change: &Change,
+    result: &TrialResult,
+    users: &[usize],
+    min_gain: f64,
+) -> Judged {
     let significant = |is: &dyn Fn(f64, f64) -> bool| {
         let gains = users.iter().filter_map(|&user| Some((user, result.statements[user].gain?)));
         gains.filter(|(_, gain)| is(gain.lo, gain.hi)).map(|(user, _)| user).collect::<Vec<_>>()
@@ -48,15 +112,15 @@ fn judge(workload: &Workload, number: usize, change: &Change, result: &TrialResu
         change: number,
         helped: significant(&|lo, _| lo > 1.0),
         hurt: significant(&|_, hi| hi < 1.0),
-        saved_share: saved_share(workload, result, &users),
+        saved_share: saved_share(workload, result, users),
         ..Judged::default()
     };
-    (judged.is_kept, judged.reason) = match obstacle(workload, number, result, &users) {
+    (judged.is_kept, judged.reason) = match obstacle(workload, number, result, users) {
         Some(obstacle) => (false, obstacle),
         None if change.kind == ChangeKind::CreateIndex => {
-            judge_index(workload, &judged, result, &users, min_gain)
+            judge_index(workload, &judged, result, users, min_gain)
         }
-        None if change.kind == ChangeKind::DropIndex => judge_drop(workload, &judged, result, &users),
+        None if change.kind == ChangeKind::DropIndex => judge_drop(workload, &judged, result, users),
         None => (true, "made on the copy".to_owned()),
     };
     judged
@@ -296,6 +360,47 @@ mod tests {
             let found = index(statements);
             assert!(!found.is_kept && found.reason.contains(words), "{words}: {found:?}");
         }
+    }
+
+    /// A join that owes its gain to one of two indexes, and names both.
+    #[test]
+    fn an_index_is_kept_only_for_what_it_adds_to_the_others() {
+        const BOTH: &str = "SEARCH t USING INDEX a (a=?), SEARCH u USING INDEX b (b=?)";
+        let [only_a, only_b] = ["SEARCH t USING INDEX a (a=?)", "SEARCH u USING INDEX b (b=?)"];
+        let fix = pulse_model::Fix::default;
+        let index =
+            |subject: &str| Change { kind: ChangeKind::CreateIndex, subject: subject.to_owned(), fix: fix() };
+        let changes = [index("a"), index("b")];
+        let result = |statements: Vec<StatementTrial>| TrialResult {
+            statements,
+            changes: vec![ChangeTrial::default(); 2],
+            ..TrialResult::default()
+        };
+        let settled = |statements: Vec<StatementTrial>, added: [u64; 2]| {
+            let (joint, workload) = (result(statements), Workload::default());
+            let mut judged = keep(&workload, &changes, &joint, 0.1);
+            assert!(judged.iter().all(|judged| judged.is_kept), "{judged:?}");
+            let mut asked = Vec::new();
+            let retry = |change: &Change, given: &[Change]| {
+                asked.push((change.subject.clone(), given.len()));
+                let before = added[usize::from(change.subject == "b")];
+                let plan = if change.subject == "b" { only_a } else { only_b };
+                Ok::<_, ()>(result(vec![trial(before, 1_000, 0.01, [plan, BOTH])]))
+            };
+            settle(&workload, &changes, &mut judged, &joint, 0.1, retry).unwrap();
+            (judged.iter().map(|judged| judged.is_kept).collect::<Vec<_>>(), asked)
+        };
+        let both = || trial(9_000, 1_000, 0.1, [SCAN, BOTH]);
+        let asked = |subjects: &[(&str, usize)]| -> Vec<(String, usize)> {
+            subjects.iter().map(|(subject, given)| ((*subject).to_owned(), *given)).collect()
+        };
+        // All of it is the first one's; each adds its part; one would do, and the other is left.
+        assert_eq!(settled(vec![both()], [9_000, 1_000]), (vec![true, false], asked(&[("a", 1), ("b", 1)])));
+        assert_eq!(settled(vec![both()], [3_000, 3_000]), (vec![true, true], asked(&[("a", 1), ("b", 1)])));
+        assert_eq!(settled(vec![both()], [1_000, 1_000]), (vec![false, true], asked(&[("a", 1)])));
+        // With a statement of its own there is no doubt about it.
+        let own = trial(9_000, 1_000, 0.1, [SCAN, only_a]);
+        assert_eq!(settled(vec![both(), own], [1_000, 1_000]), (vec![true, false], asked(&[("b", 1)])));
     }
 
     #[test]

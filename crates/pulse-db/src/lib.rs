@@ -76,7 +76,7 @@ pub use findings::{FindingsInput, Measured, Rule, findings, rule, rules};
 #[cfg(feature = "optimizer")]
 pub use job::{Actions, Wishes, run};
 #[cfg(feature = "optimizer")]
-pub use keep::{Judged, keep};
+pub use keep::{Judged, keep, settle};
 #[cfg(feature = "optimizer")]
 pub use plan::{Explained, QueryPlan};
 #[cfg(feature = "optimizer")]

@@ -8,6 +8,8 @@ use crate::change::Change;
 /// What is tried.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trial {
+    /// Changes that both sides have, made first: the workload runs with these alone, and with the others beside them.
+    pub given: Vec<Change>,
     /// Changes, in order; the workload runs without and with them.
     pub changes: Vec<Change>,
     /// Time for all of it. When copies and changes use up more than half of it, half of it is added.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use pulse_db::sqlite::{CopyKind, CopyOptions};
 use pulse_db::workload::Value;
-use pulse_db::{DatabaseError, Sqlite, Trial, Unwatched, keep, plan_changes};
+use pulse_db::{DatabaseError, Sqlite, Trial, Unwatched, keep, plan_changes, settle};
 use pulse_model::Nanos;
 use seeded::{StopsAt, Trading, assert_sound, data_hash, drop_index, index, statement, workload};
 
@@ -27,6 +27,38 @@ fn trial(changes: Vec<pulse_db::Change>, seconds: u64) -> Trial {
 /// Folders of copies that are left in a folder.
 fn left_over(folder: &Path) -> usize {
     std::fs::read_dir(folder).unwrap().count()
+}
+
+/// A statement of two parts: one index saves nearly all of its time, and the plan names the other, too.
+#[test]
+fn an_index_does_not_get_the_gain_of_another_in_the_same_plan() {
+    let trading = Trading::new(30_000, "DELETE");
+    trading.connect().execute_batch("CREATE TABLE tiny(kind TEXT); INSERT INTO tiny VALUES ('x')").unwrap();
+    let sql = "SELECT sum(price) FROM trades WHERE symbol < 'S020' UNION ALL SELECT count(*) FROM tiny WHERE kind = 'x'";
+    let asked = workload(vec![statement(sql, 100, Vec::new())]);
+    let changes = [index("beside", "tiny(kind)"), index("useful", "trades(symbol, price)")];
+    let database = Sqlite::open(&trading.path).unwrap();
+    let joint = database.measure(&asked, &trial(changes.to_vec(), 5), &mut Unwatched).unwrap();
+    let mut judged = keep(&asked, &changes, &joint, 0.1);
+    assert!(judged.iter().all(|judged| judged.is_kept), "the trial of both cannot tell: {judged:?}");
+    let retry = |change: &pulse_db::Change, given: &[pulse_db::Change]| {
+        let beside = Trial { given: given.to_vec(), ..trial(vec![change.clone()], 5) };
+        database.measure(&asked, &beside, &mut Unwatched)
+    };
+    settle(&asked, &changes, &mut judged, &joint, 0.1, retry).unwrap();
+    assert!(!judged[0].is_kept && judged[0].reason.contains("beside the other new indexes"), "{judged:?}");
+    assert!(judged[1].is_kept, "{judged:?}");
+}
+
+#[test]
+fn what_is_given_and_cannot_be_made_is_refused() {
+    let trading = Trading::new(100, "DELETE");
+    let trial = Trial { given: vec![index("wrong", "trades(nothing)")], ..trial(Vec::new(), 1) };
+    let refused = Sqlite::open(&trading.path)
+        .unwrap()
+        .measure(&workload(Vec::new()), &trial, &mut Unwatched)
+        .unwrap_err();
+    assert!(refused.to_string().contains("takes as given"), "{refused}");
 }
 
 #[test]

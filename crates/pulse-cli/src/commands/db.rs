@@ -12,6 +12,7 @@ use pulse_db::sqlite::{ApplyOptions, Run, WhatIfOptions, WriteOptions};
 use pulse_db::workload::{WorkloadBuilder, read_workload, read_workload_from};
 use pulse_db::{Actions, DatabaseError, Progress, Sqlite, Wishes, Workload};
 use pulse_engine::StopHandle;
+use pulse_model::Ending;
 use pulse_report::Format;
 
 use crate::arguments::{DbAction, DbArguments, database_path};
@@ -57,17 +58,11 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
     };
     let database = database.map_err(problem)?;
     let mut watched = Told::new(arguments.quiet)?;
-    let summary = pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched);
-    let summary = match summary {
-        Err(DatabaseError::Stopped { done }) => {
-            note(&format!("Stopped: {done}."));
-            return Ok(Exit::Interrupted);
-        }
-        summary => summary.map_err(problem)?,
-    };
+    let summary =
+        pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched).map_err(problem)?;
     if !arguments.as_json {
         show(&summary, stream, true)?;
-        if !arguments.changes_something() {
+        if !arguments.changes_something() && summary.ending == Ending::Finished {
             write_human(stream, &next_step(arguments, &path, &summary))?;
         }
     }
@@ -157,9 +152,14 @@ fn workload(paths: &[PathBuf]) -> Result<(Workload, Vec<String>), Problem> {
     Ok((workload, sources))
 }
 
-/// What a mistake or a refusal means for the shell.
+/// What a mistake, a refusal or Ctrl-C means for the shell.
 fn problem(error: DatabaseError) -> Problem {
-    Problem::usage(error)
+    let is_stopped = matches!(error, DatabaseError::Stopped { .. });
+    let mut problem = Problem::usage(error);
+    if is_stopped {
+        problem.exit = Exit::Interrupted;
+    }
+    problem
 }
 
 /// Tells about steps that take long.

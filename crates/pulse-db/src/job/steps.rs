@@ -7,12 +7,25 @@ use super::Job;
 use crate::candidate::Candidate;
 use crate::change::Change;
 use crate::error::DatabaseError;
-use crate::keep::{Judged, keep};
+use crate::keep::{Judged, keep, settle};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
-use crate::sqlite::{ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name};
+use crate::sqlite::{
+    ApplyOptions, ChangeState, ForecastSource, VacuumWay, analyze_change, create_index, index_name,
+    undo_script_path,
+};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
+
+/// What becomes of what was not made when it was stopped.
+const INTERRUPTED: &str = "not done: interrupted";
+/// How the writing anew is called in the report.
+const VACUUM: &str = "VACUUM";
+
+/// How a change is called in the report.
+fn what(change: &Change) -> String {
+    change.fix.sql.join("; ")
+}
 
 impl Job<'_> {
     /// Chooses indexes; tries them when they are to be made or to be said for sure; makes those that are proven.
@@ -71,8 +84,19 @@ impl Job<'_> {
         progress: &mut dyn Progress,
     ) -> Result<(), DatabaseError> {
         let changes: Vec<Change> = recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
-        let result = self.tried(&changes, true, progress)?;
-        let judged = keep(&self.workload, &changes, &result, self.wishes.selection.min_gain);
+        let tried = self.tried(&changes, &[], true, progress).and_then(|result| {
+            let min_gain = self.wishes.selection.min_gain;
+            let mut judged = keep(&self.workload, &changes, &result, min_gain);
+            let retry = |change: &Change, given: &[Change]| {
+                self.tried(std::slice::from_ref(change), given, false, progress)
+            };
+            settle(&self.workload, &changes, &mut judged, &result, min_gain, retry)?;
+            Ok((result, judged))
+        });
+        if matches!(tried, Err(DatabaseError::Stopped { .. })) {
+            self.untried(recommendation);
+        }
+        let (result, judged) = tried?;
         let (mut kept, mut predicted) = (Vec::new(), Vec::new());
         for (chosen, judged) in recommendation.chosen.iter().zip(&judged) {
             let figures = self.proven(chosen, judged, &result);
@@ -84,8 +108,11 @@ impl Job<'_> {
         }
         if kept.len() < changes.len() && !kept.is_empty() {
             // What is left may work otherwise than all of them together; the figures are to be those of what is made.
-            let result = self.tried(&kept, true, progress)?;
-            self.take(&result);
+            let result = self.tried(&kept, &[], true, progress);
+            if matches!(result, Err(DatabaseError::Stopped { .. })) {
+                self.partly_made(&kept, &predicted)?;
+            }
+            self.take(&result?);
         } else {
             self.take(&result);
         }
@@ -96,11 +123,13 @@ impl Job<'_> {
     fn tried(
         &self,
         changes: &[Change],
+        given: &[Change],
         write_costs: bool,
         progress: &mut dyn Progress,
     ) -> Result<TrialResult, DatabaseError> {
         let trial = Trial {
             changes: changes.to_vec(),
+            given: given.to_vec(),
             budget: self.wishes.trial_time,
             write_costs,
             ..Trial::default()
@@ -179,7 +208,6 @@ impl Job<'_> {
             return Ok(());
         }
         let expected = |number: usize| predicted.get(number).map(|tried| tried.duration.0);
-        let what = |change: &Change| change.fix.sql.join("; ");
         if self.wishes.dry_run {
             for (number, change) in changes.iter().enumerate() {
                 let outcome = "not done, as was asked for (--dry-run)".to_owned();
@@ -188,7 +216,11 @@ impl Job<'_> {
             return Ok(());
         }
         let options = ApplyOptions { write: self.wishes.write, predicted: predicted.to_vec() };
-        let applied = self.database.apply(changes, &options, progress)?;
+        let applied = self.database.apply(changes, &options, progress);
+        if matches!(applied, Err(DatabaseError::Stopped { .. })) {
+            self.partly_made(changes, predicted)?;
+        }
+        let applied = applied?;
         self.figures.has_changed();
         for (number, change) in changes.iter().enumerate() {
             let took = applied.durations.get(number).copied().flatten().map(|took| took.0);
@@ -198,15 +230,64 @@ impl Job<'_> {
         for remark in applied.remarks {
             self.note("apply_remark", Severity::Note, remark, None);
         }
-        if !self.findings.iter().any(|finding| finding.code == "undo") {
-            self.note(
-                "undo",
-                Severity::Note,
-                format!("what takes the changes back is in {}", applied.undo_script.display()),
-                Some(format!("Run `pulse db undo {}`.", self.database.path().display())),
-            );
+        let path = self.database.path().display();
+        self.say_how_to_undo(format!("Run `pulse db undo {path}`."));
+        Ok(())
+    }
+
+    /// Tells of changes of which some were made before it was stopped: the journal knows which.
+    fn partly_made(&mut self, changes: &[Change], predicted: &[ChangeTrial]) -> Result<(), DatabaseError> {
+        // A run of which nothing was made is not pending.
+        let run = self.database.pending()?;
+        for (number, change) in changes.iter().enumerate() {
+            let recorded = run.as_ref().and_then(|run| run.changes.get(number));
+            let (outcome, took) = match recorded {
+                Some(recorded) if recorded.state == ChangeState::Done => ("done", recorded.duration),
+                _ => (INTERRUPTED, None),
+            };
+            let expected = predicted.get(number).map(|tried| tried.duration.0);
+            let (what, outcome, took) = (what(change), outcome.to_owned(), took.map(|took| took.0));
+            self.action(Action { what, outcome, expected, took });
+        }
+        if run.is_some() {
+            self.figures.has_changed();
+            let path = self.database.path().display();
+            self.say_how_to_undo(format!(
+                "Run `pulse db undo {path}`, or go on with `pulse db resume {path}`."
+            ));
         }
         Ok(())
+    }
+
+    fn say_how_to_undo(&mut self, help: String) {
+        if !self.findings.iter().any(|finding| finding.code == "undo") {
+            let script = undo_script_path(self.database.path());
+            let message = format!("what takes the changes back is in {}", script.display());
+            self.note("undo", Severity::Note, message, Some(help));
+        }
+    }
+
+    /// Indexes that were chosen, and not tried before it was stopped.
+    fn untried(&mut self, recommendation: &Recommendation) {
+        for chosen in &recommendation.chosen {
+            let reason = "not proven: it was interrupted before the clock had its say".to_owned();
+            let figures = IndexFigures { reason, ..self.index_figures(chosen) };
+            self.figures.index(figures);
+        }
+        self.rejected(recommendation);
+    }
+
+    /// Tells of what was wished for and not begun when it was stopped.
+    pub(super) fn leave_undone(&mut self) {
+        let wished = self.wishes.actions;
+        let statistics = what(&analyze_change(None));
+        for (is_wished, what) in [(wished.vacuum, VACUUM.to_owned()), (wished.analyze_stats, statistics)] {
+            let is_told = self.figures.report.actions.iter().any(|action| action.what == what);
+            if is_wished && !is_told {
+                let outcome = INTERRUPTED.to_owned();
+                self.action(Action { what, outcome, expected: None, took: None });
+            }
+        }
     }
 
     fn action(&mut self, action: Action) {
@@ -225,7 +306,7 @@ impl Job<'_> {
         for alternative in &forecast.alternatives {
             self.note("vacuum_alternative", Severity::Note, alternative.clone(), None);
         }
-        let what = "VACUUM".to_owned();
+        let what = VACUUM.to_owned();
         let expected = forecast.copy_duration.map(|duration| duration.0);
         if let Some(reason) = forecast.decline() {
             self.action(Action { what, outcome: format!("not done: {reason}"), expected, took: None });
@@ -261,7 +342,7 @@ impl Job<'_> {
         let changes = [analyze_change(None)];
         let mut predicted = Vec::new();
         if self.wishes.verify && !self.workload.is_structural {
-            let result = self.tried(&changes, false, progress)?;
+            let result = self.tried(&changes, &[], false, progress)?;
             for changed in plan_changes(&result) {
                 let (severity, word) = if changed.is_slower() {
                     (Severity::Warning, "slower")

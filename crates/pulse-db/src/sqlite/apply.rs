@@ -306,14 +306,15 @@ impl Applying<'_> {
             let _ = self.journal.add(Entry::TakenBack { run: self.run });
             return error;
         }
-        let done = format!(
-            "made {made} of {all} changes; number {} failed: go on with `pulse db resume`, or take them back \
-             with `pulse db undo`",
-            number + 1
-        );
+        let next = "go on with `pulse db resume`, or take them back with `pulse db undo`";
         match error {
-            DatabaseError::Stopped { .. } => DatabaseError::Stopped { done },
-            error => DatabaseError::Partly { done, source: Box::new(error) },
+            DatabaseError::Stopped { .. } => {
+                DatabaseError::Stopped { done: format!("made {made} of {all} changes: {next}") }
+            }
+            error => DatabaseError::Partly {
+                done: format!("made {made} of {all} changes; number {} failed: {next}", number + 1),
+                source: Box::new(error),
+            },
         }
     }
 }

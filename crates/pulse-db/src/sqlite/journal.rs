@@ -1,7 +1,8 @@
 //! What was done to a database, on disk before it is done: a line of JSON per step beside the file.
 //!
-//! A line is flushed to the disk before the step that it announces. After a crash the last line may be cut; it announced
-//! nothing that was begun, and is taken away. Only this user can read the file: statements may hold values.
+//! A line is flushed to the disk before the step that it announces. After a crash the last line may be cut, and after a power cut
+//! parts of it may never have reached the disk; it announced nothing that was begun, and is taken away. Only this user can read
+//! the file: statements may hold values.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -69,6 +70,8 @@ pub struct RecordedChange {
     pub undo: Vec<String>,
     /// The statement of a new index as the database keeps it.
     pub sql: Option<String>,
+    /// How long it took, once it is made.
+    pub duration: Option<Nanos>,
 }
 
 /// How far a change came.
@@ -91,6 +94,8 @@ pub enum ChangeState {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// The length of its whole lines.
+    bytes: u64,
     entries: Vec<Entry>,
 }
 
@@ -132,14 +137,15 @@ impl Journal {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let text = read(&mut file, &path)?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        if whole < text.len() {
-            file.set_len(whole as u64).and_then(|()| file.sync_all()).map_err(failed)?;
+        let whole = whole(&text);
+        let entries = parse(whole, &path)?;
+        let bytes = whole.len() as u64;
+        if whole.len() < text.len() {
+            file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
         }
-        let entries = parse(&text[..whole], &path)?;
         // The name of a new file is on disk only once its folder is.
         sync_folder(&path).map_err(failed)?;
-        Ok(Self { path, file, entries })
+        Ok(Self { path, file, bytes, entries })
     }
 
     /// Adds a line, and returns once it is on the disk.
@@ -150,7 +156,10 @@ impl Journal {
         };
         let mut line = serde_json::to_vec(&entry).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
+        // A line that failed, on a full disk say, may have left a part of itself, and would be one with this.
+        self.file.set_len(self.bytes).map_err(failed)?;
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(failed)?;
+        self.bytes += line.len() as u64;
         self.entries.push(entry);
         Ok(())
     }
@@ -184,8 +193,7 @@ pub(crate) fn recorded_runs(database: &Path) -> Result<Vec<Run>, DatabaseError> 
         }
     };
     let text = read(&mut file, &path)?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    Ok(runs(&parse(&text[..whole], &path)?))
+    Ok(runs(&parse(whole(&text), &path)?))
 }
 
 fn broken(path: &Path, reason: impl Into<String>) -> DatabaseError {
@@ -213,6 +221,15 @@ fn read(file: &mut File, path: &Path) -> Result<Vec<u8>, DatabaseError> {
         ));
     }
     Ok(text)
+}
+
+/// The lines that are whole. What is missing of the last one is missing at its end or, where the disk did not keep the order of
+/// its writes, zeros; no line of ours holds a zero.
+fn whole(text: &[u8]) -> &[u8] {
+    let end = |text: &[u8]| text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let ended = &text[..end(text)];
+    let last = end(ended.strip_suffix(b"\n").unwrap_or_default());
+    if ended[last..].contains(&0) { &ended[..last] } else { ended }
 }
 
 fn parse(text: &[u8], path: &Path) -> Result<Vec<Entry>, DatabaseError> {
@@ -244,6 +261,7 @@ fn runs(entries: &[Entry]) -> Vec<Run> {
                     state: ChangeState::Waiting,
                     undo: Vec::new(),
                     sql: None,
+                    duration: None,
                 };
                 let changes = changes.iter().map(waiting).collect();
                 runs.push(Run {
@@ -281,8 +299,9 @@ impl Run {
                     found.undo.clone_from(undo);
                 }
             }
-            Entry::Done { change, sql, .. } => {
+            Entry::Done { change, sql, duration, .. } => {
                 if let Some(found) = self.changes.get_mut(*change) {
+                    found.duration = Some(*duration);
                     found.state = ChangeState::Done;
                     found.sql.clone_from(sql);
                 }
@@ -380,6 +399,47 @@ mod tests {
             journal.begin(&[]).unwrap();
             assert_eq!(recorded_runs(&database).unwrap().len(), known + 1, "{cut}");
         }
+    }
+
+    /// A power cut may keep the end of a line and lose what is before it.
+    #[test]
+    fn a_last_line_with_a_hole_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("app.db");
+        let mut journal = Journal::open(&database).unwrap();
+        let run = journal.begin(&[change("a")]).unwrap();
+        let first = std::fs::read(journal_path(&database)).unwrap().len();
+        journal.add(Entry::Started { run, change: 0, undo: Vec::new() }).unwrap();
+        drop(journal);
+        let path = journal_path(&database);
+        let text = std::fs::read(&path).unwrap();
+        for hole in first..text.len() {
+            let mut torn = text.clone();
+            torn[hole] = 0;
+            std::fs::write(&path, &torn).unwrap();
+            assert_eq!(recorded_runs(&database).unwrap()[0].changes[0].state, ChangeState::Waiting, "{hole}");
+            let mut journal = Journal::open(&database).unwrap();
+            journal.begin(&[]).unwrap();
+            assert_eq!(recorded_runs(&database).unwrap().len(), 2, "{hole}");
+        }
+        // A hole further up is no power cut of ours: what it announced may have been done.
+        let mut damaged = text;
+        damaged[first / 2] = 0;
+        std::fs::write(&path, &damaged).unwrap();
+        assert!(recorded_runs(&database).is_err() && Journal::open(&database).is_err());
+    }
+
+    #[test]
+    fn a_line_that_was_written_in_part_does_not_spoil_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("app.db");
+        let mut journal = Journal::open(&database).unwrap();
+        let run = journal.begin(&[change("a")]).unwrap();
+        // What a full disk leaves of a line.
+        journal.file.write_all(b"{\"event\":\"started\",\"run").unwrap();
+        journal.add(Entry::Failed { run, change: 0, message: "no space".to_owned() }).unwrap();
+        let state = &recorded_runs(&database).unwrap()[0].changes[0].state;
+        assert_eq!(*state, ChangeState::Failed("no space".to_owned()));
     }
 
     #[test]

@@ -82,9 +82,14 @@ impl Sqlite {
         let size = std::fs::metadata(self.path()).map_or(0, |found| found.len());
         let spare_bytes = options.spare_bytes.saturating_add(size).saturating_add(size / 2);
         let copy = self.private_copy(&CopyOptions { spare_bytes, ..options.clone() }, progress)?;
-        let paths = [copy.path().to_owned(), copy.twin(progress)?];
         let watch = Watch::new();
         let budget = or_default(trial.budget, BUDGET);
+        let given = make_changes(&trial.given, copy.path(), budget, &watch, progress)?;
+        if let Some(failure) = given.iter().find_map(|made| made.failure.as_ref()) {
+            let reason = format!("a change that the trial takes as given cannot be made: {failure}");
+            return Err(DatabaseError::Refused { reason });
+        }
+        let paths = [copy.path().to_owned(), copy.twin(progress)?];
         let changes = make_changes(&trial.changes, &paths[1], budget, &watch, progress)?;
         // Making copies and changes takes what it takes; what is left then must do for at least half a trial.
         let time = budget.saturating_sub(started.elapsed()).max(budget / 2);

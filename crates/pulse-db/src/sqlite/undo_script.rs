@@ -25,8 +25,10 @@ pub(crate) fn write(database: &Path, runs: &[Run]) -> Result<(), DatabaseError> 
     };
     if !runs.iter().any(Run::has_effect) {
         return match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(failed(source)),
-            _ => Ok(()),
+            // A script that came back after a power cut would undo what is made later.
+            Ok(()) => sync_folder(&path).map_err(failed),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(failed(source)),
         };
     }
     let mut file = tempfile::Builder::new()

@@ -68,8 +68,9 @@ impl Writing {
         if connection.is_readonly(MAIN_DB).map_err(failed)? {
             return Err(read_only("the file or its folder is read-only"));
         }
-        // What the journal calls done is done, even after a power cut. Waiting is this module's, so that it can be told of.
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF").map_err(failed)?;
+        // What the journal calls done is done, even after a power cut: with FULL, the removal of the rollback journal, which is the
+        // commit, need not be on the disk yet. Waiting is this module's, so that it can be told of.
+        connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = OFF").map_err(failed)?;
         connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         let watch = Watch::new();
         watch.attach(&mut connection).map_err(failed)?;
