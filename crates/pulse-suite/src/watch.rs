@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pulse_engine::StopHandle;
+use pulse_model::TimePoint;
 use pulse_monitor::{Process, Usage};
 
 /// Time between two readings at first.
@@ -26,6 +27,17 @@ pub(crate) struct Reading {
     pub(crate) at: Instant,
     /// What was read.
     pub(crate) usage: Usage,
+}
+
+impl Reading {
+    /// Notes in a point of time what the process used since an earlier reading.
+    pub(crate) fn note(&self, before: &Self, point: &mut TimePoint) {
+        let length = self.at.saturating_duration_since(before.at).as_secs_f64();
+        if length > 0.0 {
+            point.process_cpu = self.usage.cpu.since(before.usage.cpu).as_secs_f64() / length;
+        }
+        point.process_resident = self.usage.resident_bytes;
+    }
 }
 
 /// Everything seen of the process during a case.
@@ -84,6 +96,11 @@ impl Watch {
     /// What was seen so far.
     pub(crate) fn so_far(&self) -> Watched {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest reading, if there is one.
+    pub(crate) fn latest(&self) -> Option<Reading> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).readings.last().copied()
     }
 
     /// Takes a last reading and ends the watch.
@@ -160,6 +177,7 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulse_model::Nanos;
 
     #[test]
     fn an_ended_process_stops_the_case() {
@@ -187,6 +205,20 @@ mod tests {
         }
         let watched = watch.finish();
         assert!(watched.readings.is_empty() && watched.ended.is_none());
+    }
+
+    #[test]
+    fn a_point_has_what_was_used_since_the_reading_before() {
+        let at = Instant::now();
+        let usage =
+            |cpu, resident_bytes| Usage { cpu: Nanos::from_millis(cpu), resident_bytes, ..Usage::default() };
+        let before = Reading { at, usage: usage(100, 5) };
+        let after = Reading { at: at + Duration::from_secs(2), usage: usage(1100, 7) };
+        let mut point = TimePoint::default();
+        after.note(&before, &mut point);
+        assert_eq!((point.process_cpu, point.process_resident), (0.5, 7));
+        before.note(&before, &mut point);
+        assert_eq!((point.process_cpu, point.process_resident), (0.5, 5), "no time, no share");
     }
 
     #[test]
