@@ -361,3 +361,65 @@ impl Summary {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gauge, Interval};
+
+    /// A second of a watched service with two workers, and so many failures of each class.
+    fn second(number: u64, classes: &[(&str, u64)]) -> TimePoint {
+        let interval = Interval { from: Nanos::from_secs(number), to: Nanos::from_secs(number + 1) };
+        let mut snapshot = Snapshot { interval: Some(interval), ..Snapshot::default() };
+        for (class, count) in classes {
+            for endpoint in ["/a", "/b"] {
+                let series =
+                    Series::new(metric::FAILURES).with(tag::CLASS, class).with(tag::ENDPOINT, endpoint);
+                snapshot.count(series, *count);
+            }
+        }
+        snapshot.count(Series::new(metric::BYTES_SENT), 10);
+        snapshot.count(Series::new(metric::BYTES_RECEIVED), 1_000);
+        snapshot.count(Series::new(metric::CONNECTIONS_OPENED), 3);
+        for (worker, busy, bytes) in [("0", 250_000_000, 7 + number), ("1", 500_000_000, 100)] {
+            let of_worker = |name| Series::new(name).with(tag::WORKER, worker);
+            snapshot.count(of_worker(metric::PROCESS_CPU), busy);
+            snapshot.count(of_worker(metric::PROCESS_WALL), 1_000_000_000);
+            let gauge = Gauge { at: interval.to, last: bytes, min: bytes, max: bytes };
+            snapshot.add(of_worker(metric::PROCESS_RESIDENT), Aggregate::Gauge(gauge));
+        }
+        TimePoint::of(&snapshot, 0, false)
+    }
+
+    #[test]
+    fn a_point_has_what_went_over_the_wire_and_what_processes_used() {
+        let mut point = second(0, &[("timeout", 2), ("reset", 1)]);
+        assert_eq!(point.failures, [("reset".to_owned(), 2), ("timeout".to_owned(), 4)].into());
+        assert_eq!((point.bytes_sent, point.bytes_received, point.connections), (10, 1_000, 3));
+        assert_eq!((point.process_cpu, point.process_resident), (0.75, 107), "the workers together");
+        point.absorb(&second(1, &[("timeout", 1), ("tls", 1)]));
+        let classes =
+            [("reset", 2), ("timeout", 6), ("tls", 2)].map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(point.failures, classes.into());
+        assert_eq!((point.bytes_sent, point.bytes_received, point.connections), (20, 2_000, 6));
+        assert_eq!((point.process_cpu, point.process_resident), (0.75, 108), "peaks stay");
+    }
+
+    #[test]
+    fn classes_without_room_are_counted_together() {
+        let names: Vec<String> = (0..40).map(|n| format!("class{n}")).collect();
+        let classes: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let mut point = second(0, &classes);
+        point.absorb(&second(1, &classes));
+        assert_eq!(point.failures.len(), TimePoint::CLASSES + 1);
+        assert_eq!(point.failures.values().sum::<u64>(), 160, "none is lost");
+    }
+
+    #[test]
+    fn a_point_of_before_reads_as_it_was() {
+        let point = TimePoint { requests: 5, ..TimePoint::default() };
+        let text = serde_json::to_string(&point).unwrap();
+        assert!(!text.contains("bytes_sent") && !text.contains("failures"), "{text}");
+        assert_eq!(serde_json::from_str::<TimePoint>(&text).unwrap(), point);
+    }
+}

@@ -339,6 +339,26 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_zeros_are_left_out_and_classes_are_as_long_as_the_others() {
+        let points = [[("timeout", 3)].as_slice(), &[], &[("reset", 1), ("timeout", 2)], &[]];
+        let points = points.into_iter().enumerate().map(|(n, classes)| TimePoint {
+            to: Nanos::from_secs(n as u64 + 1),
+            bytes_sent: u64::from(n == 1),
+            failures: classes.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            ..TimePoint::default()
+        });
+        let summary = Summary { timeline: points.collect(), ..Summary::default() };
+        let timeline = &whole(&summary)["timeline"];
+        assert_eq!(
+            (&timeline["bytes_sent"], &timeline["bytes_received"]),
+            (&json!([0, 1, 0, 0]), &json!([]))
+        );
+        assert_eq!(timeline["failures"], json!({ "reset": [0, 0, 1, 0], "timeout": [3, 0, 2, 0] }));
+        let since = json(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(2)) });
+        assert_eq!(since["timeline"]["failures"], json!({ "reset": [1, 0], "timeout": [2, 0] }));
+    }
+
+    #[test]
     fn a_case_is_a_page_of_its_own() {
         let summary = canonical_suite::full();
         let page = whole(&summary);
