@@ -74,6 +74,12 @@ describe("a running load", () => {
     await Promise.all(tabs.map(moves));
     const streams = tabs.flatMap(({ asked }) => asked).filter((url) => url.includes("/events"));
     assert.equal(streams.length, 1, streams.join());
+    // The tab that listens goes, and another one takes its place.
+    const listens = tabs.findIndex(({ asked }) => asked.some((url) => url.includes("/events")));
+    const [gone] = tabs.splice(listens, 1);
+    await gone.page.close();
+    await Promise.all(tabs.map(moves));
+    assert.equal(tabs.flatMap(({ asked }) => asked).filter((url) => url.includes("/events")).length, 1);
     await job.stop();
   });
 

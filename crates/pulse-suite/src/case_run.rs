@@ -6,7 +6,7 @@ use std::time::Instant;
 use pulse_engine::StopHandle;
 use pulse_model::{
     Ending, Estimate, EventKind, Finding, Histogram, Measured, Nanos, RunEvent, Severity, Snapshot, Subject,
-    Summary, Target, TargetResult, TimePoint, Verdict,
+    Summary, Target, TargetResult, Verdict,
 };
 use pulse_monitor::Process;
 use pulse_plan::{Case, CaseLimits};
@@ -20,7 +20,7 @@ use crate::gathering::Gathering;
 use crate::memory::memory_growth;
 use crate::sampling::{Reached, Sampling, is_decided};
 use crate::warm_up_check::late_warm_up;
-use crate::watch::{Reading, Watch, Watched};
+use crate::watch::{Watch, Watched};
 use crate::websocket::{count_failed_connections, lost_messages};
 use crate::work::{CaseError, Work, info};
 
@@ -114,8 +114,6 @@ struct CaseRun<'a> {
     /// Ends the case for any reason.
     stop: StopHandle,
     watch: Watch,
-    /// What the service's process had used by the latest interval.
-    used: Option<Reading>,
     /// When the warm-up was over.
     began: Instant,
     decided: bool,
@@ -141,7 +139,6 @@ impl<'a> CaseRun<'a> {
             reference: Gathering::new(pulse_model::RunInfo::default()),
             stop,
             watch: watch.map_err(pulse_engine::RunError::Machine)?,
-            used: None,
             began: Instant::now(),
             decided: false,
             saved: 0,
@@ -208,7 +205,7 @@ impl<'a> CaseRun<'a> {
                 if matches!(work, Work::WebSocket { .. }) {
                     count_failed_connections(&mut interval);
                 }
-                self.note_usage(&mut interval.point);
+                self.watch.note(&mut interval.point);
                 let interval = self.gathering.add(*interval);
                 events(RunEvent { at: interval.point.to, kind: EventKind::Snapshot(Box::new(interval)) });
                 let reached = self.reached();
@@ -229,13 +226,6 @@ impl<'a> CaseRun<'a> {
         let summary = work.run(&stop, listen)?;
         self.gathering.end(summary.elapsed, summary.ending == Ending::Finished);
         Ok(())
-    }
-
-    /// Notes in the latest point of time what the service's process has used since the one before.
-    fn note_usage(&mut self, point: &mut TimePoint) {
-        if let Some(now) = self.watch.latest() {
-            now.note(&self.used.replace(now).unwrap_or(now), point);
-        }
     }
 
     fn wants(&self, estimate: Estimate) -> bool {

@@ -17,6 +17,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 const MAX_READINGS: usize = 4096;
 /// Readings between two looks for new children, which cost more than a reading.
 const FAMILY_EVERY: u32 = 10;
+/// Time over which the share of a core at a moment is taken.
+const SHARE_PERIOD: Duration = Duration::from_secs(1);
 /// How soon a wish to stop is passed on.
 const STOP_PERIOD: Duration = Duration::from_millis(50);
 
@@ -27,17 +29,6 @@ pub(crate) struct Reading {
     pub(crate) at: Instant,
     /// What was read.
     pub(crate) usage: Usage,
-}
-
-impl Reading {
-    /// Notes in a point of time what the process used since an earlier reading.
-    pub(crate) fn note(&self, before: &Self, point: &mut TimePoint) {
-        let length = self.at.saturating_duration_since(before.at).as_secs_f64();
-        if length > 0.0 {
-            point.process_cpu = self.usage.cpu.since(before.usage.cpu).as_secs_f64() / length;
-        }
-        point.process_resident = self.usage.resident_bytes;
-    }
 }
 
 /// Everything seen of the process during a case.
@@ -98,9 +89,9 @@ impl Watch {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The latest reading, if there is one.
-    pub(crate) fn latest(&self) -> Option<Reading> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).readings.last().copied()
+    /// Notes in a point of time what the process uses as of now.
+    pub(crate) fn note(&self, point: &mut TimePoint) {
+        note(&self.shared.lock().unwrap_or_else(PoisonError::into_inner).readings, point);
     }
 
     /// Takes a last reading and ends the watch.
@@ -123,6 +114,19 @@ impl Drop for Watch {
         if !std::thread::panicking() {
             self.end();
         }
+    }
+}
+
+/// The share of a core is that of about a second: the system counts CPU time in hundredths of one, which within a tenth would be
+/// steps and no course.
+fn note(readings: &[Reading], point: &mut TimePoint) {
+    let Some(now) = readings.last() else { return };
+    point.process_resident = now.usage.resident_bytes;
+    let is_older = |reading: &Reading| now.at.saturating_duration_since(reading.at) > SHARE_PERIOD;
+    let before = readings[readings.partition_point(is_older).saturating_sub(1)];
+    let length = now.at.saturating_duration_since(before.at).as_secs_f64();
+    if length > 0.0 {
+        point.process_cpu = now.usage.cpu.since(before.usage.cpu).as_secs_f64() / length;
     }
 }
 
@@ -208,17 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn a_point_has_what_was_used_since_the_reading_before() {
+    fn a_point_has_what_was_used_within_a_second() {
         let at = Instant::now();
-        let usage =
-            |cpu, resident_bytes| Usage { cpu: Nanos::from_millis(cpu), resident_bytes, ..Usage::default() };
-        let before = Reading { at, usage: usage(100, 5) };
-        let after = Reading { at: at + Duration::from_secs(2), usage: usage(1100, 7) };
-        let mut point = TimePoint::default();
-        after.note(&before, &mut point);
-        assert_eq!((point.process_cpu, point.process_resident), (0.5, 7));
-        before.note(&before, &mut point);
-        assert_eq!((point.process_cpu, point.process_resident), (0.5, 5), "no time, no share");
+        let reading = |millis, cpu, resident_bytes| Reading {
+            at: at + Duration::from_millis(millis),
+            usage: Usage { cpu: Nanos::from_millis(cpu), resident_bytes, ..Usage::default() },
+        };
+        let readings =
+            [reading(0, 90, 1), reading(500, 100, 5), reading(1700, 400, 6), reading(2000, 700, 7)];
+        let noted = |readings: &[Reading]| {
+            let mut point = TimePoint::default();
+            note(readings, &mut point);
+            (point.process_cpu, point.process_resident)
+        };
+        assert_eq!(noted(&[]), (0.0, 0), "not known");
+        assert_eq!(noted(&readings[..1]), (0.0, 1), "no time, no share");
+        assert_eq!(noted(&readings[..2]), (0.02, 5));
+        assert_eq!(noted(&readings), (0.4, 7), "since the reading a second before, which was 1.5 s ago");
     }
 
     #[test]
