@@ -219,7 +219,7 @@ mod tests {
             usage: Usage { cpu: Nanos::from_millis(cpu), resident_bytes, ..Usage::default() },
         };
         let readings =
-            [reading(0, 90, 1), reading(500, 100, 5), reading(1700, 400, 6), reading(2000, 700, 7)];
+            [reading(0, 90, 1), reading(500, 100, 5), reading(1700, 400, 6), reading(2000, 850, 7)];
         let noted = |readings: &[Reading]| {
             let mut point = TimePoint::default();
             note(readings, &mut point);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(noted(&[]), (0.0, 0), "not known");
         assert_eq!(noted(&readings[..1]), (0.0, 1), "no time, no share");
         assert_eq!(noted(&readings[..2]), (0.02, 5));
-        assert_eq!(noted(&readings), (0.4, 7), "since the reading a second before, which was 1.5 s ago");
+        assert_eq!(noted(&readings), (0.5, 7), "since the reading a second before, which was 1.5 s ago");
     }
 
     #[test]
