@@ -115,7 +115,7 @@ impl SoFar {
         let mut root = self.finished.map_or_else(
             || Summary {
                 verdict: cases().filter_map(|case| case.verdict).reduce(|a, b| Verdict::worst([a, b])),
-                validity: gathered_validity(cases()),
+                validity: gathered_validity(&cases().collect::<Vec<_>>()),
                 run: self.run,
                 elapsed: begin.elapsed().into(),
                 ending: Ending::Interrupted,
@@ -152,10 +152,10 @@ impl Running {
 }
 
 /// Says once for the whole which cases are disturbed; their own reasons stand with them.
-pub(crate) fn gathered_validity<'a>(cases: impl Iterator<Item = &'a Summary> + Clone) -> Validity {
+pub(crate) fn gathered_validity(cases: &[&Summary]) -> Validity {
     let of_state = |state: ValidityState, word: &str| {
-        let is_it = |case: &&Summary| case.validity.state == state;
-        let info = cases.clone().filter(is_it).filter_map(|case| case.case.as_ref());
+        let is_it = |case: &&&Summary| case.validity.state == state;
+        let info = cases.iter().filter(is_it).filter_map(|case| case.case.as_ref());
         let mut ids: Vec<&str> = info.map(|info| info.id.as_str()).collect();
         let count = ids.len();
         ids.truncate(MAX_NAMED);
@@ -258,7 +258,7 @@ mod tests {
     fn validity_is_said_once_for_the_whole() {
         let mut cases = [case("a", None), case("b", None), case("c", None)];
         cases[1].validity.state = ValidityState::Suspect;
-        let validity = gathered_validity(cases.iter());
+        let validity = gathered_validity(&cases.iter().collect::<Vec<_>>());
         assert_eq!(validity.state, ValidityState::Suspect);
         assert_eq!(validity.reasons[0].message, "1 case is suspect: b");
     }

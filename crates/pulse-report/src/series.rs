@@ -315,10 +315,11 @@ mod tests {
     fn minute() -> Summary {
         let second = |n: u64| {
             let (from, to) = (Nanos::from_secs(n), Nanos::from_secs(n + 1));
-            let failures = if n % 10 == 0 { [("timeout".to_owned(), 1)].into() } else { BTreeMap::new() };
+            let failures =
+                if n.is_multiple_of(10) { [("timeout".to_owned(), 1)].into() } else { BTreeMap::new() };
             let point = TimePoint {
                 requests: n,
-                failed: u64::from(n % 10 == 0),
+                failed: u64::from(n.is_multiple_of(10)),
                 failures,
                 users: 10 + n % 3,
                 p50: n * 1_000_000,

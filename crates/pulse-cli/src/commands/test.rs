@@ -184,7 +184,7 @@ fn measure(
         }
     });
     let mut summary = summary.map_err(|error| suite_problem(&error, arguments))?;
-    summary.validity = gathered_validity(summary.children.iter());
+    summary.validity = gathered_validity(&summary.children.iter().collect::<Vec<_>>());
     Ok((summary, cases))
 }
 
