@@ -74,6 +74,12 @@ describe("a running load", () => {
     await Promise.all(tabs.map(moves));
     const streams = tabs.flatMap(({ asked }) => asked).filter((url) => url.includes("/events"));
     assert.equal(streams.length, 1, streams.join());
+    // The tab that listens goes, and another one takes its place.
+    const listens = tabs.findIndex(({ asked }) => asked.some((url) => url.includes("/events")));
+    const [gone] = tabs.splice(listens, 1);
+    await gone.page.close();
+    await Promise.all(tabs.map(moves));
+    assert.equal(tabs.flatMap(({ asked }) => asked).filter((url) => url.includes("/events")).length, 1);
     await job.stop();
   });
 
@@ -101,6 +107,54 @@ describe("a running load", () => {
   });
 });
 
+describe("suites that run", () => {
+  const suite = () => {
+    const file = join(place, `suite-${(number += 1)}.toml`);
+    const test = (name, more) => `[[test]]\nname = "${name}"\nrequest = "GET /health"\n${more}\n`;
+    writeFileSync(
+      file,
+      `[service]\nurl = "${service.url}"\n` +
+        test("never this fast", `samples = 40\nmax_duration = "2s"\ntargets = ["p50 < 1us"]`) +
+        test("takes its time", `stages = ["1s:5", "14s:5"]\ntargets = ["p50 < 9s"]`),
+    );
+    return start(["test", file, "--no-history", "--dashboard", "--listen", "127.0.0.1:0"], DASHBOARD);
+  };
+
+  test("show each case with its verdict as it ends, and the one under way as it goes on", async () => {
+    const job = await suite();
+    const { page, ...seen } = await open(await context(), job.match[1]);
+    const rows = page.locator("section[aria-labelledby=cases] tbody tr");
+    await rows.filter({ hasText: "never this fast" }).filter({ hasText: "Fail" }).waitFor();
+    const slow = rows.filter({ hasText: "takes its time" });
+    await slow.filter({ hasText: "Running" }).waitFor();
+    assert.match(await page.locator(".sentence").innerText(), /Cases passed so far: 0 of 1; 1 missed\./);
+    await page.getByRole("heading", { name: "Over time takes its time" }).waitFor();
+    await page.waitForSelector("canvas");
+    const drawn = await picture(page, "Requests");
+    await eventually("a chart that moves", async () => (await picture(page, "Requests")) !== drawn);
+    // The process that listens at the service's port is looked at, too.
+    for (const name of ["Failures", "Bytes", "Connections", "Service's CPU", "Service's memory", "Start lag", "Load generator"]) {
+      await page.getByRole("heading", { name, exact: true }).waitFor();
+    }
+    await assertAccessible(page);
+    await page.screenshot({ path: join(ARTIFACTS, "suite-live.png"), fullPage: true });
+    // The run of a case that is over, and of the one under way.
+    await page.getByRole("link", { name: "never this fast" }).click();
+    assert.match(await page.locator(".sentence").innerText(), /Targets met: 0 of 1; 1 missed\./);
+    await page.waitForSelector("canvas");
+    await page.goBack();
+    await page.getByRole("link", { name: "takes its time" }).click();
+    const first = await figure(page, "Requests");
+    await eventually("more requests", async () => (await figure(page, "Requests")) > first);
+    await page.getByText("Finished", { exact: true }).waitFor({ timeout: 30_000 });
+    assert.match(await page.locator(".sentence").innerText(), /Targets met: 1 of 1\./);
+    await page.goBack();
+    assert.match(await page.locator(".sentence").innerText(), /Cases passed: 1 of 2; 1 missed\./);
+    await job.ended;
+    assertClean(seen, job.match[1]);
+  });
+});
+
 describe("a watched service", () => {
   test("shows what it says about itself", async () => {
     const traffic = await load("20s");
@@ -111,6 +165,20 @@ describe("a watched service", () => {
     await eventually("processes", async () => (await page.locator("table", { hasText: "Descriptors" }).count()) > 0);
     await assertAccessible(page);
     await page.screenshot({ path: join(ARTIFACTS, "monitor.png"), fullPage: true });
+    // What takes the time comes first; the last minute is asked for as it goes on.
+    const table = page.locator("section[aria-labelledby=endpoints]");
+    assert.equal(await table.locator("th[aria-sort=descending]").innerText(), "Share of time ↓");
+    const choice = page.getByRole("group", { name: "Part of the watch shown" });
+    await choice.getByRole("button", { name: "1 m", exact: true }).click();
+    await choice.getByText(/The last 0:\d\d/).waitFor();
+    const first = await figure(page, "Requests");
+    await eventually("more requests in the window", async () => (await figure(page, "Requests")) > first);
+    const asked = seen.asked.filter((url) => url.includes("/api/summary?window=60"));
+    assert.ok(asked.length >= 2, asked.join());
+    assert.equal(await page.getByRole("heading", { name: "Distribution" }).count(), 0);
+    await page.getByText("Inside the service").waitFor();
+    await assertAccessible(page);
+    await page.screenshot({ path: join(ARTIFACTS, "monitor-window.png"), fullPage: true });
     await watch.stop();
     await page.getByText("Finished", { exact: true }).waitFor();
     assertClean(seen, watch.match[1]);

@@ -7,6 +7,8 @@ import { Table } from "./table";
 
 /** Rows that are drawn before somebody asks for all. */
 const ROWS = 100;
+/** Place of the column that says which endpoints take the time. */
+const SHARE_OF_TIME = 9;
 
 /** Whether so many samples say something about a percentile. */
 export function isSupported(samples: number, quantile: number): boolean {
@@ -61,6 +63,8 @@ export function Endpoints({ report, selected, select }: Props) {
         rows={rows}
         most={ROWS}
         isSelected={(endpoint) => endpoint.name === selected}
+        // Of a service that is watched one wants to know first what takes the time.
+        first={report.run.kind === "monitor" ? SHARE_OF_TIME : undefined}
         columns={[
           {
             name: "Endpoint",

@@ -7,12 +7,13 @@ import "./page.css";
 import { Counts, Endpoints, Errors } from "./endpoints";
 import { clock, count, millis, some, words } from "./format";
 import { Follower, type State } from "./live";
-import { asReport, problemOf, type Page } from "./model";
+import { asReport, isSuite, problemOf, underWay, type Page } from "./model";
 import { OverTime } from "./over_time";
 import { DatabaseTables, ServiceTables } from "./service";
 import { Spread } from "./spread";
 import { Cases, caseOf, Changes, Estimates } from "./suite";
 import { Figures, Findings, Targets, VerdictBox } from "./verdict";
+import { useWindow, WindowChoice } from "./windows";
 
 const KINDS: Record<string, string> = { load: "Load test", test: "Performance tests", monitor: "Watch", db: "Database" };
 
@@ -103,24 +104,30 @@ function Head({ page, state, top }: { page: Page; state: State | null; top: Page
 function Body({ page, theme }: { page: Page; theme: number }) {
   const [selected, select] = useState<string | null>(null);
   const { report } = page;
+  const now = underWay(page);
+  const [latest, seconds, choose] = useWindow(page);
+  const part = latest?.report ?? report;
+  const hasWindows = report.run.kind === "monitor" && (page.running || seconds !== null);
   return (
     <main>
       <VerdictBox page={page} />
-      {!report.database && <Figures report={report} />}
-      <Targets report={report} />
+      {hasWindows && <WindowChoice page={page} seconds={seconds} choose={choose} shown={latest} />}
+      {!report.database && <Figures report={part} />}
+      <Targets report={part} />
       <Cases cases={page.cases} />
       <Changes changes={report.changes} />
       <Findings findings={report.findings} />
       {report.database && <DatabaseTables database={report.database} />}
       {!report.database && (
         <>
-          <OverTime page={page} selected={selected} theme={theme} />
-          <Endpoints report={report} selected={selected} select={select} />
-          <Spread page={page} selected={selected} theme={theme} />
-          <Errors report={report} />
+          {!isSuite(page) && <OverTime page={page} selected={selected} theme={theme} last={latest?.report.run.judged_ms} />}
+          {now && <OverTime key={now.report.case?.id} page={now} selected={null} theme={theme} of={now.report.case?.name} />}
+          <Endpoints report={part} selected={selected} select={select} />
+          {latest === null && <Spread page={page} selected={selected} theme={theme} />}
+          <Errors report={part} />
           <Estimates estimates={report.estimates} />
-          {report.service && <ServiceTables service={report.service} />}
-          <Counts report={report} />
+          {part.service && <ServiceTables service={part.service} />}
+          <Counts report={part} />
         </>
       )}
     </main>

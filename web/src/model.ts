@@ -226,6 +226,14 @@ export interface Timeline {
   service_p95_us: number[];
   start_lag_p99_us: number[];
   worker_cpu: number[];
+  // Empty where there is nothing but zeros.
+  bytes_sent: number[];
+  bytes_received: number[];
+  connections: number[];
+  process_cpu: number[];
+  process_kib: number[];
+  /** Failed requests by class. */
+  failures: Record<string, number[]>;
 }
 
 export interface Course {
@@ -282,26 +290,46 @@ export function problemOf(data: unknown): string | null {
     : "The data of this page is incomplete: the report is missing.";
 }
 
-/** Up to when the page is told, in milliseconds. */
+/** Whether it is about a suite, which is told case by case. */
+export function isSuite({ report }: Page): boolean {
+  return report.run.kind === "test" && report.case === null;
+}
+
+/** The case of a suite that is under way. */
+export function underWay(page: Page): Page | undefined {
+  return page.cases.find((one) => one.running);
+}
+
+/** Up to when the page is told, in milliseconds; of a suite, how many cases are over. */
 export function until(page: Page): number {
+  if (isSuite(page)) return page.cases.filter((one) => !one.running).length;
   return page.timeline.to_ms.at(-1) ?? 0;
 }
 
-/** Whether `next` goes on where `page` ends, or before. */
+/** Whether `next` is of the same run, and goes on where `page` ends, or before. */
 export function continues(page: Page, next: Page): boolean {
-  return next.since_ms !== null && next.since_ms <= until(page) + 1;
+  if (next.since_ms === null || next.report.run.started !== page.report.run.started) return false;
+  return next.since_ms <= until(page) + (isSuite(page) ? 0 : 1);
 }
 
 /** The page with what came after it. Whole pages replace it. */
 export function merged(page: Page | null, next: Page): Page {
   if (page === null || next.since_ms === null) return next;
+  if (isSuite(next)) return { ...next, cases: page.cases.slice(0, next.since_ms).concat(next.cases) };
   const first = next.timeline.from_ms[0];
   const timeline = { ...next.timeline };
   // What the sender has made coarser since then comes again: its first point tells where it begins.
   const keep = first === undefined ? page.timeline.from_ms.length : countBelow(page.timeline.from_ms, first);
-  for (const name of Object.keys(timeline) as (keyof Timeline)[]) {
-    timeline[name] = page.timeline[name].slice(0, keep).concat(next.timeline[name]);
+  const more = next.timeline.from_ms.length;
+  const joined = (before: number[] = [], after: number[] = []) =>
+    before.length + after.length === 0 ? [] : filled(before.slice(0, keep), keep).concat(filled(after, more));
+  const { failures: before } = page.timeline;
+  const { failures: after, ...columns } = next.timeline;
+  for (const name of Object.keys(columns) as Exclude<keyof Timeline, "failures">[]) {
+    timeline[name] = joined(page.timeline[name], next.timeline[name]);
   }
+  const classes = new Set([...Object.keys(before), ...Object.keys(after)].sort());
+  timeline.failures = Object.fromEntries([...classes].map((name) => [name, joined(before[name], after[name])]));
   const courses = next.courses.map((course) => {
     const before = page.courses.find((one) => one.endpoint === course.endpoint);
     const from = course.columns[0]?.[0] ?? Infinity;
@@ -309,6 +337,11 @@ export function merged(page: Page | null, next: Page): Page {
     return { ...course, columns: kept.concat(course.columns) };
   });
   return { ...next, timeline, courses };
+}
+
+/** A column without its zeros, with them. */
+function filled(column: number[], length: number): number[] {
+  return column.length === length ? column : Array.from({ length }, (_, i) => column[i] ?? 0);
 }
 
 function countBelow(sorted: number[], limit: number): number {

@@ -1,9 +1,10 @@
 // Everything over time: one axis, one cursor, one zoom.
 
 import { useMemo, useState } from "preact/hooks";
+import { classesOf } from "./classes";
 import { Chart, type Line, type Span, type Time } from "./chart";
 import { cellsOf, error, figuresOf, rates } from "./distribution";
-import { clock, count, millis, NOTHING, percent, plain } from "./format";
+import { bytes, clock, count, millis, NOTHING, percent, plain } from "./format";
 import { heatmap } from "./heatmap";
 import { momentsOf, until, type Course, type Moment, type Page } from "./model";
 import { Table } from "./table";
@@ -14,16 +15,22 @@ interface Props {
   page: Page;
   selected: string | null;
   theme: number;
+  /** What it is about, where that is not the whole page. */
+  of?: string | undefined;
+  /** How much of its end is shown, in milliseconds; all without it. */
+  last?: number | undefined;
 }
 
-export function OverTime({ page, selected, theme }: Props) {
+export function OverTime({ page, selected, theme, of, last }: Props) {
   const [span, setSpan] = useState<Span>(null);
   const { timeline } = page;
   const moments = useMemo(() => momentsOf(page), [page]);
   if (timeline.from_ms.length === 0) {
     return page.running ? <p class="note">The first figures come with the first interval.</p> : null;
   }
-  const all: [number, number] = [timeline.from_ms[0] ?? 0, Math.max(until(page), (timeline.from_ms[0] ?? 0) + 1)];
+  const begin = timeline.from_ms[0] ?? 0;
+  const end = Math.max(until(page), begin + 1);
+  const all: [number, number] = [last === undefined ? begin : Math.max(begin, end - Math.max(last, 1)), end];
   const zoom = (next: Span) => {
     if (next === null) return setSpan(null);
     const [from, to] = [Math.max(next[0], all[0]), Math.min(next[1], all[1])];
@@ -34,7 +41,7 @@ export function OverTime({ page, selected, theme }: Props) {
   return (
     <section aria-labelledby="over-time">
       <div class="bar">
-        <h2 id="over-time">Over time{selected !== null && <small> {selected}</small>}</h2>
+        <h2 id="over-time">Over time{(selected !== null || of) && <small> {selected ?? of}</small>}</h2>
         <Zoom time={time} />
       </div>
       <div class="charts">
@@ -125,12 +132,77 @@ function Whole({ page, time }: { page: Page; time: Time }) {
       <Chart
         title="Failures"
         xs={xs}
-        lines={[{ label: "failed", color: "fail", fill: true, values: failed }]}
+        lines={failuresOf(timeline)}
         time={time}
         format={rate}
         words={report.requests.failed === 0 ? "none" : peak(xs, failed, rate)}
       />
       {!watched && <Chart title="Users" xs={xs} lines={users} time={time} format={count} words={peak(xs, timeline.users, count)} />}
+      <Traffic timeline={timeline} time={time} />
+      <Processes timeline={timeline} time={time} />
+    </>
+  );
+}
+
+const COLORS = ["fail", "orange", "violet", "blue", "teal"];
+
+/** Failures by class; all in one line where classes are not known. */
+function failuresOf(timeline: Page["timeline"]): Line[] {
+  const classes = classesOf(timeline.failures, COLORS.length);
+  if (classes.length === 0) return [{ label: "failed", color: "fail", fill: true, values: perSecond(timeline.failed, timeline) }];
+  return classes.map(({ label, values }, i) => ({ label, color: COLORS[i] ?? "muted", values: perSecond(values, timeline) }));
+}
+
+const bytesRate = (value: number | null | undefined) => (value == null ? NOTHING : `${bytes(value)}/s`);
+
+function Traffic({ timeline, time }: { timeline: Page["timeline"]; time: Time }) {
+  const { bytes_sent: sent, bytes_received: received, connections } = timeline;
+  const xs = middles(timeline);
+  const [up, down, opened] = [sent, received, connections].map((values) => perSecond(values, timeline));
+  return (
+    <>
+      {sent.length + received.length > 0 && (
+        <Chart
+          title="Bytes"
+          xs={xs}
+          lines={[
+            { label: "received", color: "blue", fill: true, values: down ?? [] },
+            { label: "sent", color: "orange", values: up ?? [] },
+          ]}
+          time={time}
+          format={bytesRate}
+          words={`received ${peak(xs, down ?? [], bytesRate)}`}
+        />
+      )}
+      {connections.length > 0 && (
+        <Chart
+          title="Connections"
+          xs={xs}
+          lines={[{ label: "opened", color: "violet", fill: true, values: opened ?? [] }]}
+          time={time}
+          format={rate}
+          words={`opened ${peak(xs, opened ?? [], rate)}`}
+          note="Kept connections are opened once; many during the run mean that the service does not keep them."
+        />
+      )}
+    </>
+  );
+}
+
+/** What the service's processes used, where they were looked at. */
+function Processes({ timeline, time }: { timeline: Page["timeline"]; time: Time }) {
+  const xs = middles(timeline);
+  const cpu = thousandth(timeline.process_cpu);
+  const memory = timeline.process_kib.map((kib) => kib * 1024);
+  const shown = (value: number | null | undefined) => bytes(value ?? null);
+  return (
+    <>
+      {cpu.length > 0 && (
+        <Chart title="Service's CPU" xs={xs} lines={[{ label: "of a core", color: "blue", fill: true, values: cpu }]} time={time} format={percent} words={peak(xs, cpu, percent)} />
+      )}
+      {memory.length > 0 && (
+        <Chart title="Service's memory" xs={xs} lines={[{ label: "resident", color: "teal", fill: true, values: memory }]} time={time} format={shown} words={peak(xs, memory, shown)} />
+      )}
     </>
   );
 }

@@ -38,7 +38,8 @@ export function Cases({ cases }: { cases: Page[] }) {
           {
             name: "Verdict",
             text: true,
-            show: ({ report }) => (report.case?.skipped != null ? <span class="badge">Skipped</span> : <Badge verdict={report.verdict} />),
+            show: ({ report, running }) =>
+              running ? <span class="badge running">Running</span> : report.case?.skipped != null ? <span class="badge">Skipped</span> : <Badge verdict={report.verdict} />,
             sort: ({ report }) => report.verdict,
           },
           {

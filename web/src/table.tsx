@@ -20,6 +20,8 @@ interface Props<T> {
   /** Rows that are shown before somebody asks for all. */
   most?: number;
   isSelected?: (row: T) => boolean;
+  /** Index of the column that it is sorted by at first, the largest on top. */
+  first?: number | undefined;
 }
 
 interface Order {
@@ -38,8 +40,8 @@ export function sorted<T>(rows: T[], by: (row: T) => string | number | null | un
   });
 }
 
-export function Table<T>({ label, rows, columns, most = Infinity, isSelected }: Props<T>) {
-  const [order, setOrder] = useState<Order | null>(null);
+export function Table<T>({ label, rows, columns, most = Infinity, isSelected, first }: Props<T>) {
+  const [order, setOrder] = useState<Order | null>(first === undefined ? null : { column: first, down: true });
   const [all, setAll] = useState(false);
   const by = order === null ? undefined : columns[order.column]?.sort;
   const ordered = order !== null && by ? sorted(rows, by, order.down) : rows;

@@ -19,7 +19,9 @@ export function Badge({ verdict }: { verdict: Verdict | null }) {
 /** The verdict of a job or a suite in a sentence. */
 export function verdictSentence(page: Page): string {
   const { report, cases, running } = page;
-  const verdicts = cases.length > 0 ? cases.map((one) => one.report.verdict) : report.targets.map((one) => one.verdict);
+  const over = cases.filter((one) => !one.running);
+  const verdicts = cases.length > 0 ? over.map((one) => one.report.verdict) : report.targets.map((one) => one.verdict);
+  if (cases.length > 0 && over.length === 0) return "No case is over yet.";
   if (verdicts.length === 0) return running ? "No targets were set." : "Nothing was judged: no targets were set.";
   const of = (verdict: Verdict) => verdicts.filter((one) => one === verdict).length;
   const rest = [

@@ -37,10 +37,11 @@ impl Follower {
         let (totals, summary) = (Arc::clone(&self.so_far), Arc::clone(&self.so_far));
         Feed {
             totals: Arc::new(move || lock(&totals).totals()),
-            summary: Arc::new(move || {
+            summary: Arc::new(move |_| {
                 let so_far = lock(&summary).clone();
                 so_far.summary()
             }),
+            window: None,
         }
     }
 }

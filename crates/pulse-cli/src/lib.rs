@@ -26,6 +26,7 @@ mod report_files;
 mod self_tests;
 mod source;
 mod suite_files;
+mod suite_follower;
 mod suite_progress;
 mod terminal;
 

@@ -358,6 +358,12 @@ fn what_it_sees_is_served() {
     let report: Value = serde_json::from_str(body).expect("a summary is JSON");
     assert_eq!((&report["run"]["kind"], &report["format"]), (&"monitor".into(), &"pulse-report".into()));
     assert!(report["requests"]["total"].as_u64() >= Some(300));
+    let minute = ask(address, "/api/summary?window=1m", "");
+    let minute = minute.split_once("\r\n\r\n").expect("an answer has a body").1;
+    let minute: Value = serde_json::from_str(minute).expect("a summary is JSON");
+    assert!(minute["requests"]["total"].as_u64() >= Some(300), "{minute}");
+    assert_eq!(minute["targets"][0]["samples"], minute["requests"]["total"], "judged in the window");
+    assert!(ask(address, "/api/summary?window=2m", "").starts_with("HTTP/1.1 400 "));
     assert!(ask(address, "/healthz", "").ends_with("\r\n\r\nok\n"));
     let stranger = ask(address, "/metrics", "").replace("Host: localhost", "");
     assert!(stranger.starts_with("HTTP/1.1 200"));

@@ -3,7 +3,7 @@
 //! - [`Output`] is a consumer; [`Hub`] feeds several, each on a thread of its own, so that none disturbs the load.
 //! - [`TerminalView`] is the live view at a terminal, [`ProgressLines`] what a log gets instead.
 //! - [`Recorder`] writes a recording (`.pulse`); [`Replay`] and [`read_recording`] read it back.
-//! - [`Server`] answers `/metrics`, `/api/summary` and `/healthz` about a running job; [`SlidingWindow`] is its last part.
+//! - [`Server`] answers `/metrics`, `/api/summary` and `/healthz` about a running job; [`SlidingWindow`] is its last part, [`Windows`] are several.
 //! - [`ViewState`] is what the live view shows, as plain data; [`draw`] puts it on a frame.
 //!
 //! ```
@@ -41,6 +41,7 @@ mod terminal_view;
 mod view;
 mod view_state;
 mod window;
+mod windows;
 
 #[cfg(test)]
 mod canned;
@@ -50,8 +51,9 @@ pub use output::Output;
 pub use progress_lines::ProgressLines;
 pub use recorder::{FORMAT, Recorder, VERSION};
 pub use recording::{Recording, RecordingError, Replay, read_recording};
-pub use server::{Feed, Server, ServerConfig, ServerError};
+pub use server::{Feed, Server, ServerConfig, ServerError, WindowFeed};
 pub use sliding_window::SlidingWindow;
 pub use terminal_view::TerminalView;
 pub use view::draw;
 pub use view_state::ViewState;
+pub use windows::Windows;

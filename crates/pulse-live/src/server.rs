@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pulse_model::{Snapshot, Summary};
+use pulse_model::{Nanos, Snapshot, Summary};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -43,9 +43,15 @@ pub struct ServerConfig {
 pub struct Feed {
     /// Everything that was counted since the job began.
     pub totals: Arc<dyn Fn() -> Snapshot + Send + Sync>,
-    /// The summary as of now.
-    pub summary: Arc<dyn Fn() -> Summary + Send + Sync>,
+    /// The summary as of now; of a suite without so many of its first cases, which the asker has already.
+    pub summary: Arc<dyn Fn(usize) -> Summary + Send + Sync>,
+    /// The summary of a window that ends now, of jobs that keep some; `None` where it is none of
+    /// [`Windows::SPANS`](crate::Windows::SPANS).
+    pub window: Option<WindowFeed>,
 }
+
+/// The summary of the last part of a job.
+pub type WindowFeed = Arc<dyn Fn(Nanos) -> Option<Summary> + Send + Sync>;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]

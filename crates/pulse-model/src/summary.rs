@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{metric, tag};
 use crate::{
-    CaseInfo, Change, Course, DatabaseReport, Estimate, Finding, Histogram, Measured, Moment, Nanos, Rate,
-    Series, Snapshot, Target, TargetResult, Validity, Verdict,
+    Aggregate, CaseInfo, Change, Course, DatabaseReport, Estimate, Finding, Histogram, Measured, Moment,
+    Nanos, Rate, Series, Snapshot, Target, TargetResult, Validity, Verdict,
 };
 
 /// What was asked for: everything known when the job starts.
@@ -117,9 +117,36 @@ pub struct TimePoint {
     pub start_lag_p99: u64,
     /// Largest share of a core that a worker used, 0 to 1.
     pub worker_cpu: f64,
+    /// Failed requests by class, at most [`TimePoint::CLASSES`] of them and one for all others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
+    /// Bytes sent, heads included.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bytes_sent: u64,
+    /// Bytes received, heads included.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bytes_received: u64,
+    /// Connections opened.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub connections: u64,
+    /// Cores that the service's processes used together, 1 for one that was busy throughout; 0 where they are not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub process_cpu: f64,
+    /// Resident memory of the service's processes in bytes; 0 where they are not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub process_resident: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TimePoint {
+    /// The most classes of failures that are told apart.
+    pub const CLASSES: usize = 16;
+    /// The class of those that are not.
+    pub const OTHER_CLASSES: &str = "_other";
+
     /// The figures of one merged interval; `users` is the number active at its end.
     pub fn of(snapshot: &Snapshot, users: u64, warmup: bool) -> Self {
         let response = snapshot.trend(&Series::new(metric::RESPONSE_TIME));
@@ -144,6 +171,12 @@ impl TimePoint {
             service_p95: at(&service, 0.95),
             start_lag_p99: at(&lag, 0.99),
             worker_cpu: busiest_worker(snapshot),
+            failures: classes(snapshot),
+            bytes_sent: count(metric::BYTES_SENT),
+            bytes_received: count(metric::BYTES_RECEIVED),
+            connections: count(metric::CONNECTIONS_OPENED),
+            process_cpu: shares(snapshot, metric::PROCESS_CPU, metric::PROCESS_WALL).sum(),
+            process_resident: resident(snapshot),
         }
     }
 
@@ -169,21 +202,66 @@ impl TimePoint {
             service_p95: self.service_p95.max(next.service_p95),
             start_lag_p99: self.start_lag_p99.max(next.start_lag_p99),
             worker_cpu: self.worker_cpu.max(next.worker_cpu),
+            failures: {
+                let mut failures = std::mem::take(&mut self.failures);
+                next.failures.iter().for_each(|(class, count)| fail(&mut failures, class, *count));
+                failures
+            },
+            bytes_sent: self.bytes_sent + next.bytes_sent,
+            bytes_received: self.bytes_received + next.bytes_received,
+            connections: self.connections + next.connections,
+            process_cpu: self.process_cpu.max(next.process_cpu),
+            process_resident: self.process_resident.max(next.process_resident),
         };
     }
 }
 
 /// The largest share of a core that any worker used, 0 to 1.
 pub fn busiest_worker(snapshot: &Snapshot) -> f64 {
-    snapshot
-        .tag_values(metric::WORKER_WALL, tag::WORKER)
-        .into_iter()
-        .map(|worker| {
-            let count = |name| snapshot.counter(&Series::new(name).with(tag::WORKER, worker)) as f64;
-            let wall = count(metric::WORKER_WALL);
-            if wall > 0.0 { count(metric::WORKER_CPU) / wall } else { 0.0 }
-        })
-        .fold(0.0, f64::max)
+    shares(snapshot, metric::WORKER_CPU, metric::WORKER_WALL).fold(0.0, f64::max)
+}
+
+/// The share of its time that each worker was busy; of series without a worker, theirs.
+fn shares<'a>(
+    snapshot: &'a Snapshot,
+    busy: &'static str,
+    wall: &'static str,
+) -> impl Iterator<Item = f64> + 'a {
+    let count = |series: &Series| snapshot.counter(series) as f64;
+    let all = Series::new(wall);
+    let walls: Vec<Series> = snapshot.matching(&all).map(|(series, _)| series.clone()).collect();
+    walls.into_iter().map(move |series| {
+        let time = count(&series);
+        let busy = Series { metric: busy.into(), ..series };
+        if time > 0.0 { count(&busy) / time } else { 0.0 }
+    })
+}
+
+fn resident(snapshot: &Snapshot) -> u64 {
+    let resident = Series::new(metric::PROCESS_RESIDENT);
+    let levels = snapshot.matching(&resident).map(|(_, aggregate)| match aggregate {
+        Aggregate::Gauge(gauge) => gauge.last,
+        _ => 0,
+    });
+    levels.fold(0, u64::saturating_add)
+}
+
+fn classes(snapshot: &Snapshot) -> BTreeMap<String, u64> {
+    let mut classes = BTreeMap::new();
+    for (series, aggregate) in snapshot.matching(&Series::new(metric::FAILURES)) {
+        if let (Aggregate::Counter(count), Some(class)) = (aggregate, series.tag(tag::CLASS)) {
+            fail(&mut classes, class, *count);
+        }
+    }
+    classes
+}
+
+/// Counts failures of a class, if there is room for it.
+fn fail(classes: &mut BTreeMap<String, u64>, class: &str, count: u64) {
+    let has_room = classes.len() < TimePoint::CLASSES || classes.contains_key(class);
+    let class = if has_room { class } else { TimePoint::OTHER_CLASSES };
+    let sum = classes.entry(class.to_owned()).or_default();
+    *sum = sum.saturating_add(count);
 }
 
 /// Failed requests among those that `selector` (of a response-time series) selects.
@@ -281,5 +359,67 @@ impl Summary {
             .into_iter()
             .map(|name| (name, self.totals.rate(&Series::new(metric::CHECKS).with(tag::CHECK, name))))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gauge, Interval};
+
+    /// A second of a watched service with two workers, and so many failures of each class.
+    fn second(number: u64, classes: &[(&str, u64)]) -> TimePoint {
+        let interval = Interval { from: Nanos::from_secs(number), to: Nanos::from_secs(number + 1) };
+        let mut snapshot = Snapshot { interval: Some(interval), ..Snapshot::default() };
+        for (class, count) in classes {
+            for endpoint in ["/a", "/b"] {
+                let series =
+                    Series::new(metric::FAILURES).with(tag::CLASS, class).with(tag::ENDPOINT, endpoint);
+                snapshot.count(series, *count);
+            }
+        }
+        snapshot.count(Series::new(metric::BYTES_SENT), 10);
+        snapshot.count(Series::new(metric::BYTES_RECEIVED), 1_000);
+        snapshot.count(Series::new(metric::CONNECTIONS_OPENED), 3);
+        for (worker, busy, bytes) in [("0", 250_000_000, 7 + number), ("1", 500_000_000, 100)] {
+            let of_worker = |name| Series::new(name).with(tag::WORKER, worker);
+            snapshot.count(of_worker(metric::PROCESS_CPU), busy);
+            snapshot.count(of_worker(metric::PROCESS_WALL), 1_000_000_000);
+            let gauge = Gauge { at: interval.to, last: bytes, min: bytes, max: bytes };
+            snapshot.add(of_worker(metric::PROCESS_RESIDENT), Aggregate::Gauge(gauge));
+        }
+        TimePoint::of(&snapshot, 0, false)
+    }
+
+    #[test]
+    fn a_point_has_what_went_over_the_wire_and_what_processes_used() {
+        let mut point = second(0, &[("timeout", 2), ("reset", 1)]);
+        assert_eq!(point.failures, [("reset".to_owned(), 2), ("timeout".to_owned(), 4)].into());
+        assert_eq!((point.bytes_sent, point.bytes_received, point.connections), (10, 1_000, 3));
+        assert_eq!((point.process_cpu, point.process_resident), (0.75, 107), "the workers together");
+        point.absorb(&second(1, &[("timeout", 1), ("tls", 1)]));
+        let classes =
+            [("reset", 2), ("timeout", 6), ("tls", 2)].map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(point.failures, classes.into());
+        assert_eq!((point.bytes_sent, point.bytes_received, point.connections), (20, 2_000, 6));
+        assert_eq!((point.process_cpu, point.process_resident), (0.75, 108), "peaks stay");
+    }
+
+    #[test]
+    fn classes_without_room_are_counted_together() {
+        let names: Vec<String> = (0..40).map(|n| format!("class{n}")).collect();
+        let classes: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let mut point = second(0, &classes);
+        point.absorb(&second(1, &classes));
+        assert_eq!(point.failures.len(), TimePoint::CLASSES + 1);
+        assert_eq!(point.failures.values().sum::<u64>(), 160, "none is lost");
+    }
+
+    #[test]
+    fn a_point_of_before_reads_as_it_was() {
+        let point = TimePoint { requests: 5, ..TimePoint::default() };
+        let text = serde_json::to_string(&point).unwrap();
+        assert!(!text.contains("bytes_sent") && !text.contains("failures"), "{text}");
+        assert_eq!(serde_json::from_str::<TimePoint>(&text).unwrap(), point);
     }
 }

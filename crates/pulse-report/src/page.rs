@@ -16,6 +16,8 @@ use crate::json_document::Document;
 
 /// The page takes no data of another version.
 const VERSION: u32 = 1;
+/// The kind of job that a suite is.
+const SUITE: &str = "test";
 /// Endpoints whose distribution is part of the page, those that took most of the time.
 const DISTRIBUTIONS: usize = 100;
 /// Endpoints whose course is part of the page, those that took most of the time.
@@ -32,14 +34,29 @@ pub struct Page<'a> {
     pub summary: &'a Summary,
     /// Whether it goes on.
     pub running: bool,
-    /// What is told over time begins here; everything else is always told whole.
+    /// What is told over time begins here; everything else is always told whole. Of a suite the cases are what is told over
+    /// time: this is the number of them that the reader knows, a millisecond each, and `summary` has the others.
     pub since: Option<Nanos>,
 }
 
 impl Page<'_> {
     /// Up to when the job is told: a page that begins there continues this one.
     pub fn until(&self) -> Nanos {
+        if self.is_suite() {
+            let over = self.summary.children.iter().filter(|case| !is_under_way(case)).count();
+            return self.since.unwrap_or(Nanos::ZERO) + Nanos::from_millis(over as u64);
+        }
         self.summary.timeline.last().map_or(Nanos::ZERO, |point| point.to)
+    }
+
+    /// Whether it is about a suite, which is told case by case.
+    pub fn is_suite(&self) -> bool {
+        self.summary.run.kind == SUITE && self.summary.case.is_none()
+    }
+
+    /// How many cases of a suite a reader knows who knows everything up to `since`.
+    pub fn cases_known(since: Option<Nanos>) -> usize {
+        since.map_or(0, |since| usize::try_from(millis(since)).unwrap_or(usize::MAX))
     }
 
     /// The page's data as JSON in which `<` is escaped, so that it can stand within a script element: no name in it can end
@@ -83,6 +100,14 @@ struct Timeline {
     start_lag_p99_us: Vec<u64>,
     /// Thousandths of a core.
     worker_cpu: Vec<u64>,
+    // What follows is left out where there is nothing but zeros, which is most of the time.
+    bytes_sent: Vec<u64>,
+    bytes_received: Vec<u64>,
+    connections: Vec<u64>,
+    /// Thousandths of a core.
+    process_cpu: Vec<u64>,
+    process_kib: Vec<u64>,
+    failures: BTreeMap<String, Vec<u64>>,
 }
 
 /// Columns as `[from_ms, to_ms, failed, first bucket, count, count, …]`.
@@ -116,7 +141,8 @@ struct PageMoment<'a> {
 impl<'a> PageDocument<'a> {
     fn of(page: &Page<'a>) -> Self {
         let &Page { summary, running, since } = page;
-        let case = |summary| Self::of(&Page { summary, running: false, since: None });
+        let case =
+            |summary| Self::of(&Page { summary, running: running && is_under_way(summary), since: None });
         Self {
             format: "pulse-page",
             version: VERSION,
@@ -132,6 +158,11 @@ impl<'a> PageDocument<'a> {
     }
 }
 
+/// A case without a verdict that was not skipped has not come to its end.
+fn is_under_way(case: &Summary) -> bool {
+    case.verdict.is_none() && case.case.as_ref().is_some_and(|info| info.skipped.is_none())
+}
+
 fn millis(at: Nanos) -> u64 {
     at.0 / 1_000_000
 }
@@ -139,6 +170,7 @@ fn millis(at: Nanos) -> u64 {
 fn timeline(points: &[TimePoint], since: Nanos) -> Timeline {
     let mut columns = Timeline::default();
     let micros = |nanos: u64| nanos.div_ceil(1_000);
+    let thousandths = |share: f64| (share.max(0.0) * 1e3).round() as u64;
     for point in points.iter().filter(|point| point.to > since) {
         columns.from_ms.push(millis(point.from));
         columns.to_ms.push(millis(point.to));
@@ -154,7 +186,26 @@ fn timeline(points: &[TimePoint], since: Nanos) -> Timeline {
         columns.max_us.push(micros(point.max));
         columns.service_p95_us.push(micros(point.service_p95));
         columns.start_lag_p99_us.push(micros(point.start_lag_p99));
-        columns.worker_cpu.push((point.worker_cpu.max(0.0) * 1e3).round() as u64);
+        columns.worker_cpu.push(thousandths(point.worker_cpu));
+        columns.bytes_sent.push(point.bytes_sent);
+        columns.bytes_received.push(point.bytes_received);
+        columns.connections.push(point.connections);
+        columns.process_cpu.push(thousandths(point.process_cpu));
+        columns.process_kib.push(point.process_resident.div_ceil(1024));
+        let place = columns.from_ms.len() - 1;
+        for (class, count) in &point.failures {
+            let column = columns.failures.entry(class.clone()).or_default();
+            column.resize(place, 0);
+            column.push(*count);
+        }
+    }
+    let length = columns.from_ms.len();
+    columns.failures.values_mut().for_each(|column| column.resize(length, 0));
+    let Timeline { bytes_sent, bytes_received, connections, process_cpu, process_kib, .. } = &mut columns;
+    for column in [bytes_sent, bytes_received, connections, process_cpu, process_kib] {
+        if column.iter().all(|value| *value == 0) {
+            column.clear();
+        }
     }
     columns
 }
@@ -285,6 +336,26 @@ mod tests {
                 assert_eq!(page["timeline"][column], json!(wanted), "{column}");
             }
         }
+    }
+
+    #[test]
+    fn columns_of_zeros_are_left_out_and_classes_are_as_long_as_the_others() {
+        let points = [[("timeout", 3)].as_slice(), &[], &[("reset", 1), ("timeout", 2)], &[]];
+        let points = points.into_iter().enumerate().map(|(n, classes)| TimePoint {
+            to: Nanos::from_secs(n as u64 + 1),
+            bytes_sent: u64::from(n == 1),
+            failures: classes.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            ..TimePoint::default()
+        });
+        let summary = Summary { timeline: points.collect(), ..Summary::default() };
+        let timeline = &whole(&summary)["timeline"];
+        assert_eq!(
+            (&timeline["bytes_sent"], &timeline["bytes_received"]),
+            (&json!([0, 1, 0, 0]), &json!([]))
+        );
+        assert_eq!(timeline["failures"], json!({ "reset": [0, 0, 1, 0], "timeout": [3, 0, 2, 0] }));
+        let since = json(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(2)) });
+        assert_eq!(since["timeline"]["failures"], json!({ "reset": [1, 0], "timeout": [2, 0] }));
     }
 
     #[test]

@@ -205,6 +205,7 @@ impl<'a> CaseRun<'a> {
                 if matches!(work, Work::WebSocket { .. }) {
                     count_failed_connections(&mut interval);
                 }
+                self.watch.note(&mut interval.point);
                 let interval = self.gathering.add(*interval);
                 events(RunEvent { at: interval.point.to, kind: EventKind::Snapshot(Box::new(interval)) });
                 let reached = self.reached();

@@ -69,25 +69,7 @@ pub fn run_suite(
     let chosen = selected(suites, options)?;
     let repeat = options.repeat.clamp(1, MAX_REPEAT) as usize;
     let total = chosen.len() * repeat;
-    events(SuiteEvent::Started { total });
-    let mut runner = Runner {
-        options,
-        stop,
-        events,
-        total,
-        children: Vec::new(),
-        skip: None,
-        begin: Instant::now(),
-        reuses: false,
-    };
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-    for (number, suite) in suites.iter().enumerate() {
-        let cases: Vec<&Case> =
-            chosen.iter().filter(|(of, _)| *of == number).map(|(_, case)| *case).collect();
-        if !cases.is_empty() {
-            runner.suite(suite, &cases, repeat);
-        }
-    }
     let names: Vec<&str> =
         suites.iter().filter(|it| !it.cases.is_empty()).map(|it| it.name.as_str()).collect();
     let info = RunInfo {
@@ -99,6 +81,24 @@ pub fn run_suite(
         host: host_info(),
         ..RunInfo::default()
     };
+    events(SuiteEvent::Started { total, info: Box::new(info.clone()) });
+    let mut runner = Runner {
+        options,
+        stop,
+        events,
+        total,
+        children: Vec::new(),
+        skip: None,
+        begin: Instant::now(),
+        reuses: false,
+    };
+    for (number, suite) in suites.iter().enumerate() {
+        let cases: Vec<&Case> =
+            chosen.iter().filter(|(of, _)| *of == number).map(|(_, case)| *case).collect();
+        if !cases.is_empty() {
+            runner.suite(suite, &cases, repeat);
+        }
+    }
     let root = root(info, runner.children, runner.begin.elapsed().into(), stop.is_stopped());
     events(SuiteEvent::Finished(Box::new(root.clone())));
     Ok(root)

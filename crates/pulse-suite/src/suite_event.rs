@@ -1,6 +1,6 @@
 //! What a running suite tells: progress for whoever watches.
 
-use pulse_model::{CaseInfo, Finding, Nanos, RunEvent, Snapshot, Summary};
+use pulse_model::{CaseInfo, Finding, Nanos, RunEvent, RunInfo, Snapshot, Summary};
 
 /// Something that happened while suites ran.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +9,8 @@ pub enum SuiteEvent {
     Started {
         /// Cases that will run.
         total: usize,
+        /// What the whole run is.
+        info: Box<RunInfo>,
     },
     /// The first case of a suite is next.
     SuiteStarted {

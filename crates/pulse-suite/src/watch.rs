@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pulse_engine::StopHandle;
+use pulse_model::TimePoint;
 use pulse_monitor::{Process, Usage};
 
 /// Time between two readings at first.
@@ -16,6 +17,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 const MAX_READINGS: usize = 4096;
 /// Readings between two looks for new children, which cost more than a reading.
 const FAMILY_EVERY: u32 = 10;
+/// Time over which the share of a core at a moment is taken.
+const SHARE_PERIOD: Duration = Duration::from_secs(1);
 /// How soon a wish to stop is passed on.
 const STOP_PERIOD: Duration = Duration::from_millis(50);
 
@@ -86,6 +89,11 @@ impl Watch {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Notes in a point of time what the process uses as of now.
+    pub(crate) fn note(&self, point: &mut TimePoint) {
+        note(&self.shared.lock().unwrap_or_else(PoisonError::into_inner).readings, point);
+    }
+
     /// Takes a last reading and ends the watch.
     pub(crate) fn finish(&mut self) -> Watched {
         self.end();
@@ -106,6 +114,19 @@ impl Drop for Watch {
         if !std::thread::panicking() {
             self.end();
         }
+    }
+}
+
+/// The share of a core is that of about a second: the system counts CPU time in hundredths of one, which within a tenth would be
+/// steps and no course.
+fn note(readings: &[Reading], point: &mut TimePoint) {
+    let Some(now) = readings.last() else { return };
+    point.process_resident = now.usage.resident_bytes;
+    let is_older = |reading: &Reading| now.at.saturating_duration_since(reading.at) > SHARE_PERIOD;
+    let before = readings[readings.partition_point(is_older).saturating_sub(1)];
+    let length = now.at.saturating_duration_since(before.at).as_secs_f64();
+    if length > 0.0 {
+        point.process_cpu = now.usage.cpu.since(before.usage.cpu).as_secs_f64() / length;
     }
 }
 
@@ -160,6 +181,7 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulse_model::Nanos;
 
     #[test]
     fn an_ended_process_stops_the_case() {
@@ -187,6 +209,26 @@ mod tests {
         }
         let watched = watch.finish();
         assert!(watched.readings.is_empty() && watched.ended.is_none());
+    }
+
+    #[test]
+    fn a_point_has_what_was_used_within_a_second() {
+        let at = Instant::now();
+        let reading = |millis, cpu, resident_bytes| Reading {
+            at: at + Duration::from_millis(millis),
+            usage: Usage { cpu: Nanos::from_millis(cpu), resident_bytes, ..Usage::default() },
+        };
+        let readings =
+            [reading(0, 90, 1), reading(500, 100, 5), reading(1700, 400, 6), reading(2000, 850, 7)];
+        let noted = |readings: &[Reading]| {
+            let mut point = TimePoint::default();
+            note(readings, &mut point);
+            (point.process_cpu, point.process_resident)
+        };
+        assert_eq!(noted(&[]), (0.0, 0), "not known");
+        assert_eq!(noted(&readings[..1]), (0.0, 1), "no time, no share");
+        assert_eq!(noted(&readings[..2]), (0.02, 5));
+        assert_eq!(noted(&readings), (0.5, 7), "since the reading a second before, which was 1.5 s ago");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::Args;
 use pulse_plan::{LoadOptions, Overrides, ServiceOptions};
 use pulse_suite::{Expression, History, MAX_REPEAT, MAX_RETRIES, Precision, RunOptions, Selection};
 
-use super::WhenInconclusive;
+use super::{DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 
@@ -53,7 +53,7 @@ pub(crate) struct TestArguments {
     /// Run two commands in turns (A B, B A, …) and say whether B takes longer; instead of suites. --out writes json or md.
     #[arg(long, num_args = 2, value_names = ["CMD_A", "CMD_B"], help_heading = "Run", conflicts_with_all = [
         "places", "url", "words", "marks", "list", "fail_fast", "repeat", "retries", "quick", "seed", "inconclusive",
-        "benchmark_only", "verbose", "save_baseline", "baseline", "no_history", "history"])]
+        "benchmark_only", "verbose", "dashboard", "save_baseline", "baseline", "no_history", "history"])]
     pub(crate) ab: Option<Vec<String>>,
     /// Pairs of runs that --ab counts.
     #[arg(long, value_name = "N", default_value_t = 20, requires = "ab", help_heading = "Run")]
@@ -75,6 +75,9 @@ pub(crate) struct TestArguments {
     /// Show only what failed, and the summary line.
     #[arg(short, long, help_heading = "Result")]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) dashboard: DashboardFlags,
 
     /// Keep this run as a baseline, in the history under a name or in a file (*.json).
     #[arg(long, value_name = "NAME|FILE", help_heading = "Baselines and history")]

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pulse_engine::{Collector, StopHandle};
-use pulse_live::SlidingWindow;
+use pulse_live::{SlidingWindow, Windows};
 use pulse_model::{
     Ending, EventKind, Finding, Interval, Nanos, RunEvent, RunInfo, Severity, Snapshot, Summary, Target,
     TargetResult, Verdict,
@@ -39,6 +39,8 @@ pub(crate) struct Watch {
     plan: WatchPlan,
     collector: Arc<Mutex<Collector>>,
     window: SlidingWindow,
+    /// What viewers choose from, where there can be viewers.
+    windows: Option<Arc<Mutex<Windows>>>,
     breaches: Vec<Breach>,
     /// What buckets of the service's own allow to say.
     bounds: Bounds,
@@ -63,6 +65,7 @@ impl Watch {
         Self {
             collector: Arc::new(Mutex::new(Collector::new(plan.info.clone()))),
             window: SlidingWindow::new(plan.window),
+            windows: None,
             breaches: plan.info.targets.iter().map(breach).collect(),
             bounds: Bounds::default(),
             said: Vec::new(),
@@ -74,6 +77,11 @@ impl Watch {
     /// What was found so far, for whoever asks while it goes on.
     pub(crate) fn so_far(&self) -> Arc<Mutex<Collector>> {
         Arc::clone(&self.collector)
+    }
+
+    /// Keeps windows for whoever asks while it goes on.
+    pub(crate) fn windows(&mut self) -> Arc<Mutex<Windows>> {
+        Arc::clone(self.windows.get_or_insert_default())
     }
 
     /// Watches until the planned end, until what is watched ends, or until somebody stops it. `first` was just read.
@@ -129,6 +137,9 @@ impl Watch {
         }
         if let Some((interval, added)) = step.interval {
             self.window.push(&added);
+            if let Some(windows) = &self.windows {
+                lock(windows).push(&added);
+            }
             if let Some(finding) = self.memory.take(at, &added) {
                 events(RunEvent { at, kind: EventKind::Notice(finding) });
             }
@@ -228,9 +239,9 @@ fn finding(code: &str, severity: Severity, message: String) -> Finding {
     }
 }
 
-/// The collector; one that was left by a panic still holds what was collected.
-pub(crate) fn lock(collector: &Mutex<Collector>) -> MutexGuard<'_, Collector> {
-    collector.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is shared; left by a panic it still holds what was collected.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until a moment, or until somebody wants it to stop.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pulse_engine::{StopHandle, host_info};
+use pulse_engine::{Collector, StopHandle, host_info};
 use pulse_live::{Feed, Hub};
 use pulse_model::{Ending, RunInfo, Summary};
 use pulse_plan::ServiceOptions;
@@ -46,9 +46,10 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<Exit, Problem> {
     add_outputs(&mut hub, stream, wishes, Some(arguments.window))?;
     let info = info(arguments, &source);
     let plan = WatchPlan { info: info.clone(), every: arguments.every, window: arguments.window };
-    let watch = Watch::new(plan);
+    let mut watch = Watch::new(plan);
     let token = arguments.token.as_deref();
-    let server = arguments.serve.map(|address| serve("--serve", address, token, feed(&watch))).transpose()?;
+    let server = arguments.serve.map(|address| serve("--serve", address, token, feed(&mut watch, &info)));
+    let server = server.transpose()?;
     let stop = StopHandle::default();
     let live = stream.is_terminal() && !arguments.quiet;
     stop_on_signal(&stop, (!live).then_some(STOPPING))
@@ -102,14 +103,26 @@ fn info(arguments: &MonitorArguments, source: &Source) -> RunInfo {
 }
 
 /// What a server serves of a watch.
-fn feed(watch: &Watch) -> Feed {
+fn feed(watch: &mut Watch, info: &RunInfo) -> Feed {
+    let (windows, info) = (watch.windows(), info.clone());
     let (totals, summary) = (watch.so_far(), watch.so_far());
     Feed {
         totals: Arc::new(move || lock(&totals).totals().clone()),
-        summary: Arc::new(move || {
+        summary: Arc::new(move |_| {
             // As if it were stopped now.
             let collector = lock(&summary).clone();
             collector.finish(Ending::Interrupted)
         }),
+        window: Some(Arc::new(move |span| {
+            let parts = lock(&windows).parts(span)?;
+            // As if nothing had been watched but the window; its end is not the watch's.
+            let mut collector = Collector::new(RunInfo { duration: None, ..info.clone() });
+            for part in parts {
+                if let Some(interval) = part.interval {
+                    collector.interval(interval, part, None, None);
+                }
+            }
+            Some(collector.finish(Ending::Interrupted))
+        })),
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use pulse_engine::{RunError, StopHandle, probe, raise_descriptor_limit};
-use pulse_model::{Ending, Finding, Severity, Summary, Validity, ValidityReason, ValidityState, Verdict};
+use pulse_live::Server;
+use pulse_model::{Ending, Finding, Severity, Summary, Verdict};
 use pulse_plan::{Case, CaseKind, Plan, Suite};
 use pulse_report::{CommitInfo, Detail, PytestBenchmark, Reporter as _, SuiteText};
 use pulse_suite::{
@@ -17,12 +19,14 @@ use pulse_suite::{
 use crate::arguments::{TestArguments, WhenInconclusive};
 use crate::commands::ab;
 use crate::comparison::{Compared, Pairing, counterpart, options, spreads_of};
+use crate::dashboard::serve;
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
 use crate::origin::{commit_times, origin};
 use crate::problem::Problem;
 use crate::report_files::ReportFiles;
 use crate::suite_files::read_suites;
+use crate::suite_follower::{SuiteFollower, gathered_validity};
 use crate::suite_progress::SuiteProgress;
 use crate::terminal::{Stream, note};
 
@@ -50,6 +54,8 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Exit, Problem> {
     let origin = origin();
     let mut reports = ReportFiles::prepare(&arguments.out)?;
     let stream = reports.human_stream();
+    let dashboard = arguments.dashboard.address().map(|address| show_live(address, arguments, stream));
+    let dashboard = dashboard.transpose()?;
     reach(&suites, &chosen)?;
     // Users need descriptors; where they do not suffice, the case says so.
     let _ = raise_descriptor_limit();
@@ -57,10 +63,16 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Exit, Problem> {
         reports = reports.with_commit(commit(&origin));
     }
     let text = text(arguments, stream);
-    let (mut summary, cases) = measure(&suites, arguments, stream, text)?;
+    let follower = dashboard.as_ref().map(|(follower, _)| follower);
+    let (mut summary, cases) = measure(&suites, arguments, stream, text, follower)?;
     let mut record = RunRecord::new(&summary.run.name.clone(), origin, summary.clone(), cases);
     if let Some(baseline) = &baseline {
         judge_changes(&mut summary, &mut record, baseline, arguments);
+    }
+    if let Some((follower, server)) = dashboard {
+        // The server ends with the suites, and tells its viewers how they ended.
+        follower.finish(&summary);
+        drop(server);
     }
     let mut exit = Exit::of_suite(&summary, arguments.inconclusive);
     let results = [show(&summary, stream, text), reports.write(&summary), keep(&record, arguments)];
@@ -71,6 +83,18 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Exit, Problem> {
     }
     remark(&summary, arguments);
     Ok(exit)
+}
+
+/// Shows the suites in a browser while they run.
+fn show_live(
+    address: SocketAddr,
+    arguments: &TestArguments,
+    stream: Stream,
+) -> Result<(SuiteFollower, Server), Problem> {
+    let follower = SuiteFollower::new();
+    let (server, greeting) = serve("--dashboard", address, arguments.dashboard.token(), follower.feed())?;
+    print(stream, &greeting)?;
+    Ok((follower, server))
 }
 
 /// How the report looks.
@@ -140,6 +164,7 @@ fn measure(
     arguments: &TestArguments,
     stream: Stream,
     text: SuiteText,
+    follower: Option<&SuiteFollower>,
 ) -> Result<(Summary, Vec<CaseRecord>), Problem> {
     let stop = StopHandle::default();
     stop_on_signal(&stop, Some(STOPPING))
@@ -148,6 +173,9 @@ fn measure(
     let mut cases = Vec::new();
     let summary = run_suite(suites, &arguments.options(), &stop, &mut |event| {
         progress.show(&event);
+        if let Some(follower) = follower {
+            follower.event(&event);
+        }
         if let SuiteEvent::CaseFinished { summary, intervals } = event {
             let info = summary.case.clone().unwrap_or_default();
             if info.skipped.is_none() {
@@ -156,26 +184,8 @@ fn measure(
         }
     });
     let mut summary = summary.map_err(|error| suite_problem(&error, arguments))?;
-    gather_validity(&mut summary);
+    summary.validity = gathered_validity(&summary.children.iter().collect::<Vec<_>>());
     Ok((summary, cases))
-}
-
-/// Says once for the whole which cases are disturbed; their own reasons stand with them.
-fn gather_validity(summary: &mut Summary) {
-    let of_state = |state: ValidityState, word: &str| {
-        let is_it = |case: &&Summary| case.validity.state == state;
-        let info = summary.children.iter().filter(is_it).filter_map(|case| case.case.as_ref());
-        let mut ids: Vec<&str> = info.map(|info| info.id.as_str()).collect();
-        let count = ids.len();
-        ids.truncate(MAX_NAMED);
-        let more = if count > MAX_NAMED { format!(" and {} more", count - MAX_NAMED) } else { String::new() };
-        let cases = if count == 1 { "case is" } else { "cases are" };
-        let message = format!("{count} {cases} {word}: {}{more}", ids.join(", "));
-        (count > 0).then(|| ValidityReason { code: "cases".to_owned(), state, message, at: None })
-    };
-    let reasons = [(ValidityState::Invalid, "invalid"), (ValidityState::Suspect, "suspect")];
-    let reasons = reasons.into_iter().filter_map(|(state, word)| of_state(state, word)).collect();
-    summary.validity = Validity::from_reasons(reasons);
 }
 
 fn suite_problem(error: &SuiteError, arguments: &TestArguments) -> Problem {

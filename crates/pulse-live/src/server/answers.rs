@@ -9,13 +9,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
+use percent_encoding::percent_decode_str;
 use pulse_export::Rendered;
-use pulse_model::Nanos;
-use pulse_report::{Json, Page, Reporter as _, ServedPage, served_page};
+use pulse_model::{Nanos, Summary};
+use pulse_report::{Json, Page, Reporter as _, SeriesQuery, ServedPage, served_page};
 
 use super::Feed;
 use super::guard::{Guard, Refusal};
 use super::stream::Viewers;
+use crate::Windows;
 
 /// The largest body that a request may have; none needs any.
 const MAX_BODY_BYTES: usize = 1 << 10;
@@ -28,7 +30,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
 ];
 const TEXT: &str = "text/plain; charset=utf-8";
 const INDEX: &str = "Pulse watches here.\n\n/             the dashboard, where the program was built with it\n/metrics      Prometheus, OpenMetrics, protobuf or JSON, by Accept\n\
-                     /api/summary  the summary so far as JSON\n/healthz      whether this server is alive\n";
+                     /api/summary  the summary so far as JSON\n/api/series   a metric over time as JSON: ?metric=requests\n/healthz      whether this server is alive\n";
 
 /// What answers are made of.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub(super) fn router(guard: Guard, feed: Feed, viewers: Viewers) -> Router {
         .route("/api/page", get(page))
         .route("/metrics", get(metrics))
         .route("/api/summary", get(summary))
+        .route("/api/series", get(series))
         .route("/healthz", get(async || text(StatusCode::OK, "ok\n")))
         .fallback(async || text(StatusCode::NOT_FOUND, INDEX))
         .method_not_allowed_fallback(async || {
@@ -114,8 +117,9 @@ async fn events(State(source): State<Source>, RawQuery(query): RawQuery, headers
 
 /// The page's data, whole or with `?since=MILLISECONDS`, for browsers and proxies that do not pass events on.
 async fn page(State(Source { feed, .. }): State<Source>, RawQuery(query): RawQuery) -> Response {
-    let summary = (feed.summary)();
-    match (Page { summary: &summary, running: true, since: since(query.as_deref()) }).to_json() {
+    let since = since(query.as_deref());
+    let summary = (feed.summary)(Page::cases_known(since));
+    match (Page { summary: &summary, running: true, since }).to_json() {
         Ok(json) => answer(StatusCode::OK, "application/json", json),
         Err(error) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, &format!("the page's data cannot be written: {error}\n"))
@@ -131,6 +135,27 @@ fn moment(millis: &str) -> Option<Nanos> {
 /// What `since=MILLISECONDS` in a query says.
 fn since(query: Option<&str>) -> Option<Nanos> {
     query?.split('&').find_map(|pair| pair.strip_prefix("since=")).and_then(moment)
+}
+
+/// A metric over time.
+async fn series(State(Source { feed, .. }): State<Source>, RawQuery(query): RawQuery) -> Response {
+    let parameters = parameters(query.as_deref().unwrap_or_default());
+    let answered = SeriesQuery::read(&parameters).and_then(|question| question.answer(&(feed.summary)(0)));
+    match answered {
+        Ok(json) => answer(StatusCode::OK, "application/json", json),
+        Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+    }
+}
+
+/// Names and values of a query without its token, which is the guard's.
+fn parameters(query: &str) -> Vec<(String, String)> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(name, _)| *name != "token").map(|(name, value)| (decoded(name), decoded(value))).collect()
 }
 
 async fn metrics(State(Source { feed, .. }): State<Source>, headers: HeaderMap) -> Response {
@@ -153,14 +178,35 @@ async fn metrics(State(Source { feed, .. }): State<Source>, headers: HeaderMap) 
     response
 }
 
-async fn summary(State(Source { feed, .. }): State<Source>) -> Response {
+/// The report so far, or that of a window that ends now.
+async fn summary(State(Source { feed, .. }): State<Source>, RawQuery(query): RawQuery) -> Response {
+    let parameters = parameters(query.as_deref().unwrap_or_default());
+    let window = parameters.iter().find(|(name, _)| name == "window");
+    let summary = match window {
+        None => Ok((feed.summary)(0)),
+        Some((_, span)) => window_of(&feed, span),
+    };
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(why) => return text(StatusCode::BAD_REQUEST, &format!("{why}\n")),
+    };
     let mut bytes = Vec::new();
-    match Json.render(&(feed.summary)(), &mut bytes) {
+    match Json.render(&summary, &mut bytes) {
         Ok(()) => answer(StatusCode::OK, "application/json", bytes),
         Err(error) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, &format!("the summary cannot be written: {error}\n"))
         }
     }
+}
+
+fn window_of(feed: &Feed, span: &str) -> Result<Summary, String> {
+    let window = feed.window.as_ref();
+    let window = window.ok_or("this job keeps no windows, `pulse monitor` does: leave out window=")?;
+    let span = span.parse::<Nanos>().map_err(|error| format!("window: {error}"))?;
+    window(span).ok_or_else(|| {
+        let spans = Windows::SPANS.map(|span| span.to_string()).join(", ");
+        format!("window: {span} is not kept; there are: {spans}; without window= it is everything")
+    })
 }
 
 fn text(status: StatusCode, text: &str) -> Response {

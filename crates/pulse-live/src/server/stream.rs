@@ -30,6 +30,7 @@ const SHARE: u32 = 20;
 pub(super) struct Message {
     since: Nanos,
     until: Nanos,
+    is_suite: bool,
     event: Bytes,
 }
 
@@ -59,7 +60,7 @@ impl Drop for Viewer {
 
 /// Viewers, and what tells them.
 pub(super) fn viewers(feed: Feed) -> (Viewers, Teller) {
-    let nothing = Message { since: Nanos::ZERO, until: Nanos::ZERO, event: COMMENT };
+    let nothing = Message { since: Nanos::ZERO, until: Nanos::ZERO, is_suite: false, event: COMMENT };
     let (sender, newest) = watch::channel(Arc::new(nothing));
     let count = Arc::new(AtomicUsize::new(0));
     let teller = Teller { feed: feed.clone(), count: Arc::clone(&count), sender };
@@ -83,9 +84,14 @@ impl Teller {
             if self.count.load(Ordering::Relaxed) > 0 {
                 let begin = tokio::time::Instant::now();
                 // The server ends with the job.
-                let message = Message::of(&self.feed, Some(until), !stops);
+                let mut message = Message::of(&self.feed, Some(until), !stops);
+                if stops && message.is_suite {
+                    // What ended long ago may have been compared with a baseline since.
+                    message = Message::of(&self.feed, None, false);
+                }
                 pause = PERIOD.max(begin.elapsed() * SHARE);
-                let is_news = message.until != until;
+                // A case under way is told anew each time, up to whatever moment.
+                let is_news = message.until != until || message.is_suite;
                 until = message.until;
                 if is_news || stops {
                     self.sender.send_replace(Arc::new(message));
@@ -100,14 +106,14 @@ impl Teller {
 
 impl Message {
     fn of(feed: &Feed, since: Option<Nanos>, running: bool) -> Self {
-        let summary = (feed.summary)();
+        let summary = (feed.summary)(Page::cases_known(since));
         let page = Page { summary: &summary, running, since };
         let until = page.until();
         // A page that cannot be written has no words for it either; the next one may.
         let event = page.to_json().map_or(COMMENT, |json| {
             Bytes::from(format!("id: {}\nevent: page\ndata: {json}\n\n", until.0 / 1_000_000))
         });
-        Self { since: since.unwrap_or(Nanos::ZERO), until, event }
+        Self { since: since.unwrap_or(Nanos::ZERO), until, is_suite: page.is_suite(), event }
     }
 }
 

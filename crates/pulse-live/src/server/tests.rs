@@ -19,12 +19,12 @@ fn feed() -> Feed {
         totals.add(series, Aggregate::Trend(times));
         totals
     };
-    let summary = move || Summary {
+    let summary = move |_| Summary {
         run: RunInfo { kind: "monitor".into(), name: "shop".into(), ..RunInfo::default() },
         totals: totals(),
         ..Summary::default()
     };
-    Feed { totals: Arc::new(totals), summary: Arc::new(summary) }
+    Feed { totals: Arc::new(totals), summary: Arc::new(summary), window: None }
 }
 
 fn start(token: Option<&str>) -> Server {
@@ -53,6 +53,10 @@ fn what_there_is_to_be_asked() {
         ("GET", "/metrics", "Accept: application/json\r\n", 200, "\"format\":\"pulse-snapshot\""),
         ("GET", "/metrics", "Accept-Encoding: gzip\r\n", 200, "content-encoding: gzip"),
         ("GET", "/api/summary", "", 200, "\"name\": \"shop\""),
+        ("GET", "/api/summary?window=1m", "", 400, "keeps no windows"),
+        ("GET", "/api/series?metric=requests&token=x", "", 200, "\"format\": \"pulse-series\""),
+        ("GET", "/api/series?metric=requests&endpoint=GET+%2Fa", "", 400, "no endpoint `GET /a` is kept"),
+        ("GET", "/api/series", "", 400, "there are: requests, failed"),
         ("HEAD", "/metrics", "", 200, "vary: Accept"),
         ("GET", "/nothing", "", 404, "/healthz"),
         ("POST", "/metrics", "Content-Length: 0\r\n", 405, "GET or HEAD"),
@@ -149,11 +153,34 @@ fn stopping_does_not_wait_for_an_idle_client() {
     let _ = idle.read_to_end(&mut rest);
 }
 
+#[test]
+fn windows_that_are_kept_can_be_asked_for() {
+    let run = |name: String| RunInfo { name, ..RunInfo::default() };
+    let window = move |span: Nanos| {
+        let summary = Summary { run: run(format!("the last {span}")), ..Summary::default() };
+        crate::Windows::SPANS.contains(&span).then_some(summary)
+    };
+    let feed = Feed { window: Some(Arc::new(window)), ..feed() };
+    let config = ServerConfig { address: ([127, 0, 0, 1], 0).into(), token: None };
+    let server = Server::start(&config, feed).unwrap();
+    for (query, status, words) in [
+        ("?window=5m", 200, "the last 5m"),
+        ("?token=a&window=60", 200, "the last 1m"),
+        ("", 200, "shop"),
+        ("?window=2m", 400, "2m is not kept; there are: 1m, 5m, 15m, 1h"),
+        ("?window=soon", 400, "is not a duration"),
+    ] {
+        let answer = ask(&server, "GET", &format!("/api/summary{query}"), "");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{query}: {answer}");
+        assert!(answer.contains(words), "{query}: {answer}");
+    }
+}
+
 /// A job of so many seconds, whose end can be moved.
 fn growing() -> (Arc<AtomicU64>, Feed) {
     let seconds = Arc::new(AtomicU64::new(3));
     let length = Arc::clone(&seconds);
-    let summary = move || {
+    let summary = move |_| {
         let point = |second| pulse_model::TimePoint {
             from: pulse_model::Nanos::from_secs(second),
             to: pulse_model::Nanos::from_secs(second + 1),

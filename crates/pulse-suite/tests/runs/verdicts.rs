@@ -90,7 +90,7 @@ fn fail_fast_skips_the_rest() {
     let count = |kind: fn(&SuiteEvent) -> bool| events.iter().filter(|event| kind(event)).count();
     assert_eq!(count(|event| matches!(event, SuiteEvent::CaseStarted { .. })), 2);
     assert_eq!(count(|event| matches!(event, SuiteEvent::CaseFinished { .. })), 3);
-    assert!(matches!(events.first(), Some(SuiteEvent::Started { total: 3 })));
+    assert!(matches!(events.first(), Some(SuiteEvent::Started { total: 3, .. })));
     assert!(matches!(events.last(), Some(SuiteEvent::Finished(_))));
 }
 
