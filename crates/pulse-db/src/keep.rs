@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, ChangeKind};
 use crate::trial::{StatementTrial, TrialResult};
+use crate::weighted::middle_mean;
 use crate::workload::Workload;
 
 /// A loss that is shown but smaller than this is not held against a drop.
@@ -158,7 +159,8 @@ fn saved_share(workload: &Workload, result: &TrialResult, users: &[usize]) -> f6
         };
         users.iter().map(weighted).sum::<f64>()
     };
-    let (before, after) = (total(&|trial| trial.before.mean()), total(&|trial| trial.after.mean()));
+    let (before, after) =
+        (total(&|trial| middle_mean(&trial.before)), total(&|trial| middle_mean(&trial.after)));
     if before > 0.0 { 1.0 - after / before } else { 0.0 }
 }
 

@@ -24,6 +24,18 @@ pub(crate) fn weighted_mean(statements: &[(u64, &Histogram)]) -> Option<Measured
     (!timed.is_empty()).then_some(Measured { value, lo: (value - half).max(0.0), hi: value + half, samples })
 }
 
+/// Quantiles that [`middle_mean`] takes the mean of.
+const MIDDLE: u32 = 10;
+
+/// The mean of the quantiles 5 %, 15 % … 95 %: what a call takes, whatever kinds of calls there are among them, without the
+/// few that something else on the machine held up. `None` without times.
+pub(crate) fn middle_mean(times: &Histogram) -> Option<f64> {
+    let at = |number: u32| f64::from(2 * number + 1) / f64::from(2 * MIDDLE);
+    let sum: Option<f64> =
+        (0..MIDDLE).map(|number| times.quantile(at(number)).map(|found| found.estimate as f64)).sum();
+    sum.map(|sum| sum / f64::from(MIDDLE))
+}
+
 /// Joins the times of statements, each with its calls. The result has as many values as independent ones would tell as much
 /// about the mean: Kish's effective sample size 1 / Σ(wᵢ² / nᵢ), where wᵢ is a statement's share of the calls and nᵢ the
 /// number of its times (L. Kish, "Survey Sampling", 1965, §11.7). Statements without times are left out.
@@ -64,6 +76,15 @@ mod tests {
         let mut times = Histogram::default();
         values.iter().for_each(|&value| times.record(value));
         times
+    }
+
+    #[test]
+    fn what_holds_up_a_call_is_left_out_of_the_middle() {
+        assert_eq!(middle_mean(&times(&[])), None);
+        // Two kinds of calls in equal parts, and one of thirty that waited.
+        let kinds: Vec<u64> = (0..29).map(|number| if number % 2 == 0 { 1_000 } else { 3_000 }).collect();
+        let middle = middle_mean(&times(&[&kinds[..], &[5_000_000]].concat())).unwrap();
+        assert!((1_900.0..2_100.0).contains(&middle), "{middle}");
     }
 
     #[test]
