@@ -90,7 +90,7 @@ impl<'a> Charts<'a> {
     }
 
     fn add(&mut self, point: &TimePoint) {
-        let [from, to] = [point.from, point.to].map(|at| at.as_secs_f64());
+        let [from, to] = [point.from, point.to].map(Nanos::as_secs_f64);
         if to <= from {
             return;
         }
