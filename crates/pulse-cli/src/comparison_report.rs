@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use pulse_model::{Change, Effect, Finding, Summary};
-use pulse_report::{Html, NO_PAGE, Reporter as _, number};
+use pulse_report::{Format, Html, NO_PAGE, number};
 use pulse_suite::RunRecord;
 use serde::Serialize;
 
@@ -22,8 +22,8 @@ pub(crate) enum ComparisonFormat {
     Json,
     /// For a pull request.
     Markdown,
-    /// The page of the second run with its differences from the first.
-    Html,
+    /// The second run with its differences from the first, as a page or a picture.
+    Report(Format),
 }
 
 /// A report that was asked for: `FORMAT=PATH`.
@@ -44,9 +44,11 @@ impl FromStr for ComparisonRequest {
         let format = match format {
             "json" => ComparisonFormat::Json,
             "md" => ComparisonFormat::Markdown,
-            "html" if Html::is_there() => ComparisonFormat::Html,
-            "html" => return Err(NO_PAGE.to_owned()),
-            _ => return Err("comparisons are written as json, md or html".to_owned()),
+            "html" if !Html::is_there() => return Err(NO_PAGE.to_owned()),
+            "html" => ComparisonFormat::Report(Format::Html),
+            "svg" => ComparisonFormat::Report(Format::Svg),
+            "png" => ComparisonFormat::Report(Format::Png),
+            _ => return Err("comparisons are written as json, md, html, svg or png".to_owned()),
         };
         match path {
             "" => Err("the path is missing; - is standard output".to_owned()),
@@ -107,14 +109,14 @@ struct CaseFinding<'a> {
 
 impl ComparisonReport<'_> {
     /// The report in a form for files.
-    pub(crate) fn render(&self, format: ComparisonFormat) -> io::Result<String> {
+    pub(crate) fn render(&self, format: ComparisonFormat) -> io::Result<Vec<u8>> {
         match format {
-            ComparisonFormat::Json => Ok(self.json()?),
-            ComparisonFormat::Markdown => Ok(self.markdown()),
-            ComparisonFormat::Html => {
+            ComparisonFormat::Json => Ok(self.json()?.into_bytes()),
+            ComparisonFormat::Markdown => Ok(self.markdown().into_bytes()),
+            ComparisonFormat::Report(format) => {
                 let mut bytes = Vec::new();
-                Html.render(&self.changed(), &mut bytes)?;
-                String::from_utf8(bytes).map_err(io::Error::other)
+                format.reporter().render(&self.changed(), &mut bytes)?;
+                Ok(bytes)
             }
         }
     }

@@ -21,6 +21,7 @@ mod diagnostic;
 mod exit;
 mod interrupt;
 mod origin;
+mod picture_link;
 mod problem;
 mod report_files;
 mod self_tests;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pulse_model::Summary;
-use pulse_report::{Format, Html, NO_PAGE, PytestBenchmark, Reporter as _};
+use pulse_report::{Format, Html, Markdown, NO_PAGE, PytestBenchmark, Reporter as _};
 use tempfile::NamedTempFile;
 
+use crate::picture_link::picture_link;
 use crate::problem::Problem;
 use crate::terminal::Stream;
 
@@ -109,6 +110,9 @@ impl ReportFiles {
             if request.format == Format::Html && !Html::is_there() {
                 return Err(Problem::usage(format!("--out html: {NO_PAGE}")));
             }
+            if request.path.is_none() {
+                check_standard_output(request.format)?;
+            }
             match &request.path {
                 None if request.format == Format::Github => prepared.annotations = true,
                 None if prepared.standard_output.replace(request.format).is_some() => {
@@ -143,43 +147,70 @@ impl ReportFiles {
         if self.standard_output.is_some() { Stream::Err } else { Stream::Out }
     }
 
+    /// The picture that a page in Markdown can show: the one that scales, if there are both.
+    fn picture(&self) -> Option<&Path> {
+        let of = |format| self.files.iter().find(|file| file.format == format);
+        of(Format::Svg).or_else(|| of(Format::Png)).map(|file| file.path.as_path())
+    }
+
     /// Writes all reports; those that can be written are, whatever happens to the others.
     pub(crate) fn write(self, summary: &Summary) -> Result<(), Problem> {
         let mut problems = Vec::new();
         let commit = self.commit.clone();
         let stream = self.human_stream();
-        let rendered = |format: Format| {
+        let picture = self.picture().map(Path::to_path_buf);
+        let rendered = |format: Format, path: Option<&Path>| {
             let mut bytes = Vec::new();
             let rendered = match format {
                 Format::PytestBenchmark => commit.render(summary, &mut bytes),
+                Format::Markdown => {
+                    let picture = picture.as_ref().and_then(|picture| picture_link(path, picture));
+                    Markdown { picture }.render(summary, &mut bytes)
+                }
                 format => format.reporter().render(summary, &mut bytes),
             };
             rendered.map(|()| bytes)
         };
         if self.annotations {
             // The runner reads both streams, so that another report may have standard output for itself.
-            let written = rendered(Format::Github)
+            // The summary of a step is shown without the files beside it: it links to no picture.
+            let page = || {
+                let mut bytes = Vec::new();
+                Format::Markdown.reporter().render(summary, &mut bytes).map(|()| bytes)
+            };
+            let written = rendered(Format::Github, None)
                 .and_then(|bytes| stream.write(&String::from_utf8_lossy(&bytes)))
-                .and_then(|()| rendered(Format::Markdown))
+                .and_then(|()| page())
                 .and_then(|bytes| append_to_step_summary(&bytes));
             if let Err(error) = written {
                 problems.push(format!("the report for GitHub cannot be written: {error}"));
             }
         }
         if let Some(format) = self.standard_output {
-            let written =
-                rendered(format).and_then(|bytes| Stream::Out.write(&String::from_utf8_lossy(&bytes)));
+            let written = rendered(format, None).and_then(|bytes| Stream::Out.write_bytes(&bytes));
             if let Err(error) = written {
                 problems.push(format!("the report on standard output cannot be written: {error}"));
             }
         }
         for file in self.files {
-            if let Err(error) = rendered(file.format).and_then(|bytes| file.place.fill(&file.path, &bytes)) {
+            let written =
+                rendered(file.format, Some(&file.path)).and_then(|bytes| file.place.fill(&file.path, &bytes));
+            if let Err(error) = written {
                 problems.push(format!("the report {} cannot be written: {error}", file.path.display()));
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Problem::usage(problems.join("\nerror: "))) }
     }
+}
+
+/// Whether standard output can take the format.
+pub(crate) fn check_standard_output(format: Format) -> Result<(), Problem> {
+    if format == Format::Png && Stream::Out.is_terminal() {
+        return Err(Problem::usage(
+            "--out png=-: a terminal shows no pixels; name a file, or send standard output to one",
+        ));
+    }
+    Ok(())
 }
 
 /// Adds text to the summary of a step of GitHub Actions; outside of them there is none.
@@ -255,6 +286,26 @@ mod tests {
         files.write(&Summary::default()).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains("pulse-report"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_page_shows_the_picture_that_is_written_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("pictures")).unwrap();
+        let page = |pictures: &[(Format, &str)]| {
+            let mut requests = vec![ReportRequest::new(Format::Markdown, path("report.md"))];
+            requests.extend(pictures.iter().map(|(format, name)| ReportRequest::new(*format, path(name))));
+            ReportFiles::prepare(&requests).unwrap().write(&Summary::default()).unwrap();
+            std::fs::read_to_string(path("report.md")).unwrap()
+        };
+        let both = page(&[(Format::Png, "run.png"), (Format::Svg, "pictures/my run.svg")]);
+        assert!(both.contains("![Charts of this report](pictures/my%20run.svg)\n"), "{both}");
+        assert!(std::fs::read(path("pictures/my run.svg")).unwrap().starts_with(b"<svg "));
+        let pixels = page(&[(Format::Png, "run.png")]);
+        assert!(pixels.contains("](run.png)\n"), "{pixels}");
+        assert!(std::fs::read(path("run.png")).unwrap().starts_with(b"\x89PNG"));
+        assert!(!page(&[]).contains("]("), "no picture, no link");
     }
 
     #[cfg(unix)]

@@ -30,8 +30,13 @@ impl Stream {
 
     /// Writes text. A reader that has gone away (`| head`) is no problem of ours.
     pub(crate) fn write(self, text: &str) -> io::Result<()> {
+        self.write_bytes(text.as_bytes())
+    }
+
+    /// The same for what is not text.
+    pub(crate) fn write_bytes(self, bytes: &[u8]) -> io::Result<()> {
         let mut writer = self.writer();
-        match writer.write_all(text.as_bytes()).and_then(|()| writer.flush()) {
+        match writer.write_all(bytes).and_then(|()| writer.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }

@@ -96,6 +96,36 @@ fn a_recording_replays_to_the_same_bytes_in_every_format() {
 }
 
 #[test]
+fn pictures_are_drawn_from_a_run_and_linked_from_its_page() {
+    let server = steady(20);
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let flags = ["load", "-q", "--users", "2", "--duration", "2", "--record", "run.pulse", &url];
+    let pictures = ["--out", "md=run.md", "--out", "svg=run.svg", "--out", "png=run.png"];
+    calm(|| run_in(folder.path(), &[&flags[..], &pictures].concat())).expect(0);
+    let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let text = |name: &str| String::from_utf8(file(name)).unwrap();
+    assert!(text("run.md").contains("![Charts of this report](run.svg)"), "{}", text("run.md"));
+    let (svg, png) = (text("run.svg"), file("run.png"));
+    for words in
+        ["Load test: ", "measurement ", "iterations asked for", "p99", "milliseconds", "percentile (%)"]
+    {
+        assert!(svg.contains(words), "{words} in {svg}");
+    }
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    run_in(folder.path(), &["report", "run.pulse", "--out", "png=again.png"]).expect(0);
+    assert!(file("again.png") == png, "a replay is the same picture");
+    let replayed = run_in(folder.path(), &["report", "run.pulse", "--out", "svg=-"]).expect(0);
+    assert_eq!((replayed.stdout, replayed.stderr.as_str()), (svg, ""));
+    let compared = ["compare", "run.pulse", "run.pulse", "--out", "svg=compared.svg"];
+    run_in(folder.path(), &compared).expect(0);
+    assert!(text("compared.svg").contains("Change against the baseline"), "{}", text("compared.svg"));
+    run_in(folder.path(), &["db", "missing.db", "--out", "svg=db.svg"])
+        .expect(2)
+        .says(&["a database has no figures over time", "md=report.md"]);
+}
+
+#[test]
 fn a_replay_has_the_exit_code_of_the_run() {
     let server = steady(40);
     let folder = tempfile::tempdir().unwrap();

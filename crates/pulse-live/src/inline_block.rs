@@ -8,12 +8,11 @@ use std::io::{self, Write};
 
 use crossterm::cursor::{MoveToColumn, MoveUp};
 use crossterm::queue;
-use crossterm::style::{Print, PrintStyledContent, StyledContent};
+use crossterm::style::Print;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
-use ratatui::backend::IntoCrossterm;
 use ratatui::buffer::Buffer;
-use ratatui::style::Style;
-use ratatui::text::Span;
+
+use crate::styled_row::styled_row;
 
 /// Draws over its previous frame.
 pub(crate) struct InlineBlock<W> {
@@ -34,7 +33,7 @@ impl<W: Write> InlineBlock<W> {
         queue!(frame, BeginSynchronizedUpdate)?;
         self.to_start(&mut frame)?;
         for y in buffer.area.top()..buffer.area.bottom() {
-            self.row(&mut frame, buffer, y)?;
+            styled_row(&mut frame, buffer, y, self.color)?;
             queue!(frame, Clear(ClearType::UntilNewLine), Print("\r\n"))?;
         }
         queue!(frame, Clear(ClearType::FromCursorDown), EndSynchronizedUpdate)?;
@@ -62,38 +61,6 @@ impl<W: Write> InlineBlock<W> {
         Ok(())
     }
 
-    /// The row in runs of equal style, without the blanks at its end.
-    fn row(&self, frame: &mut Vec<u8>, buffer: &Buffer, y: u16) -> io::Result<()> {
-        let mut runs: Vec<(Style, String)> = Vec::new();
-        let mut covered = buffer.area.left();
-        for x in buffer.area.left()..buffer.area.right() {
-            let cell = &buffer[(x, y)];
-            if x < covered {
-                // The right half of a wide character.
-                continue;
-            }
-            covered = x + Span::raw(cell.symbol()).width().max(1) as u16;
-            match runs.last_mut() {
-                Some((style, text)) if *style == cell.style() => text.push_str(cell.symbol()),
-                _ => runs.push((cell.style(), cell.symbol().to_owned())),
-            }
-        }
-        if let Some((style, text)) = runs.last_mut()
-            && *style == ratatui::buffer::Cell::EMPTY.style()
-        {
-            text.truncate(text.trim_end().len());
-        }
-        for (style, text) in runs {
-            if self.color {
-                let style = style.into_crossterm();
-                queue!(frame, PrintStyledContent(StyledContent::new(style, text)))?;
-            } else {
-                queue!(frame, Print(text))?;
-            }
-        }
-        Ok(())
-    }
-
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         self.out.write_all(frame)?;
         self.out.flush()
@@ -103,7 +70,7 @@ impl<W: Write> InlineBlock<W> {
 #[cfg(test)]
 mod tests {
     use ratatui::layout::Rect;
-    use ratatui::style::Color;
+    use ratatui::style::{Color, Style};
 
     use super::*;
 

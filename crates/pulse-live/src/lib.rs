@@ -2,6 +2,7 @@
 //!
 //! - [`Output`] is a consumer; [`Hub`] feeds several, each on a thread of its own, so that none disturbs the load.
 //! - [`TerminalView`] is the live view at a terminal, [`ProgressLines`] what a log gets instead.
+//! - [`charts`] draws a finished job as lines of text for a terminal.
 //! - [`Recorder`] writes a recording (`.pulse`); [`Replay`] and [`read_recording`] read it back.
 //! - [`Server`] answers `/metrics`, `/api/summary` and `/healthz` about a running job; [`SlidingWindow`] is its last part, [`Windows`] are several.
 //! - [`ViewState`] is what the live view shows, as plain data; [`draw`] puts it on a frame.
@@ -26,6 +27,7 @@
 //! What it does *not* do: no raw mode and no signal handling (Ctrl-C belongs to the program), no masking of secrets (events
 //! come masked), no reports (see `pulse-report`), no rebuilding of a summary that a recording lacks.
 
+mod charts;
 mod hub;
 mod inline_block;
 mod monitor_state;
@@ -37,6 +39,7 @@ mod recording;
 mod server;
 mod shown;
 mod sliding_window;
+mod styled_row;
 mod terminal_view;
 mod view;
 mod view_state;
@@ -46,6 +49,7 @@ mod windows;
 #[cfg(test)]
 mod canned;
 
+pub use charts::charts;
 pub use hub::{Hub, OutputReport};
 pub use output::Output;
 pub use progress_lines::ProgressLines;

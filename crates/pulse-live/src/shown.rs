@@ -10,6 +10,9 @@ use crate::monitor_state::MonitorState;
 
 /// Rows of the view of a load where the terminal has them.
 const LOAD_HEIGHT: u16 = 12;
+/// The same with charts, on terminals that have rows left for what was there before.
+const CHARTS_HEIGHT: u16 = 24;
+const TALL: u16 = 32;
 
 /// The state behind a live output.
 pub(crate) struct Shown {
@@ -52,9 +55,10 @@ impl Shown {
         }
     }
 
-    /// Rows that it takes where the terminal has them.
-    pub(crate) fn height(&self) -> u16 {
+    /// Rows that it takes on a terminal of so many.
+    pub(crate) fn height(&self, terminal: u16) -> u16 {
         match &self.job {
+            Job::Load(_) if terminal >= TALL => CHARTS_HEIGHT,
             Job::Load(_) => LOAD_HEIGHT,
             Job::Watch(state) => state.height(),
         }

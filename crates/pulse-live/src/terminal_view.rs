@@ -53,7 +53,7 @@ impl<W: Write> TerminalView<W> {
 
     fn draw(&mut self, now: Instant, size: Size) -> io::Result<()> {
         self.drawn = Some(now);
-        let area = visible(size, self.shown.height());
+        let area = visible(size, self.shown.height(size.height));
         if area.is_empty() {
             return self.block.erase();
         }

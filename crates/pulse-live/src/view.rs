@@ -9,14 +9,18 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Gauge, Sparkline, Widget};
 
+use crate::charts::Charts;
 use crate::view_state::{ViewState, clock};
 
 /// Tallest that a sparkline gets.
 const SPARKLINE_HEIGHT: u16 = 3;
+/// Rows from which charts take the place of the sparklines.
+const CHARTS_FROM: u16 = 20;
 /// Room for the label before a sparkline.
 const LABEL: u16 = 6;
 
-/// Puts the live view on the whole frame. It adapts to any size; 60 columns by 12 rows show everything.
+/// Puts the live view on the whole frame. It adapts to any size; 60 columns by 12 rows show everything, 20 rows and more have
+/// charts.
 pub fn draw(frame: &mut Frame<'_>, state: &ViewState) {
     frame.render_widget(state, frame.area());
 }
@@ -30,6 +34,7 @@ enum Row {
     Times,
     Rates,
     P95s,
+    Charts,
     Errors,
     Dropped,
     Message(usize),
@@ -52,6 +57,7 @@ impl Widget for &ViewState {
         let rows = rows(self, area.height);
         let heights = rows.iter().map(|row| match row {
             Row::Rates | Row::P95s => Constraint::Max(SPARKLINE_HEIGHT),
+            Row::Charts => Constraint::Fill(1),
             _ => Constraint::Length(1),
         });
         let areas = Layout::vertical(heights).split(area);
@@ -64,6 +70,12 @@ impl Widget for &ViewState {
 /// The rows for which there is room.
 fn rows(state: &ViewState, height: u16) -> Vec<Row> {
     let mut rows = ROWS.to_vec();
+    if height >= CHARTS_FROM {
+        rows.retain(|(row, _)| *row != Row::P95s);
+        for (row, _) in rows.iter_mut().filter(|(row, _)| *row == Row::Rates) {
+            *row = Row::Charts;
+        }
+    }
     let messages = 0..state.messages.len();
     rows.extend(messages.map(|index| (Row::Message(index), 10)));
     while rows.len() > usize::from(height) {
@@ -99,6 +111,7 @@ fn render_row(state: &ViewState, row: Row, area: Rect, buffer: &mut Buffer) {
         }
         Row::Rates => sparkline("rate", &state.rates, area, buffer),
         Row::P95s => sparkline("p95", &state.p95s, area, buffer),
+        Row::Charts => Charts::new(state.points.iter(), &state.response_time).render(area, buffer),
         Row::Errors => errors(state, area, buffer),
         Row::Dropped => {
             let line = pairs(&[("dropped or missed", state.dropped.to_string())]);
@@ -233,6 +246,13 @@ mod tests {
     #[test]
     fn a_wide_and_tall_terminal() {
         insta::assert_snapshot!(shown(110, 16, &running()));
+    }
+
+    #[test]
+    fn a_large_terminal_has_charts() {
+        let mut events: Vec<_> = vec![canned::started()];
+        events.extend((0..40).map(canned::snapshot));
+        insta::assert_snapshot!(shown(100, 24, &events));
     }
 
     #[test]

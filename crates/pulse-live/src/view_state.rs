@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use pulse_model::{
-    EventKind, IntervalEvent, Nanos, RunEvent, RunInfo, Series, Severity, Snapshot, TargetResult, metric, tag,
+    EventKind, Histogram, IntervalEvent, Nanos, RunEvent, RunInfo, Series, Severity, Snapshot, TargetResult,
+    TimePoint, metric, tag,
 };
 use pulse_report::number;
 
@@ -34,6 +35,10 @@ pub struct ViewState {
     pub(crate) rates: VecDeque<u64>,
     /// 95th percentile of every interval in nanoseconds.
     pub(crate) p95s: VecDeque<u64>,
+    /// The last intervals, warm-up included.
+    pub(crate) points: VecDeque<TimePoint>,
+    /// Response times of all intervals, warm-up included.
+    pub(crate) response_time: Histogram,
     /// The last breaches and notices, the newest last.
     pub(crate) messages: VecDeque<Message>,
 }
@@ -88,9 +93,11 @@ impl ViewState {
         if seconds > 0.0 {
             bounded(&mut self.rates, HISTORY, (point.requests as f64 / seconds) as u64);
             bounded(&mut self.p95s, HISTORY, point.p95);
+            bounded(&mut self.points, HISTORY, point.clone());
         }
         for snapshot in std::iter::once(&interval.snapshot).chain(&interval.warmup) {
             self.count_errors(snapshot);
+            self.response_time.merge(&snapshot.trend(&Series::new(metric::RESPONSE_TIME)));
         }
         self.window.push(interval);
     }
@@ -172,7 +179,7 @@ mod tests {
             odd.snapshot.count(Series::new(metric::FAILURES).with(tag::CLASS, &class), 1);
             state.interval(&odd);
         }
-        assert_eq!((state.rates.len(), state.p95s.len()), (HISTORY, HISTORY));
+        assert_eq!((state.rates.len(), state.p95s.len(), state.points.len()), (HISTORY, HISTORY, HISTORY));
         assert_eq!((state.messages.len(), state.errors.len()), (MESSAGES, CLASSES));
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    Bencher, Better, Csv, GithubAnnotations, GithubBenchmark, Html, JUnit, Json, Markdown, PytestBenchmark,
-    Reporter, Text,
+    Bencher, Better, Csv, GithubAnnotations, GithubBenchmark, Html, JUnit, Json, Markdown, Png,
+    PytestBenchmark, Reporter, Svg, Text,
 };
 
 /// A report format.
@@ -23,6 +23,10 @@ pub enum Format {
     JUnit,
     /// The page of the dashboard with the report in it, as one file.
     Html,
+    /// Charts as a picture that scales.
+    Svg,
+    /// The same picture in pixels.
+    Png,
     /// Annotations of GitHub Actions, for standard output.
     Github,
     /// The JSON of pytest-benchmark.
@@ -37,13 +41,15 @@ pub enum Format {
 
 impl Format {
     /// All formats, in the order in which help texts name them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Text,
         Self::Json,
         Self::Csv,
         Self::Markdown,
         Self::JUnit,
         Self::Html,
+        Self::Svg,
+        Self::Png,
         Self::Github,
         Self::PytestBenchmark,
         Self::Bencher,
@@ -60,6 +66,8 @@ impl Format {
             Self::Markdown => "md",
             Self::JUnit => "junit",
             Self::Html => "html",
+            Self::Svg => "svg",
+            Self::Png => "png",
             Self::Github => "github",
             Self::PytestBenchmark => "pytest-benchmark",
             Self::Bencher => "bencher",
@@ -75,9 +83,11 @@ impl Format {
             Self::Text => Box::new(Text::default()),
             Self::Json => Box::new(Json),
             Self::Csv => Box::new(Csv),
-            Self::Markdown => Box::new(Markdown),
+            Self::Markdown => Box::new(Markdown::default()),
             Self::JUnit => Box::new(JUnit),
             Self::Html => Box::new(Html),
+            Self::Svg => Box::new(Svg),
+            Self::Png => Box::new(Png),
             Self::Github => Box::new(GithubAnnotations),
             Self::PytestBenchmark => Box::new(PytestBenchmark::default()),
             Self::Bencher => Box::new(Bencher),
@@ -136,8 +146,8 @@ mod tests {
         let error = "xml\u{1b}[2J".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit, html, github, pytest-benchmark, \
-             bencher, bigger-is-better, smaller-is-better"
+            "`xml\\u{1b}[2J` is not a report format; known are text, json, csv, md, junit, html, svg, png, github, \
+             pytest-benchmark, bencher, bigger-is-better, smaller-is-better"
         );
     }
 }

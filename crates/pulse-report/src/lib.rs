@@ -1,5 +1,5 @@
-//! A [`Summary`](pulse_model::Summary) of a load test or of a suite rendered as text, JSON, CSV, Markdown, JUnit or HTML,
-//! and in the formats of CI systems and benchmark trackers.
+//! A [`Summary`](pulse_model::Summary) of a load test or of a suite rendered as text, JSON, CSV, Markdown, JUnit, HTML
+//! or a picture, and in the formats of CI systems and benchmark trackers.
 //!
 //! - [`Reporter`] turns a summary into bytes; [`Text`], [`Json`], [`Csv`], [`Markdown`], [`JUnit`] and [`Html`] are its
 //!   forms for every job.
@@ -7,6 +7,8 @@
 //! - [`SuiteText`] and [`BenchmarkTable`] show a suite to people, with as much [`Detail`] as they want.
 //! - [`GithubAnnotations`] mark the lines of targets that were missed; [`PytestBenchmark`], [`Bencher`] and
 //!   [`GithubBenchmark`] hand the figures to trackers.
+//! - [`Svg`] and [`Png`] are the report as a picture.
+//! - [`whole_intervals`] is a timeline for charts.
 //! - [`Format`] names them, as in `--out json=PATH`.
 //! - [`header`] is what is printed when the load begins.
 //! - [`number`] writes figures so that rounding never flatters.
@@ -42,6 +44,7 @@ mod github;
 mod github_benchmark;
 mod header;
 mod html;
+mod intervals;
 mod json;
 mod json_case;
 mod json_database;
@@ -56,6 +59,7 @@ mod monitor_markdown;
 mod monitor_text;
 pub mod number;
 mod page;
+mod picture;
 mod pytest_benchmark;
 mod reporter;
 mod series;
@@ -88,10 +92,12 @@ pub use github::GithubAnnotations;
 pub use github_benchmark::{Better, GithubBenchmark};
 pub use header::header;
 pub use html::{Html, NO_PAGE, ServedPage, served_page};
+pub use intervals::whole_intervals;
 pub use json::{FORMAT, Json, VERSION};
 pub use junit::JUnit;
 pub use markdown::Markdown;
 pub use page::Page;
+pub use picture::{Png, Svg};
 pub use pytest_benchmark::{CommitInfo, PytestBenchmark};
 pub use reporter::Reporter;
 pub use series::{SeriesError, SeriesQuery};

@@ -14,18 +14,24 @@ use crate::{Reporter, database_markdown, monitor_markdown, number, suite_markdow
 /// below the headings of a page.
 ///
 /// It never exceeds 1 MiB, which is what GitHub takes as the summary of a step; what is left out is counted at its end.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Markdown;
+#[derive(Clone, Debug, Default)]
+pub struct Markdown {
+    /// Where a picture of the same report is, [`Svg`](crate::Svg) or [`Png`](crate::Png): a URL, relative to the page.
+    pub picture: Option<String>,
+}
 
 impl Reporter for Markdown {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         let mut page = Page::default();
         if is_suite(summary) {
-            suite_markdown::all(&mut page, &Suite::of(summary));
+            suite_markdown::all(&mut page, &Suite::of(summary), self.picture.as_deref());
             return out.write_all(page.finish().as_bytes());
         }
         let figures = Figures::of(summary);
         verdict(&mut page, summary);
+        if let Some(address) = &self.picture {
+            page.picture(address);
+        }
         targets(&mut page, summary);
         findings(&mut page, summary);
         if let Some(database) = &summary.database {
@@ -47,11 +53,7 @@ impl Reporter for Markdown {
 fn verdict(page: &mut Page, summary: &Summary) {
     let name = escaped(&summary.run.name);
     let verdict = wording::verdict(summary);
-    let job = match summary.run.kind.as_str() {
-        kind if is_monitor(kind) => "Monitor",
-        "db" => "Database",
-        _ => "Load test",
-    };
+    let job = wording::job(summary);
     page.line(&if name.is_empty() {
         format!("### {job}: {verdict}")
     } else {
@@ -198,26 +200,26 @@ mod tests {
 
     #[test]
     fn full() {
-        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical::full()));
+        insta::assert_snapshot!(canonical::rendered(&Markdown::default(), &canonical::full()));
     }
 
     #[test]
     fn empty() {
-        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical::empty()));
+        insta::assert_snapshot!(canonical::rendered(&Markdown::default(), &canonical::empty()));
     }
 
     #[test]
     fn suite() {
-        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_suite::full()));
+        insta::assert_snapshot!(canonical::rendered(&Markdown::default(), &canonical_suite::full()));
     }
 
     #[test]
     fn empty_suite() {
-        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_suite::empty()));
+        insta::assert_snapshot!(canonical::rendered(&Markdown::default(), &canonical_suite::empty()));
     }
 
     #[test]
     fn monitor() {
-        insta::assert_snapshot!(canonical::rendered(&Markdown, &canonical_monitor::full()));
+        insta::assert_snapshot!(canonical::rendered(&Markdown::default(), &canonical_monitor::full()));
     }
 }

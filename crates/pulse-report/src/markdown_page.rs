@@ -47,6 +47,14 @@ impl Page {
         }
     }
 
+    /// A picture at a URL.
+    pub(crate) fn picture(&mut self, address: &str) {
+        // Nothing in a URL ends it: what would is written as its escape.
+        let address: String =
+            address.chars().filter(|c| !c.is_whitespace() && !"<>()\\".contains(*c)).collect();
+        self.line(&format!("![Charts of this report]({address})\n"));
+    }
+
     /// Lines that are folded away under a title. They fit as a whole or not at all: a fold left open would swallow
     /// what the page's owner writes after it.
     pub(crate) fn details(&mut self, title: &str, lines: &[String]) {

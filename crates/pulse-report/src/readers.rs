@@ -30,7 +30,16 @@ fn start(places: &[PathBuf], arguments: &[&Path], install: &str) -> Option<std::
 /// Fails when `xmllint` finds the text to break the schema in `schemas/`.
 pub(crate) fn xmllint(schema: &str, text: &str) {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(schema);
-    let arguments = [Path::new("--noout"), Path::new("--schema"), &schema, Path::new("-")];
+    read_by_xmllint(&[Path::new("--schema"), &schema], text);
+}
+
+/// Fails when `xmllint` cannot read the text as XML.
+pub(crate) fn xml(text: &str) {
+    read_by_xmllint(&[Path::new("--nonet")], text);
+}
+
+fn read_by_xmllint(arguments: &[&Path], text: &str) {
+    let arguments = [&[Path::new("--noout")], arguments, &[Path::new("-")]].concat();
     let install = "apt-get install libxml2-utils adds it";
     let Some(mut child) = start(&["xmllint".into()], &arguments, install) else { return };
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();

@@ -12,9 +12,12 @@ use crate::{changes, estimates, wording};
 /// Failures and inconclusive cases that are explained.
 const EXPLAINED: usize = 50;
 
-/// The whole page, the verdict first.
-pub(crate) fn all(page: &mut Page, suite: &Suite<'_>) {
+/// The whole page, the verdict first; `picture` is the URL of one of the same report.
+pub(crate) fn all(page: &mut Page, suite: &Suite<'_>, picture: Option<&str>) {
     verdict(page, suite);
+    if let Some(address) = picture {
+        page.picture(address);
+    }
     cases(page, suite);
     explanations(page, suite);
     changed(page, suite);
@@ -27,7 +30,7 @@ fn verdict(page: &mut Page, suite: &Suite<'_>) {
     let word = suite.verdict().as_str();
     let name = escaped(&suite.summary.run.name);
     let name = if name.is_empty() { name } else { format!(" – {name}") };
-    page.line(&format!("### Performance tests: {word}{name}\n"));
+    page.line(&format!("### {}: {word}{name}\n", wording::job(suite.summary)));
     page.line(&format!("**{}**\n", suite.tally()));
     if suite.cases.is_empty() {
         page.line("**No cases were run:** nothing was measured.\n");

@@ -3,7 +3,9 @@
 use pulse_model::{Ending, Nanos, Summary, TargetResult, ValidityState, Verdict};
 
 use crate::figures::{Figures, Iterations};
+use crate::monitor_text::is_monitor;
 use crate::number::{self, NONE, printable};
+use crate::suite::is_suite;
 
 /// `45.60ms`, or `-` when nothing was measured.
 pub(crate) fn value(result: &TargetResult) -> String {
@@ -54,6 +56,16 @@ pub(crate) fn ending(ending: &Ending) -> Option<&'static str> {
         Ending::Truncated => {
             Some("the recording ends before the job did; the figures cover what was recorded")
         }
+    }
+}
+
+/// What was done, as a title says it.
+pub(crate) fn job(summary: &Summary) -> &'static str {
+    match summary.run.kind.as_str() {
+        kind if is_monitor(kind) => "Monitor",
+        "db" => "Database",
+        _ if is_suite(summary) => "Performance tests",
+        _ => "Load test",
     }
 }
 

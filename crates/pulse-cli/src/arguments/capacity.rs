@@ -44,7 +44,7 @@ pub(crate) struct CapacityArguments {
     /// Without --users: how arrivals are spread, even or poisson [default: even].
     #[arg(long, value_name = "LAW", conflicts_with = "users")]
     pub(crate) arrivals: Option<ArrivalLaw>,
-    /// Report to write, with a part for each step: text|json|csv|md=PATH; repeatable; - is standard output.
+    /// Report to write, with a part for each step: text|json|csv|md|svg|png=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH", value_parser = report)]
     pub(crate) out: Vec<ReportRequest>,
     /// No progress while it runs.
@@ -55,8 +55,9 @@ pub(crate) struct CapacityArguments {
 /// Steps beyond the capacity are missed on purpose: formats in which that would turn a build red are not offered.
 fn report(text: &str) -> Result<ReportRequest, String> {
     match text.split('=').next() {
-        Some("text" | "json" | "csv" | "md") => text.parse(),
-        _ => Err("a search is reported as text, json, csv or md, for example json=capacity.json".to_owned()),
+        Some("text" | "json" | "csv" | "md" | "svg" | "png") => text.parse(),
+        _ => Err("a search is reported as text, json, csv, md, svg or png, for example json=capacity.json"
+            .to_owned()),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct CompareArguments {
     /// Smallest change that matters, a share or percentage.
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = super::share)]
     pub(crate) min_effect: f64,
-    /// Report to write: json|md|html=PATH; repeatable; - is standard output [default: text on standard output].
+    /// Report to write: json|md|html|svg|png=PATH; repeatable; - is standard output [default: text on standard output].
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ComparisonRequest>,
     /// The history that holds the names.

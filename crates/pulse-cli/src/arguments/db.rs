@@ -76,7 +76,7 @@ pub(crate) struct DbArguments {
     #[arg(long = "json")]
     pub(crate) as_json: bool,
     /// Report to write: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
-    #[arg(short, long = "out", value_name = "FORMAT=PATH")]
+    #[arg(short, long = "out", value_name = "FORMAT=PATH", value_parser = report)]
     pub(crate) out: Vec<ReportRequest>,
     /// No progress while it runs.
     #[arg(short, long)]
@@ -124,6 +124,18 @@ pub(crate) fn database_path(given: Option<&PathBuf>) -> PathBuf {
     let Some(text) = path.to_str() else { return path.clone() };
     let stripped = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
     stripped.map_or_else(|| path.clone(), PathBuf::from)
+}
+
+/// A picture shows figures over time, or cases beside each other, and a database has neither.
+fn report(text: &str) -> Result<ReportRequest, String> {
+    match text.split('=').next() {
+        Some("svg" | "png") => {
+            Err("a database has no figures over time to draw: write its report as text, json, csv, md or \
+             junit, for example md=report.md"
+                .to_owned())
+        }
+        _ => text.parse(),
+    }
 }
 
 impl DbArguments {

@@ -21,7 +21,7 @@ pub(crate) struct DemoArguments {
     /// Length of the load.
     #[arg(long, value_name = "D", default_value = "10s")]
     pub(crate) duration: Nanos,
-    /// Report to write besides pulse-report.json: text|json|csv|md|junit|html=PATH; repeatable.
+    /// Report to write besides pulse-report.json: text|json|csv|md|junit|html|svg|png=PATH; repeatable.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the run in a file, for `pulse report`.

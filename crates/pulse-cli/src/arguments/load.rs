@@ -119,7 +119,7 @@ pub(crate) struct ResultFlags {
     /// What the service must meet, for example "p99 < 150ms"; repeatable, replaces the defaults.
     #[arg(short, long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
-    /// Report to write: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
+    /// Report to write: text|json|csv|md|junit|html|svg|png=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the run in a file, for `pulse report`.

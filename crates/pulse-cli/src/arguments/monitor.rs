@@ -40,7 +40,7 @@ pub(crate) struct MonitorArguments {
     /// What must hold over the whole watch, for example "p95 < 200ms"; repeatable.
     #[arg(short, long = "target", value_name = "TARGET")]
     pub(crate) targets: Vec<Target>,
-    /// Report to write at the end: text|json|csv|md|junit|html=PATH; repeatable; - is standard output.
+    /// Report to write at the end: text|json|csv|md|junit|html|svg|png=PATH; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// Keep the events of the watch in a file, for `pulse report`.

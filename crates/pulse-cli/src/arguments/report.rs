@@ -12,7 +12,7 @@ use crate::report_files::ReportRequest;
 pub(crate) struct ReportArguments {
     /// A recording made with `pulse load --record`.
     pub(crate) recording: PathBuf,
-    /// Report to write: text|json|csv|md|junit|html=PATH; repeatable; - is standard output [default: text on standard output].
+    /// Report to write: text|json|csv|md|junit|html|svg|png=PATH; repeatable; - is standard output [default: text on standard output].
     #[arg(short, long = "out", value_name = "FORMAT=PATH")]
     pub(crate) out: Vec<ReportRequest>,
     /// What an inconclusive target means for the exit code.

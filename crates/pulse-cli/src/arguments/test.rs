@@ -62,8 +62,8 @@ pub(crate) struct TestArguments {
     /// What an inconclusive target means for the exit code.
     #[arg(long, value_name = "HOW", value_enum, default_value_t, help_heading = "Result")]
     pub(crate) inconclusive: WhenInconclusive,
-    /// Report to write: text|json|csv|md|junit|pytest-benchmark|bencher|bigger-is-better|smaller-is-better=PATH, or github;
-    /// repeatable; - is standard output.
+    /// Report to write: text|json|csv|md|junit|html|svg|png|pytest-benchmark|bencher|bigger-is-better|smaller-is-better=PATH,
+    /// or github; repeatable; - is standard output.
     #[arg(short, long = "out", value_name = "FORMAT=PATH", help_heading = "Result")]
     pub(crate) out: Vec<ReportRequest>,
     /// Show only the table of response times in the columns of pytest-benchmark, and what failed.

@@ -14,15 +14,18 @@ use crate::arguments::CompareArguments;
 use crate::commands::report::summary;
 use crate::commands::test::print;
 use crate::comparison::{Compared, Pairing, options, spreads_of};
-use crate::comparison_report::ComparisonReport;
+use crate::comparison_report::{ComparisonFormat, ComparisonReport};
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::report_files::{Place, cannot_write};
+use crate::report_files::{Place, cannot_write, check_standard_output};
 use crate::terminal::Stream;
 
 pub(crate) fn run(arguments: &CompareArguments) -> Result<Exit, Problem> {
     let mut places = Vec::new();
     for request in &arguments.out {
+        if let (ComparisonFormat::Report(format), None) = (request.format, &request.path) {
+            check_standard_output(format)?;
+        }
         let place =
             request.path.as_deref().map(|path| Place::of(path).map_err(|error| cannot_write(path, error)));
         places.push(place.transpose()?);
@@ -51,12 +54,14 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Exit, Problem> {
     let occupied = arguments.out.iter().any(|request| request.path.is_none());
     print(if occupied { Stream::Err } else { Stream::Out }, &report.text())?;
     for (request, place) in arguments.out.iter().zip(places) {
-        let text = report.render(request.format).map_err(Problem::internal)?;
+        let bytes = report.render(request.format).map_err(Problem::internal)?;
         match (&request.path, place) {
             (Some(path), Some(place)) => {
-                place.fill(path, text.as_bytes()).map_err(|error| cannot_write(path, error))?;
+                place.fill(path, &bytes).map_err(|error| cannot_write(path, error))?;
             }
-            _ => print(Stream::Out, &text)?,
+            _ => Stream::Out
+                .write_bytes(&bytes)
+                .map_err(|error| Problem::usage(format!("the output cannot be written: {error}")))?,
         }
     }
     Ok(if compared.effect() == Effect::Regression { Exit::Regression } else { Exit::Success })

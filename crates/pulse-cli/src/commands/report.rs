@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::BufReader;
 
 use pulse_engine::Collector;
-use pulse_live::{Recording, read_recording};
+use pulse_live::{Recording, charts, read_recording};
 use pulse_model::{Ending, EventKind, Summary};
 
 use crate::arguments::ReportArguments;
-use crate::commands::load::show;
+use crate::commands::load::{show, write_human};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report_files::ReportFiles;
@@ -28,6 +28,10 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Exit, Problem> {
     }
     if arguments.out.is_empty() {
         show(&summary, Stream::Out, true)?;
+        let drawn = charts(&summary, Stream::Out.width(), Stream::Out.is_colored());
+        if let Some(drawn) = drawn {
+            write_human(Stream::Out, &format!("\n{drawn}"))?;
+        }
     }
     reports.write(&summary)?;
     Ok(Exit::of(&summary, arguments.inconclusive))
