@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use pulse_model::{Change, Effect, Finding, Summary};
-use pulse_report::{Html, NO_PAGE, Reporter as _, number};
-use pulse_suite::RunRecord;
+use pulse_report::{ComparisonPage, Html, NO_PAGE, number};
+use pulse_suite::{CaseRecord, RunRecord};
 use serde::Serialize;
 
 use crate::comparison::{Compared, amount, effect_word, figure, interval};
@@ -22,7 +22,7 @@ pub(crate) enum ComparisonFormat {
     Json,
     /// For a pull request.
     Markdown,
-    /// The page of the second run with its differences from the first.
+    /// Both runs over each other, with their differences.
     Html,
 }
 
@@ -113,7 +113,7 @@ impl ComparisonReport<'_> {
             ComparisonFormat::Markdown => Ok(self.markdown()),
             ComparisonFormat::Html => {
                 let mut bytes = Vec::new();
-                Html.render(&self.changed(), &mut bytes)?;
+                Html.render_comparison(&self.page(&self.changed()), &mut bytes)?;
                 String::from_utf8(bytes).map_err(io::Error::other)
             }
         }
@@ -137,6 +137,29 @@ impl ComparisonReport<'_> {
         }
         summary.run.name = self.title();
         summary
+    }
+
+    /// Both runs for the page: the second one as it is `changed`, and beside it or beside its cases the first.
+    fn page<'a>(&'a self, changed: &'a Summary) -> ComparisonPage<'a> {
+        let ((first, before), (second, after)) = (self.before, self.after);
+        let counterpart = |case: &CaseRecord| {
+            let at = self.compared.pairs.iter().position(|(id, _)| *id == case.id)?;
+            before.case(self.compared.counterparts.get(at)?).map(|case| &case.data.summary)
+        };
+        let counterparts: Vec<_> = after.cases.iter().map(counterpart).collect();
+        let only = match counterparts[..] {
+            [only] => only,
+            _ => None,
+        };
+        ComparisonPage {
+            names: [first, second],
+            effect: self.compared.effect(),
+            min_effect: self.min_effect,
+            before: only.unwrap_or(&before.summary),
+            after: changed,
+            counterparts,
+            notes: self.notes(),
+        }
     }
 
     fn json(&self) -> Result<String, serde_json::Error> {
