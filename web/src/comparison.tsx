@@ -8,7 +8,7 @@ import { until, type ComparedRuns, type Effect, type Page } from "./model";
 import { overlaid } from "./overlay";
 import { middles, peak, perSecond, rate, Zoom, zoomWithin } from "./over_time";
 import { Spectrum, type SpectrumLine } from "./spread";
-import { Table } from "./table";
+import { Table, type Column } from "./table";
 import { Badge } from "./verdict";
 import { changesOf } from "./changes";
 
@@ -31,10 +31,22 @@ export function comparisonSentence(page: Page, { effect, min_effect }: ComparedR
   return `${SENTENCES[effect] ?? ""} ${some(changes.length, "figure")}: ${counts.join(", ")}. Smallest change that matters: ${percent(min_effect)}.`;
 }
 
+interface Named {
+  name: string;
+  run: Page;
+}
+
+/** Of runs that are not suites, whose cases have the requests. */
+const requests: Column<Named>[] = [
+  { name: "Requests", show: ({ run }) => count(run.report.requests.total) },
+  { name: "Per second", show: ({ run }) => plain(run.report.requests.per_second) },
+  { name: "Failed", show: ({ run }) => count(run.report.requests.failed) },
+];
+
 /** The verdict of a comparison, and the two runs. */
 export function ComparisonBox({ page, compared }: { page: Page; compared: ComparedRuns }) {
   const { effect, names, notes } = compared;
-  const runs = [page.before, page].map((run, i) => ({ name: names[i], run })).filter((one): one is { name: string; run: Page } => one.run !== undefined);
+  const runs = [page.before, page].flatMap((run, i): Named[] => (run ? [{ name: names[i] ?? "", run }] : []));
   return (
     <>
       <section class={`verdict ${effect}`} aria-label="Verdict">
@@ -58,9 +70,7 @@ export function ComparisonBox({ page, compared }: { page: Page; compared: Compar
             { name: "Run", text: true, show: ({ name }) => <b>{name}</b> },
             { name: "Began", text: true, show: ({ run }) => began(run.report.run.started) },
             { name: "Took", show: ({ run }) => millis(run.report.run.elapsed_ms) },
-            { name: "Requests", show: ({ run }) => count(run.report.requests.total) },
-            { name: "Per second", show: ({ run }) => plain(run.report.requests.per_second) },
-            { name: "Failed", show: ({ run }) => count(run.report.requests.failed) },
+            ...(runs.some(({ run }) => run.report.requests.total > 0) ? requests : []),
             { name: "Targets", text: true, show: ({ run }) => <Badge verdict={run.report.verdict} /> },
             { name: "Validity", text: true, show: ({ run: { report } }) => <span class={report.validity.state}>{report.validity.state}</span> },
             { name: "Pulse", text: true, show: ({ run }) => run.report.run.pulse_version },
