@@ -4,6 +4,8 @@
 //! limit, one worker against the demo API, in turns with and without viewers: what viewers cost is told as the ratio of CPU
 //! times per request of the whole process, which another process's work on the machine disturbs least.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -23,12 +25,9 @@ const REPORTS: [(&str, &str, &str); 2] =
 /// Viewers of the dashboard.
 const VIEWERS: usize = 10;
 /// How long each load lasts.
-const LOAD_SECONDS: &str = "10";
+const LOAD_SECONDS: &str = "8";
 /// How often the CPU time of a process is looked at: what it uses after the last look is not counted.
 const LOOK: Duration = Duration::from_millis(20);
-/// What the kernel counts CPU time in: USER_HZ, which is 100 on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 /// Opens reports and watches loads, each so many rounds, and returns the tables.
 pub(crate) fn run(root: &Path, pulse: &Path, rounds: u32) -> anyhow::Result<String> {
     let folder = root.join(format!("target/page-{}", std::process::id()));
@@ -97,47 +96,53 @@ fn spread(mut times: Vec<f64>) -> String {
     format!("{:.0} ms ({:.0} – {:.0})", at(0.5), at(0.25), at(0.75))
 }
 
+/// CPU time of a load, per request in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cost {
+    all: f64,
+    /// The part of it that is not the worker's: what merges, tells and serves.
+    beside: f64,
+}
+
 /// The table of loads with and without viewers.
 fn watched(pulse: &Path, rounds: u32) -> anyhow::Result<String> {
     let demo = Demo::start(pulse, "fixed:0ms")?;
-    let mut costs: [Vec<f64>; 2] = Default::default();
-    let mut ratios = Vec::new();
+    let mut pairs: Vec<[Cost; 2]> = Vec::new();
     for round in 0..rounds {
         // Who comes first changes, so that what drifts disturbs both alike.
         let order = if round % 2 == 0 { [0, VIEWERS] } else { [VIEWERS, 0] };
         let [first, second] = order.map(|viewers| cost(pulse, &demo.url, viewers));
-        let (without, with) = if round % 2 == 0 { (first?, second?) } else { (second?, first?) };
-        costs[0].push(without);
-        costs[1].push(with);
-        ratios.push(with / without);
+        pairs.push(if round % 2 == 0 { [first?, second?] } else { [second?, first?] });
     }
-    let (ratio, lo, hi) = median_interval(ratios).context("an interval needs at least 6 rounds")?;
-    let [without, with] = costs.map(|costs| median_interval(costs).map_or(f64::NAN, |(value, ..)| value));
+    let median = |of: &dyn Fn(&[Cost; 2]) -> f64| median_interval(pairs.iter().map(of).collect());
+    let needed = "an interval needs at least 6 rounds";
+    let (ratio, lo, hi) = median(&|[without, with]| with.all / without.all).context(needed)?;
+    let (share, least, most) =
+        median(&|[without, with]| (with.beside - without.beside) / without.all).context(needed)?;
+    let all = |which: usize| median(&|pair| pair[which].all).map_or(f64::NAN, |(value, ..)| value);
+    let beside = |which: usize| median(&|pair| pair[which].beside).map_or(f64::NAN, |(value, ..)| value);
     Ok(format!(
-        "| CPU time of the load generator per request | |\n|---|---|\n| nobody looks | {without:.2} µs |\n\
-         | {VIEWERS} viewers of its dashboard | {with:.2} µs |\n\
-         | ratio of neighbours, median of {rounds} (95 % interval) | {ratio:.4} ({lo:.4} – {hi:.4}) |\n"
+        "| CPU time of the load generator per request | nobody looks | {VIEWERS} viewers | ratio, or part of all (95 % interval) |\n\
+         |---|---|---|---|\n\
+         | all | {:.2} µs | {:.2} µs | {ratio:.4} ({lo:.4} – {hi:.4}) |\n\
+         | outside of the worker's thread | {:.3} µs | {:.3} µs | {:+.2} % ({:+.2} % – {:+.2} %) |\n",
+        all(0),
+        all(1),
+        beside(0),
+        beside(1),
+        share * 100.0,
+        least * 100.0,
+        most * 100.0,
     ))
 }
 
-/// CPU time per request in microseconds of a load at its limit with so many viewers.
-fn cost(pulse: &Path, url: &str, viewers: usize) -> anyhow::Result<f64> {
+/// What a load at its limit costs with so many viewers.
+fn cost(pulse: &Path, url: &str, viewers: usize) -> anyhow::Result<Cost> {
     let mut load = Command::new(pulse)
-        .args([
-            "load",
-            url,
-            "--users",
-            "20",
-            "--pace",
-            "100000",
-            "--duration",
-            LOAD_SECONDS,
-            "--workers",
-            "1",
-        ])
+        .args(["load", url, "--users", "20", "--pace", "0", "--duration", LOAD_SECONDS, "--workers", "1"])
         .args(["--dashboard", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .context("the load cannot be started")?;
     let measured = looked_at(&mut load, viewers);
@@ -149,19 +154,16 @@ fn cost(pulse: &Path, url: &str, viewers: usize) -> anyhow::Result<f64> {
     measured
 }
 
-fn looked_at(load: &mut Child, viewers: usize) -> anyhow::Result<f64> {
-    let (Some(said), Some(results)) = (load.stderr.take(), load.stdout.take()) else {
-        bail!("the load has no output")
-    };
-    let results = spawn(move || read_all(results));
+fn looked_at(load: &mut Child, viewers: usize) -> anyhow::Result<Cost> {
+    let said = load.stdout.take().context("the load has no output")?;
     let mut said = BufReader::new(said);
     let address = address(&mut said)?;
     let rest = spawn(move || read_all(said));
     let viewers: Vec<_> =
         (0..viewers).map(|_| address.clone()).map(|address| spawn(move || view(&address))).collect();
-    let mut ticks = 0;
+    let mut threads = BTreeMap::new();
     while load.try_wait()?.is_none() {
-        ticks = cpu_ticks(load.id()).unwrap_or(0).max(ticks);
+        look(load.id(), &mut threads);
         sleep(LOOK);
     }
     for viewer in viewers {
@@ -170,9 +172,13 @@ fn looked_at(load: &mut Child, viewers: usize) -> anyhow::Result<f64> {
             bail!("a viewer saw only {events} events");
         }
     }
-    let text = results.join().unwrap_or_default() + &rest.join().unwrap_or_default();
+    let text = rest.join().unwrap_or_default();
     let requests = requests(&text).with_context(|| format!("the load told no number of requests: {text}"))?;
-    Ok(ticks as f64 / TICKS_PER_SECOND * 1e6 / requests)
+    let micros = |wanted: &dyn Fn(bool) -> bool| {
+        let chosen = threads.values().filter(|(is_worker, _)| wanted(*is_worker));
+        chosen.map(|(_, nanos)| *nanos as f64 / 1e3).sum::<f64>() / requests
+    };
+    Ok(Cost { all: micros(&|_| true), beside: micros(&|is_worker| !is_worker) })
 }
 
 /// Where the dashboard is, from what the load says before it begins.
@@ -206,16 +212,22 @@ fn view(address: &str) -> anyhow::Result<u32> {
     Ok(events)
 }
 
-/// CPU time of a process with all its threads, in ticks; `None` when it is gone.
-fn cpu_ticks(process: u32) -> Option<u64> {
-    ticks_of(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+/// Notes of each thread of a process whether it is a worker's, and its CPU time so far in nanoseconds; threads that have
+/// ended keep what they had.
+fn look(process: u32, threads: &mut BTreeMap<OsString, (bool, u64)>) {
+    let Ok(folder) = fs::read_dir(format!("/proc/{process}/task")) else { return };
+    for thread in folder.flatten() {
+        // A thread may end between two looks.
+        let read = |file| fs::read_to_string(thread.path().join(file)).ok();
+        if let (Some(name), Some(nanos)) = (read("comm"), read("schedstat").as_deref().and_then(nanos_of)) {
+            threads.insert(thread.file_name(), (name.starts_with("pulse-worker"), nanos));
+        }
+    }
 }
 
-/// User and system time, fields 14 and 15 of proc_pid_stat(5); the second field, a name in brackets, may hold anything.
-fn ticks_of(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
-    Some(times.next()?.ok()? + times.next()?.ok()?)
+/// Time on the CPU, the first number of a thread's `schedstat`.
+fn nanos_of(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().next()?.parse().ok()
 }
 
 /// The number of requests that a report tells in its first block.
@@ -261,9 +273,8 @@ mod tests {
 
     #[test]
     fn what_others_write_is_read() {
-        let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 700 55 0 0 20 0";
-        assert_eq!(ticks_of(stat), Some(755));
-        assert_eq!(ticks_of("42 (a) S 1"), None);
+        assert_eq!(nanos_of("1874000123 55 9\n"), Some(1_874_000_123));
+        assert_eq!(nanos_of(""), None);
         assert_eq!(requests("x\nTotal Requests: 60000\nSuccessful"), Some(60000.0));
         assert_eq!(requests("Total Requests: 0\n"), None);
         assert_eq!(times("0 12.5 30\n1 3 4\n").unwrap(), [(0, [12.5, 30.0]), (1, [3.0, 4.0])]);
