@@ -243,7 +243,7 @@ fn median_interval(mut values: Vec<f64>) -> Option<(f64, f64, f64)> {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     // The chance that of n fair coins at most k show heads, by the term of each k.
-    let (mut term, mut at_most, mut below) = (0.5_f64.powi(n as i32), 0.0, None);
+    let (mut term, mut at_most, mut below) = (0.5_f64.powf(n as f64), 0.0, None);
     for k in 0..n {
         at_most += term;
         if 2.0 * at_most > 0.05 {
