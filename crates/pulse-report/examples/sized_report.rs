@@ -13,7 +13,7 @@ use pulse_report::{Html, Reporter as _};
 fn main() -> Result<(), Box<dyn Error>> {
     let numbers: Vec<u64> =
         std::env::args().skip(1).map(|number| number.parse()).collect::<Result<_, _>>()?;
-    let &[seconds @ 1.., endpoints @ 1..] = &numbers[..] else {
+    let &[seconds @ 1..=u64::MAX, endpoints @ 1..=u64::MAX] = &numbers[..] else {
         return Err("two numbers above zero are needed: seconds, and endpoints".into());
     };
     Html.render(&sized::summary(seconds, endpoints), &mut io::stdout().lock())?;
