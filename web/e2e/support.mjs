@@ -1,6 +1,6 @@
 // A real browser, the real program, and what every test wants to know of a page: errors, requests, accessibility.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -86,6 +86,26 @@ export async function open(context, url) {
   await page.goto(url);
   await page.waitForSelector("h1");
   return { page, complaints, asked };
+}
+
+/** What stands before, within and after the place of a report's data. */
+function parts(report) {
+  const begin = 'id="pulse-data">';
+  const html = readFileSync(report, "utf8");
+  const from = html.indexOf(begin) + begin.length;
+  const to = html.indexOf("</script>", from);
+  return [html.slice(0, from), html.slice(from, to), html.slice(to)];
+}
+
+/** The data of a report. */
+export function dataOf(report) {
+  return JSON.parse(parts(report)[1]);
+}
+
+/** Writes a report with other data than it had. */
+export function withData(report, target, change) {
+  const [before, data, after] = parts(report);
+  writeFileSync(target, before + JSON.stringify(change(JSON.parse(data))).replaceAll("<", "\\u003c") + after);
 }
 
 /** Nothing was complained about, and nobody but `own` was asked for anything. */

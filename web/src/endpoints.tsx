@@ -1,31 +1,15 @@
 // Endpoints, and with them everything else that is counted by name.
 
-import { useState } from "preact/hooks";
-import { clock, count, millis, NOTHING, percent, plain, samplesNeeded } from "./format";
+import { useMemo, useState } from "preact/hooks";
+import { clock, count, millis, NOTHING, percent, plain } from "./format";
 import type { Endpoint, Report } from "./model";
-import { Table } from "./table";
+import { Table, type Order } from "./table";
+import { isSupported, Percentile } from "./verdict";
 
-/** Rows that are drawn before somebody asks for all. */
+/** Rows that are drawn before somebody asks for more. */
 const ROWS = 100;
-/** Place of the column that says which endpoints take the time. */
-const SHARE_OF_TIME = 9;
-
-/** Whether so many samples say something about a percentile. */
-export function isSupported(samples: number, quantile: number): boolean {
-  return samples >= samplesNeeded(quantile);
-}
-
-/** A percentile; greyed and marked where too few samples lie above it. */
-export function Percentile({ value, samples, quantile }: { value: number | null; samples: number; quantile: number }) {
-  if (value === null) return <>{NOTHING}</>;
-  if (isSupported(samples, quantile)) return <>{millis(value)}</>;
-  const title = `${count(samples)} samples; ${count(samplesNeeded(quantile))} are needed so that ten lie above it`;
-  return (
-    <span class="weak" title={title}>
-      {millis(value)}*
-    </span>
-  );
-}
+/** What is worth making faster comes first. */
+const SHARE_OF_TIME: Order = { column: 9, down: true };
 
 interface Props {
   report: Report;
@@ -36,9 +20,9 @@ interface Props {
 export function Endpoints({ report, selected, select }: Props) {
   const [filter, setFilter] = useState("");
   const { endpoints } = report;
-  if (endpoints.length === 0) return null;
   const wanted = filter.trim().toLowerCase();
-  const rows = endpoints.filter((endpoint) => endpoint.name.toLowerCase().includes(wanted));
+  const rows = useMemo(() => endpoints.filter((endpoint) => endpoint.name.toLowerCase().includes(wanted)), [endpoints, wanted]);
+  if (endpoints.length === 0) return null;
   const weak = endpoints.some((endpoint) => !isSupported(endpoint.requests, 0.99));
   const percentile = (name: string, key: "median" | "p95" | "p99", quantile: number) => ({
     name,
@@ -62,9 +46,9 @@ export function Endpoints({ report, selected, select }: Props) {
         label="Endpoints"
         rows={rows}
         most={ROWS}
+        // One wants to know first what takes the time.
+        first={SHARE_OF_TIME}
         isSelected={(endpoint) => endpoint.name === selected}
-        // Of a service that is watched one wants to know first what takes the time.
-        first={report.run.kind === "monitor" ? SHARE_OF_TIME : undefined}
         columns={[
           {
             name: "Endpoint",

@@ -18,6 +18,8 @@ export function heatmap(cells: Cell[]): Drawing {
     low = Math.min(low, cell.low);
     high = Math.max(high, cell.high);
   }
+  // Columns of a long run share pixels: what is drawn last stays, and that is to be the hottest.
+  const rising = [...cells].sort((a, b) => a.density - b.density);
   // Half of the picture goes to rare slow answers: they are what one looks for.
   const step = (density: number) => Math.ceil((Math.log1p(density) / Math.log1p(most || 1)) * STEPS);
   const draw = (plot: uPlot) => {
@@ -28,7 +30,7 @@ export function heatmap(cells: Cell[]): Drawing {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    for (const cell of cells) {
+    for (const cell of rising) {
       const left = Math.floor(plot.valToPos(cell.from, "x", true));
       const right = Math.ceil(plot.valToPos(cell.to, "x", true));
       if (right < bbox.left || left > bbox.left + bbox.width) continue;

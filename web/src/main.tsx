@@ -1,17 +1,19 @@
 // The page: a finished run from its own data, or a running one from the server that it came from.
 
 import { Component, render, type ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
+import { Changes, changesOf } from "./changes";
+import { began, ComparisonBox, Overlay } from "./comparison";
 import { Counts, Endpoints, Errors } from "./endpoints";
 import { clock, count, millis, some, words } from "./format";
 import { Follower, type State } from "./live";
-import { asReport, isSuite, problemOf, underWay, type Page } from "./model";
+import { asReport, inOrder, isSuite, problemOf, underWay, type Page } from "./model";
 import { OverTime } from "./over_time";
 import { DatabaseTables, ServiceTables } from "./service";
 import { Spread } from "./spread";
-import { Cases, caseOf, Changes, Estimates } from "./suite";
+import { Cases, caseOf, Estimates } from "./suite";
 import { Figures, Findings, Targets, VerdictBox } from "./verdict";
 import { useWindow, WindowChoice } from "./windows";
 
@@ -70,11 +72,10 @@ function Head({ page, state, top }: { page: Page; state: State | null; top: Page
   const title = info?.name || run.name || "A run";
   const planned = run.planned_duration_ms;
   const elapsed = planned !== null && page.running ? `${clock(run.elapsed_ms)} of ${clock(planned)}` : millis(run.elapsed_ms);
-  const started = new Date(run.started);
-  const facts = [
+  const facts = page.comparison ? ["Comparison of two runs"] : [
     KINDS[run.kind] ?? words(run.kind),
     run.service !== title ? run.service : "",
-    Number.isNaN(started.getTime()) ? run.started : started.toLocaleString(),
+    began(run.started),
     elapsed,
     run.users > 0 ? some(run.users, "user") : "",
     run.warmup_ms > 0 ? `warm-up ${millis(run.warmup_ms)} (${some(run.warmup_requests, "request")}) left out` : "",
@@ -101,7 +102,42 @@ function Head({ page, state, top }: { page: Page; state: State | null; top: Page
   );
 }
 
-function Body({ page, theme }: { page: Page; theme: number }) {
+/** What this page and its cases are compared with, by name; two runs of one name stay two. */
+function namesOf({ comparison }: Page): [string, string] {
+  const [first, second] = comparison?.names ?? ["the baseline", "this run"];
+  return first === second ? [`${first} (first)`, `${second} (second)`] : [first, second];
+}
+
+function Body({ page, top, theme }: { page: Page; top: Page; theme: number }) {
+  const { comparison, before } = page;
+  const names = namesOf(top);
+  const changes = comparison ? changesOf(page) : changesOf({ ...page, cases: [] });
+  const title = top.comparison ? "What has changed" : "Compared with the baseline";
+  const differences = <Changes title={title} names={names} changes={changes} least={top.comparison?.min_effect ?? null} />;
+  if (!before) return <main><Run page={page} theme={theme} differences={differences} /></main>;
+  return (
+    <main>
+      {comparison && <ComparisonBox page={page} compared={{ ...comparison, names }} />}
+      {differences}
+      {comparison && <Cases cases={page.cases} />}
+      <Overlay page={page} before={before} names={names} theme={theme} />
+      <AllOf page={{ ...page, cases: comparison ? [] : page.cases }} name={names[1]} theme={theme} />
+    </main>
+  );
+}
+
+/** Everything about the second of two runs, for who asks. */
+function AllOf({ page, name, theme }: { page: Page; name: string; theme: number }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="all" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>All of {name}</summary>
+      {open && <Run page={page} theme={theme} differences={null} />}
+    </details>
+  );
+}
+
+function Run({ page, theme, differences }: { page: Page; theme: number; differences: ComponentChildren }) {
   const [selected, select] = useState<string | null>(null);
   const { report } = page;
   const now = underWay(page);
@@ -109,13 +145,13 @@ function Body({ page, theme }: { page: Page; theme: number }) {
   const part = latest?.report ?? report;
   const hasWindows = report.run.kind === "monitor" && (page.running || seconds !== null);
   return (
-    <main>
+    <>
       <VerdictBox page={page} />
       {hasWindows && <WindowChoice page={page} seconds={seconds} choose={choose} shown={latest} />}
-      {!report.database && <Figures report={part} />}
+      {!report.database && <Figures page={latest ? { ...page, report: part } : page} />}
       <Targets report={part} />
       <Cases cases={page.cases} />
-      <Changes changes={report.changes} />
+      {differences}
       <Findings findings={report.findings} />
       {report.database && <DatabaseTables database={report.database} />}
       {!report.database && (
@@ -130,7 +166,7 @@ function Body({ page, theme }: { page: Page; theme: number }) {
           <Counts report={part} />
         </>
       )}
-    </main>
+    </>
   );
 }
 
@@ -185,13 +221,13 @@ function App({ data }: { data: unknown }) {
     void new Follower({ page: setPage, state: setState, problem: setProblem }).start();
   }, []);
   const wrong = live ? null : problemOf(data);
-  const whole = live ? page : (data as Page);
+  const whole = useMemo(() => (live || wrong !== null ? page : inOrder(data as Page)), [page]);
   const id = caseOf(hash);
   const shown = whole?.cases?.find((one) => one.report.case?.id === id) ?? whole;
   useEffect(() => {
     if (!shown || wrong !== null) return;
     const { verdict: judged, validity } = shown.report;
-    const verdict = shown.running ? "running" : validity.state === "invalid" ? "invalid" : (judged ?? "");
+    const verdict = shown.comparison ? shown.comparison.effect : shown.running ? "running" : validity.state === "invalid" ? "invalid" : (judged ?? "");
     document.title = [words(verdict).toUpperCase(), shown.report.case?.name || shown.report.run.name, "Pulse"].filter((part) => part !== "").join(" · ");
   });
   if (wrong !== null) return <Problem text={wrong} />;
@@ -199,7 +235,7 @@ function App({ data }: { data: unknown }) {
   return (
     <>
       <Head page={shown} top={whole} state={live ? state : null} />
-      <Body key={id ?? ""} page={shown} theme={theme} />
+      <Body key={id ?? ""} page={shown} top={whole} theme={theme} />
       <Foot page={shown} />
     </>
   );

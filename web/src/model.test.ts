@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { continues, isSuite, momentsOf, merged, problemOf, underWay, until, type Page, type Timeline } from "./model";
+import { continues, inOrder, isSuite, merged, missingSpans, momentsOf, problemOf, underWay, until, type Page, type Timeline } from "./model";
 
 function timeline(from: number, to: number): Timeline {
   const seconds = Array.from({ length: to - from }, (_, i) => from + i);
@@ -110,6 +110,42 @@ test("moments come from what was told and from the report, in order of time", ()
   const told = page(0, 5, null);
   told.moments = [{ at_ms: 4000, kind: "breach", message: "p95 < 1ms is missed" }];
   expect(momentsOf(told).map((moment) => moment.kind)).toEqual(["warmup", "breach"]);
+});
+
+describe("a file that was cut or edited", () => {
+  const finished = (from: number, to: number, ending: string, planned: number | null = null) => {
+    const one = page(from, to, null);
+    return { ...one, running: false, report: { ...one.report, ending, run: { ...one.report.run, planned_duration_ms: planned } } as Page["report"] };
+  };
+
+  test("that is whole misses nothing", () => {
+    expect(missingSpans(finished(0, 5, "finished", 9000))).toEqual([]);
+    expect(missingSpans(finished(0, 5, "truncated"))).toEqual([]);
+    const rounded = finished(0, 5, "finished");
+    rounded.timeline.from_ms = [0, 1001, 2001, 3000, 4400];
+    expect(missingSpans(rounded)).toEqual([]);
+  });
+
+  test("misses its beginning, parts within and its end", () => {
+    expect(missingSpans(finished(2, 5, "truncated", 9000))).toEqual([[0, 2000], [5000, 9000]]);
+    const torn = finished(0, 5, "finished");
+    torn.timeline = timeline(0, 2);
+    torn.timeline.from_ms = [0, 3000];
+    torn.timeline.to_ms = [1000, 4000];
+    expect(missingSpans(torn)).toEqual([[1000, 3000]]);
+  });
+
+  test("is put in order, and one that is in order stays as it is", () => {
+    const mixed = page(0, 3, null);
+    mixed.timeline = { ...timeline(0, 3), from_ms: [2000, 0, 1000], p95_us: [20, 0, 10], failures: { timeout: [2, 0, 1] } };
+    mixed.courses = [{ endpoint: null, schema: 2, columns: [[1000, 2000, 0], [0, 1000, 0]] }];
+    const { timeline: sorted, courses } = inOrder({ ...page(0, 3, null), cases: [mixed], before: mixed }).cases[0] as Page;
+    expect([sorted.from_ms, sorted.p95_us]).toEqual([[0, 1000, 2000], [0, 10, 20]]);
+    expect([sorted.failures, sorted.process_cpu]).toEqual([{ timeout: [0, 1, 2] }, []]);
+    expect(courses[0]?.columns[0]).toEqual([0, 1000, 0]);
+    const whole = page(0, 3, null);
+    expect(inOrder(whole)).toEqual(whole);
+  });
 });
 
 test("data that is not the page's is refused in words", () => {

@@ -56,6 +56,8 @@ export interface Figure {
   samples: number;
 }
 
+export type Effect = "regression" | "improvement" | "unchanged" | "unclear";
+
 export interface Change {
   subject: string;
   unit: string;
@@ -63,7 +65,9 @@ export interface Change {
   after: Figure;
   ratio: Figure;
   p_value: number | null;
-  effect: "regression" | "improvement" | "unchanged" | "unclear";
+  effect: Effect;
+  /** Too little to matter, whatever the ratio. */
+  negligible?: boolean;
 }
 
 export interface Timed {
@@ -270,8 +274,24 @@ export interface Page {
   timeline: Timeline;
   courses: Course[];
   distributions: Distribution[];
+  /** Percentiles of all requests with their 95 % intervals: each `[q, lower end, upper end]` in milliseconds. */
+  percentiles?: [number, number, number][];
   moments: Moment[];
   cases: Page[];
+  /** What is compared, where this is the second of two runs. */
+  comparison?: ComparedRuns;
+  /** The first run, or what it has instead of this case. */
+  before?: Page;
+}
+
+export interface ComparedRuns {
+  /** What the first run and the second are called. */
+  names: [string, string];
+  effect: Effect;
+  /** Smallest change that matters, a share. */
+  min_effect: number;
+  /** What makes the runs unlike, and what could not be compared. */
+  notes: string[];
 }
 
 export const VERSION = 1;
@@ -298,6 +318,42 @@ export function isSuite({ report }: Page): boolean {
 /** The case of a suite that is under way. */
 export function underWay(page: Page): Page | undefined {
   return page.cases.find((one) => one.running);
+}
+
+/** What is no longer than this between two intervals is rounding. */
+const BREAK_MS = 500;
+
+/** Spans of time of which the data tell nothing, though what is before and after them is there; and the end, where it is missing. */
+export function missingSpans(page: Page): [number, number][] {
+  const { from_ms, to_ms } = page.timeline;
+  const spans: [number, number][] = [];
+  let told = 0;
+  from_ms.forEach((from, i) => {
+    if (from - told > BREAK_MS) spans.push([told, from]);
+    told = Math.max(told, to_ms[i] ?? 0);
+  });
+  const { planned_duration_ms: planned } = page.report.run;
+  if (page.report.ending === "truncated" && planned !== null && planned - told > BREAK_MS) spans.push([told, planned]);
+  return spans;
+}
+
+/** The page with all that is told over time in order of time, as charts need it: who edits a file may have mixed it up. */
+export function inOrder(page: Page): Page {
+  const { timeline, courses, cases, before } = page;
+  const at = timeline.from_ms.map((_, i) => i);
+  const isSorted = (values: number[]) => values.every((value, i) => i === 0 || value >= (values[i - 1] ?? 0));
+  const sorted = { ...timeline };
+  if (!isSorted(timeline.from_ms)) {
+    at.sort((a, b) => (timeline.from_ms[a] ?? 0) - (timeline.from_ms[b] ?? 0));
+    // What was not recorded is empty and stays so.
+    const moved = (values: number[]) => (values.length === 0 ? values : at.map((i) => values[i] ?? 0));
+    const { failures, ...figures } = timeline;
+    for (const name of Object.keys(figures) as (keyof typeof figures)[]) sorted[name] = moved(figures[name]);
+    sorted.failures = Object.fromEntries(Object.entries(failures).map(([kind, values]) => [kind, moved(values)]));
+  }
+  const begin = ([from = 0]: number[]) => from;
+  const inTime = (course: Course) => (isSorted(course.columns.map(begin)) ? course : { ...course, columns: [...course.columns].sort((a, b) => begin(a) - begin(b)) });
+  return { ...page, timeline: sorted, courses: courses.map(inTime), cases: cases.map(inOrder), ...(before ? { before: inOrder(before) } : {}) };
 }
 
 /** Up to when the page is told, in milliseconds; of a suite, how many cases are over. */

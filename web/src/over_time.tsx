@@ -31,12 +31,7 @@ export function OverTime({ page, selected, theme, of, last }: Props) {
   const begin = timeline.from_ms[0] ?? 0;
   const end = Math.max(until(page), begin + 1);
   const all: [number, number] = [last === undefined ? begin : Math.max(begin, end - Math.max(last, 1)), end];
-  const zoom = (next: Span) => {
-    if (next === null) return setSpan(null);
-    const [from, to] = [Math.max(next[0], all[0]), Math.min(next[1], all[1])];
-    setSpan(to - from < 1 || (from <= all[0] && to >= all[1]) ? null : [from, to]);
-  };
-  const time: Time = { span, zoom, all, moments, theme };
+  const time: Time = { span, zoom: zoomWithin(all, setSpan), all, moments, theme };
   const course = page.courses.find((one) => one.endpoint === selected);
   return (
     <section aria-labelledby="over-time">
@@ -55,8 +50,17 @@ export function OverTime({ page, selected, theme, of, last }: Props) {
   );
 }
 
+/** Zooms within what there is; a part that is all of it is none. */
+export function zoomWithin(all: [number, number], set: (span: Span) => void): (span: Span) => void {
+  return (next) => {
+    if (next === null) return set(null);
+    const [from, to] = [Math.max(next[0], all[0]), Math.min(next[1], all[1])];
+    set(to - from < 1 || (from <= all[0] && to >= all[1]) ? null : [from, to]);
+  };
+}
+
 /** Zoom for the keyboard; with a mouse one drags over a chart. */
-function Zoom({ time }: { time: Time }) {
+export function Zoom({ time }: { time: Time }) {
   const [from, to] = time.span ?? time.all;
   const width = to - from;
   const around = (by: number, shift: number): Span => {
@@ -88,7 +92,7 @@ function Zoom({ time }: { time: Time }) {
 }
 
 /** The largest value with its moment, in words. */
-function peak(xs: number[], values: (number | null)[], format: (value: number) => string): string {
+export function peak(xs: number[], values: (number | null)[], format: (value: number) => string): string {
   let at = -1;
   values.forEach((value, i) => {
     if (value !== null && (at < 0 || value > (values[at] ?? 0))) at = i;
@@ -96,15 +100,15 @@ function peak(xs: number[], values: (number | null)[], format: (value: number) =
   return at < 0 ? "nothing was measured" : `at most ${format(values[at] ?? 0)}, at ${clock(xs[at])}`;
 }
 
-function perSecond(values: number[], timeline: Page["timeline"]): (number | null)[] {
+export function perSecond(values: number[], timeline: Page["timeline"]): (number | null)[] {
   return rates(values, timeline.from_ms, timeline.to_ms);
 }
 
-function middles(timeline: Page["timeline"]): number[] {
+export function middles(timeline: Page["timeline"]): number[] {
   return timeline.from_ms.map((from, i) => (from + (timeline.to_ms[i] ?? from)) / 2);
 }
 
-const rate = (value: number | null | undefined) => (value == null ? NOTHING : `${plain(value)} /s`);
+export const rate = (value: number | null | undefined) => (value == null ? NOTHING : `${plain(value)} /s`);
 
 function Whole({ page, time }: { page: Page; time: Time }) {
   const { timeline, report } = page;
@@ -305,15 +309,26 @@ function Moments({ moments }: { moments: Moment[] }) {
 /** Rows of the table: more than that nobody reads, and the JSON has all of them. */
 const ROWS = 120;
 
+/** Of each `every` values in a row the place of the largest. */
+export function slowestOfEach(values: number[], every: number): number[] {
+  const places: number[] = [];
+  values.forEach((value, i) => {
+    const last = places.length - 1;
+    if (i % every === 0) places.push(i);
+    else if (value > (values[places[last] ?? 0] ?? 0)) places[last] = i;
+  });
+  return places;
+}
+
 function AsTable({ page }: { page: Page }) {
   const { timeline } = page;
   const [open, setOpen] = useState(false);
   const every = Math.ceil(timeline.from_ms.length / ROWS);
-  const rows = timeline.from_ms.map((_, i) => i).filter((i) => i % every === 0);
+  const rows = slowestOfEach(timeline.max_us, every);
   const us = (values: number[], i: number) => (timeline.requests[i] === 0 ? null : (values[i] ?? 0) / 1000);
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>The same as a table{every > 1 ? `, every ${every}th interval` : ""}</summary>
+      <summary>The same as a table{every > 1 ? `, of each ${every} intervals the one with the slowest answer` : ""}</summary>
       {open && (
         <Table
           label="Figures over time"

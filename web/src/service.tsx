@@ -142,6 +142,7 @@ export function DatabaseTables({ database }: { database: Database }) {
               { name: "Mean", show: (s) => millis(s.before?.mean_ms ?? null), sort: (s) => s.before?.mean_ms ?? null },
               { name: "p95", show: (s) => millis(s.before?.p95_ms ?? null), sort: (s) => s.before?.p95_ms ?? null },
               { name: "Mean after", show: (s) => millis(s.after?.mean_ms ?? null), sort: (s) => s.after?.mean_ms ?? null },
+              { name: "p95 after", show: (s) => millis(s.after?.p95_ms ?? null), sort: (s) => s.after?.p95_ms ?? null },
               { name: "Times as fast", show: gain, sort: (s) => s.gain?.value ?? null },
             ]}
           />

@@ -41,9 +41,10 @@ export function Spread({ page, selected, theme }: Props) {
   );
 }
 
-interface SpectrumLine {
+export interface SpectrumLine {
   label: string;
   color: string;
+  dash?: number[];
   points: SpectrumPoint[];
   count: number;
 }
@@ -51,7 +52,7 @@ interface SpectrumLine {
 /** 100 is written 99 %, 1000 is 99.9 %. */
 const quantileName = (x: number) => `${String(Number((100 - 100 / x).toFixed(6)))} %`;
 
-function Spectrum({ lines, theme }: { lines: SpectrumLine[]; theme: number }) {
+export function Spectrum({ lines, theme }: { lines: SpectrumLine[]; theme: number }) {
   const data = uPlot.join(lines.map((line) => [line.points.map((point) => point.x), line.points.map((point) => point.value)] as uPlot.AlignedData));
   const most = Math.max(...lines.map((line) => line.count));
   const main = lines.at(-1) ?? lines[0];
@@ -65,8 +66,8 @@ function Spectrum({ lines, theme }: { lines: SpectrumLine[]; theme: number }) {
       axis({ values: (_, ticks) => ticks.map((x) => (Number.isInteger(Math.log10(x)) ? quantileName(x) : "")), size: 28 }),
       axis({ values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : millis(tick))), size: 78 }),
     ],
-    series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.6, spanGaps: true, points: { show: false } }))],
-    hooks: { drawAxes: [(plot) => shadeUnsupported(plot, main?.count ?? 0)] },
+    series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.6, ...(line.dash ? { dash: line.dash } : {}), spanGaps: true, points: { show: false } }))],
+    hooks: { drawAxes: [(plot) => shadeUnsupported(plot, Math.min(...lines.map((line) => line.count)))] },
   });
   const read = (x: number) => {
     if (x < 1) return "";
@@ -83,7 +84,7 @@ function Spectrum({ lines, theme }: { lines: SpectrumLine[]; theme: number }) {
       data={data}
       options={options}
       theme={theme}
-      legend={lines.map(({ label, color }) => ({ label, color }))}
+      legend={lines}
       read={read}
       words={last ? `the largest of ${some(main?.count ?? 0, "value")} is ${millis(last.value)}` : "nothing was measured"}
       note="In the shaded part fewer than ten values lie above a percentile: another run may well give another one."
@@ -160,7 +161,7 @@ interface PlotProps {
   data: uPlot.AlignedData;
   options: () => Partial<uPlot.Options>;
   theme: number;
-  legend: { label: string; color: string }[];
+  legend: { label: string; color: string; dash?: number[] }[];
   read: (x: number) => string;
   words: string;
   note: string;
@@ -212,7 +213,7 @@ function Plot({ title, shape, data, options, theme, legend, read, words, note }:
         <ul class="legend">
           {legend.map((line) => (
             <li key={line.label}>
-              <i style={{ background: `var(--${line.color})` }} />
+              <i style={{ background: `var(--${line.color})` }} class={line.dash ? "dash" : ""} />
               {line.label}
             </li>
           ))}

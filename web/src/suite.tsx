@@ -1,7 +1,7 @@
-// Cases of a suite, what their runs worked out, and how they differ from a baseline.
+// Cases of a suite, and what their runs worked out.
 
-import { count, millis, NOTHING, plain, withUnit, words } from "./format";
-import type { Change, Page, Report } from "./model";
+import { count, millis, NOTHING, withUnit, words } from "./format";
+import type { Page, Report } from "./model";
 import { Table } from "./table";
 import { Badge } from "./verdict";
 
@@ -59,34 +59,6 @@ export function Cases({ cases }: { cases: Page[] }) {
           { name: "Requests", show: ({ report }) => count(report.requests.total), sort: ({ report }) => report.requests.total },
           { name: "p95", show: ({ report }) => millis(report.response_time.p95), sort: ({ report }) => report.response_time.p95 },
           { name: "Took", show: ({ report }) => millis(report.run.elapsed_ms), sort: ({ report }) => report.run.elapsed_ms },
-        ]}
-      />
-    </section>
-  );
-}
-
-const ORDER = ["regression", "unclear", "improvement", "unchanged"];
-
-export function Changes({ changes }: { changes: Change[] }) {
-  if (changes.length === 0) return null;
-  const times = (value: number | null) => (value === null ? NOTHING : `× ${plain(value)}`);
-  return (
-    <section aria-labelledby="changes">
-      <h2 id="changes">Compared with the baseline</h2>
-      <Table
-        label="Changes"
-        rows={[...changes].sort((a, b) => ORDER.indexOf(a.effect) - ORDER.indexOf(b.effect))}
-        columns={[
-          { name: "Effect", text: true, show: (c) => <span class={`effect ${c.effect}`}>{c.effect}</span>, sort: (c) => c.effect },
-          { name: "Figure", text: true, show: (c) => <code>{c.subject}</code>, sort: (c) => c.subject },
-          { name: "Before", show: (c) => withUnit(c.before.value, c.unit), sort: (c) => c.before.value },
-          { name: "Now", show: (c) => withUnit(c.after.value, c.unit), sort: (c) => c.after.value },
-          { name: "Ratio", show: (c) => times(c.ratio.value), sort: (c) => c.ratio.value },
-          {
-            name: "95 % interval",
-            show: (c) => (c.ratio.interval === null ? NOTHING : `${times(c.ratio.interval[0])} … ${times(c.ratio.interval[1])}`),
-          },
-          { name: "p", show: (c) => plain(c.p_value), sort: (c) => c.p_value, title: "Probability of such a difference by chance" },
         ]}
       />
     </section>

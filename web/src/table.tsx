@@ -1,7 +1,8 @@
 // A table that can be sorted by any column; figures are aligned, and can be copied as they are.
 
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
+import { count } from "./format";
 
 export interface Column<T> {
   name: string;
@@ -17,17 +18,23 @@ interface Props<T> {
   label: string;
   rows: T[];
   columns: Column<T>[];
-  /** Rows that are shown before somebody asks for all. */
+  /** Rows that are shown before somebody asks for more. */
   most?: number;
+  /** How rows are sorted before somebody chooses; as they come without it. */
+  first?: Order;
   isSelected?: (row: T) => boolean;
-  /** Index of the column that it is sorted by at first, the largest on top. */
-  first?: number | undefined;
 }
 
-interface Order {
+export interface Order {
   column: number;
   down: boolean;
 }
+
+/** One for all: making it takes longer than a comparison. */
+const collator = new Intl.Collator("en", { numeric: true });
+
+/** Rows that are added when somebody asks for more: a browser stays quick with so many. */
+const MORE = 1000;
 
 export function sorted<T>(rows: T[], by: (row: T) => string | number | null | undefined, down: boolean): T[] {
   const sign = down ? -1 : 1;
@@ -35,17 +42,17 @@ export function sorted<T>(rows: T[], by: (row: T) => string | number | null | un
     const [x, y] = [by(a), by(b)];
     // What was not measured comes last, whichever way the rest goes.
     if (x == null || y == null) return x == null ? (y == null ? 0 : 1) : -1;
-    if (typeof x === "string" || typeof y === "string") return sign * String(x).localeCompare(String(y), "en", { numeric: true });
+    if (typeof x === "string" || typeof y === "string") return sign * collator.compare(String(x), String(y));
     return sign * (x - y);
   });
 }
 
-export function Table<T>({ label, rows, columns, most = Infinity, isSelected, first }: Props<T>) {
-  const [order, setOrder] = useState<Order | null>(first === undefined ? null : { column: first, down: true });
-  const [all, setAll] = useState(false);
+export function Table<T>({ label, rows, columns, most = Infinity, first, isSelected }: Props<T>) {
+  const [order, setOrder] = useState<Order | null>(first ?? null);
+  const [more, setMore] = useState(0);
   const by = order === null ? undefined : columns[order.column]?.sort;
-  const ordered = order !== null && by ? sorted(rows, by, order.down) : rows;
-  const shown = all ? ordered : ordered.slice(0, most);
+  const ordered = useMemo(() => (order !== null && by ? sorted(rows, by, order.down) : rows), [rows, order]);
+  const shown = ordered.slice(0, most + more);
   const turn = (column: number) =>
     setOrder(order?.column === column ? { column, down: !order.down } : { column, down: !columns[column]?.text });
   return (
@@ -89,9 +96,9 @@ export function Table<T>({ label, rows, columns, most = Infinity, isSelected, fi
       </div>
       {ordered.length > shown.length && (
         <p class="note">
-          The first {shown.length} of {ordered.length}.{" "}
-          <button type="button" onClick={() => setAll(true)}>
-            Show all
+          The first {count(shown.length)} of {count(ordered.length)}.{" "}
+          <button type="button" onClick={() => setMore(more + MORE)}>
+            Show {ordered.length - shown.length > MORE ? `${count(MORE)} more` : "all"}
           </button>
         </p>
       )}

@@ -1,7 +1,8 @@
 // First things first: does it meet its targets, can the numbers be trusted, and what was noticed.
 
-import { count, millis, NOTHING, percent, plain, some, withUnit, words } from "./format";
-import type { Finding, Page, Report, Target, Verdict } from "./model";
+import type { ComponentChildren } from "preact";
+import { clock, count, millis, NOTHING, percent, plain, samplesNeeded, some, withUnit, words } from "./format";
+import { missingSpans, type Finding, type Page, type Report, type Target, type Verdict } from "./model";
 import { Table } from "./table";
 
 const VERDICTS: Record<Verdict, string> = { pass: "Pass", fail: "Fail", inconclusive: "Inconclusive", no_data: "No data" };
@@ -52,9 +53,13 @@ const ENDINGS: Record<string, string> = {
   truncated: "The recording ends before the run did; this is what it holds.",
 };
 
+/** Missing spans that are told one by one. */
+const SPANS = 5;
+
 export function VerdictBox({ page }: { page: Page }) {
   const { report, running } = page;
   const ending = running ? undefined : ENDINGS[report.ending];
+  const missing = missingSpans(page);
   return (
     <section class={`verdict ${report.validity.state === "invalid" ? "invalid" : (report.verdict ?? "none")}`} aria-label="Verdict">
       <p class="sentence">
@@ -62,6 +67,12 @@ export function VerdictBox({ page }: { page: Page }) {
         {verdictSentence(page)} <span class={report.validity.state}>{validitySentence(report)}</span>
       </p>
       {ending && <p>{ending}</p>}
+      {missing.length > 0 && (
+        <p>
+          Nothing is told of {missing.slice(0, SPANS).map(([from, to]) => `${clock(from, true)} to ${clock(to, true)}`).join(", ")}
+          {missing.length > SPANS && ` and ${some(missing.length - SPANS, "more span")}`}: what happened then is in none of the figures over time.
+        </p>
+      )}
       {report.validity.reasons.length > 0 && (
         <ul>
           {report.validity.reasons.map((reason) => (
@@ -146,37 +157,75 @@ export function Findings({ findings }: { findings: Finding[] }) {
   );
 }
 
+/** Whether so many samples say something about a percentile. */
+export function isSupported(samples: number, quantile: number): boolean {
+  return samples >= samplesNeeded(quantile);
+}
+
+/** A percentile; greyed and marked where too few samples lie above it. */
+export function Percentile({ value, samples, quantile }: { value: number | null; samples: number; quantile: number }) {
+  if (value === null) return <>{NOTHING}</>;
+  if (isSupported(samples, quantile)) return <>{millis(value)}</>;
+  const title = `${count(samples)} samples; ${count(samplesNeeded(quantile))} are needed so that ten lie above it`;
+  return (
+    <span class="weak" title={title}>
+      {millis(value)}*
+    </span>
+  );
+}
+
+/** What a percentile of all requests rests on: its interval, its samples, and how far its bucket may put it off. */
+export function basis(page: Page, quantile: number): string {
+  const { count: samples, quantile_error: error } = page.report.response_time;
+  const known = page.percentiles?.find(([q]) => q === quantile);
+  const parts = [
+    known ? `${millis(known[1])} to ${millis(known[2])}` : "",
+    some(samples, "sample"),
+    error === null ? "interpolated" : `bucket ± ${percent(error)}`,
+  ];
+  return samples === 0 ? "" : parts.filter((part) => part !== "").join(", ");
+}
+
 /** The figures that one looks for first. */
-export function Figures({ report }: { report: Report }) {
-  const { requests, iterations, response_time: times } = report;
-  if (requests.total === 0 && report.endpoints.length === 0) return null;
+export function Figures({ page }: { page: Page }) {
+  const { requests, iterations, response_time: times, endpoints, run } = page.report;
+  if (requests.total === 0 && endpoints.length === 0) return null;
   const planned = iterations.planned_per_second;
-  const figures: [string, string, string][] = [
+  const percentile = (name: string, value: number | null, quantile: number): [string, ComponentChildren, string] => [
+    name,
+    <Percentile value={value} samples={times.count} quantile={quantile} />,
+    basis(page, quantile),
+  ];
+  const figures: [string, ComponentChildren, string][] = [
     ["Requests", count(requests.total), requests.per_second === null ? "" : `${plain(requests.per_second)} /s`],
     ["Failed", count(requests.failed), requests.total > 0 ? percent(requests.failed / requests.total) : ""],
-    ["Median", millis(times.median), `mean ${millis(times.mean)}`],
-    ["p95", millis(times.p95), some(times.count, "sample")],
-    ["p99", millis(times.p99), times.quantile_error === null ? "interpolated" : `bucket ± ${percent(times.quantile_error)}`],
-    ["Largest", millis(times.max), `smallest ${millis(times.min)}`],
+    percentile("Median", times.median, 0.5),
+    percentile("p95", times.p95, 0.95),
+    percentile("p99", times.p99, 0.99),
+    ["Largest", millis(times.max), `smallest ${millis(times.min)}, mean ${millis(times.mean)}`],
   ];
-  if (planned !== null && report.run.kind !== "monitor") {
+  if (planned !== null && run.kind !== "monitor") {
     figures.push(["Iterations", rate(iterations.achieved_per_second), `of ${rate(planned)} planned`]);
   }
   if (iterations.dropped + iterations.missed > 0) {
     figures.push(["Left out", count(iterations.dropped + iterations.missed), "no user was free in time"]);
   }
+  const weak = [0.5, 0.95, 0.99].some((quantile) => times.count > 0 && !isSupported(times.count, quantile));
   return (
-    <dl class="figures">
-      {figures.map(([name, value, more]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            <b>{value}</b>
-            <small>{more}</small>
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <>
+      <dl class="figures">
+        {figures.map(([name, value, more]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              <b>{value}</b>
+              <small>{more}</small>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {weak && <p class="note">* Fewer samples than 10 / (1 − q): such a percentile is little more than the largest values seen.</p>}
+    </>
   );
 }
 

@@ -4,6 +4,7 @@
 mod db;
 mod gate;
 mod monitor;
+mod page;
 mod suite_gate;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
             suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
+        Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
     };
     output::line(&table);

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Compared {
     /// The cases of both, with their ids.
     pub(crate) pairs: Vec<(String, Comparison)>,
+    /// What the cases of `pairs` are called in the first run.
+    pub(crate) counterparts: Vec<String>,
     /// Cases that only the first run has.
     pub(crate) only_before: Vec<String>,
     /// Cases that only the second run has.
@@ -106,7 +108,8 @@ impl Compared {
         let is_paired = |case: &&CaseRecord| both.iter().any(|(_, of)| of.id == case.id);
         let only_after = ids(after.cases.iter().filter(|case| !is_paired(case)).collect());
         let pairs = both.iter().map(|(_, after)| after.id.clone()).zip(comparisons).collect();
-        Self { pairs, only_before, only_after }
+        let counterparts = both.iter().map(|(before, _)| before.id.clone()).collect();
+        Self { pairs, counterparts, only_before, only_after }
     }
 
     /// All changes with their cases, those that matter first and the largest of them before the others.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use pulse_model::{Change, Effect, Finding, Summary};
-use pulse_report::{Format, Html, NO_PAGE, number};
-use pulse_suite::RunRecord;
+use pulse_report::{ComparisonPage, Format, Html, NO_PAGE, number};
+use pulse_suite::{CaseRecord, RunRecord};
 use serde::Serialize;
 
 use crate::comparison::{Compared, amount, effect_word, figure, interval};
@@ -22,8 +22,10 @@ pub(crate) enum ComparisonFormat {
     Json,
     /// For a pull request.
     Markdown,
-    /// The second run with its differences from the first, as a page or a picture.
-    Report(Format),
+    /// Both runs over each other, with their differences.
+    Html,
+    /// The second run with its differences from the first, as a picture.
+    Picture(Format),
 }
 
 /// A report that was asked for: `FORMAT=PATH`.
@@ -45,9 +47,9 @@ impl FromStr for ComparisonRequest {
             "json" => ComparisonFormat::Json,
             "md" => ComparisonFormat::Markdown,
             "html" if !Html::is_there() => return Err(NO_PAGE.to_owned()),
-            "html" => ComparisonFormat::Report(Format::Html),
-            "svg" => ComparisonFormat::Report(Format::Svg),
-            "png" => ComparisonFormat::Report(Format::Png),
+            "html" => ComparisonFormat::Html,
+            "svg" => ComparisonFormat::Picture(Format::Svg),
+            "png" => ComparisonFormat::Picture(Format::Png),
             _ => return Err("comparisons are written as json, md, html, svg or png".to_owned()),
         };
         match path {
@@ -113,9 +115,14 @@ impl ComparisonReport<'_> {
         match format {
             ComparisonFormat::Json => Ok(self.json()?.into_bytes()),
             ComparisonFormat::Markdown => Ok(self.markdown().into_bytes()),
-            ComparisonFormat::Report(format) => {
+            ComparisonFormat::Picture(format) => {
                 let mut bytes = Vec::new();
                 format.reporter().render(&self.changed(), &mut bytes)?;
+                Ok(bytes)
+            }
+            ComparisonFormat::Html => {
+                let mut bytes = Vec::new();
+                Html.render_comparison(&self.page(&self.changed()), &mut bytes)?;
                 Ok(bytes)
             }
         }
@@ -139,6 +146,29 @@ impl ComparisonReport<'_> {
         }
         summary.run.name = self.title();
         summary
+    }
+
+    /// Both runs for the page: the second one as it is `changed`, and beside it or beside its cases the first.
+    fn page<'a>(&'a self, changed: &'a Summary) -> ComparisonPage<'a> {
+        let ((first, before), (second, after)) = (self.before, self.after);
+        let counterpart = |case: &CaseRecord| {
+            let at = self.compared.pairs.iter().position(|(id, _)| *id == case.id)?;
+            before.case(self.compared.counterparts.get(at)?).map(|case| &case.data.summary)
+        };
+        let counterparts: Vec<_> = after.cases.iter().map(counterpart).collect();
+        let only = match counterparts[..] {
+            [only] => only,
+            _ => None,
+        };
+        ComparisonPage {
+            names: [first, second],
+            effect: self.compared.effect(),
+            min_effect: self.min_effect,
+            before: only.unwrap_or(&before.summary),
+            after: changed,
+            counterparts,
+            notes: self.notes(),
+        }
     }
 
     fn json(&self) -> Result<String, serde_json::Error> {

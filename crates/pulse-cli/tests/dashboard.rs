@@ -55,10 +55,13 @@ fn a_load_and_its_replay_write_the_same_page() {
         ["a.html", "b.html"].map(|name| fs::read_to_string(folder.path().join(name)).expect("a page"));
     assert_eq!(html, again);
     let page = data(&html);
-    // Compared with itself nothing has changed, and the page is that of the second run.
+    // Compared with itself nothing has changed, and the page has both runs.
     run_in(folder.path(), &["compare", "a.pulse", "a.pulse", "--out", "html=c.html"]).expect(0);
     let compared = data(&fs::read_to_string(folder.path().join("c.html")).expect("a page"));
     assert_eq!(compared["report"]["requests"]["total"], 50);
+    assert_eq!(compared["before"]["report"]["requests"]["total"], 50);
+    assert_eq!(compared["comparison"]["names"], serde_json::json!(["a.pulse", "a.pulse"]));
+    assert_ne!(compared["comparison"]["effect"], "regression");
     let changes = compared["report"]["changes"].as_array().expect("changes");
     assert!(changes.iter().any(|change| change["subject"] == "p50"), "{changes:?}");
     assert!(changes.iter().all(|change| change["effect"] != "regression"), "{changes:?}");

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pulse_model::{
-    Aggregate, Ending, EventKind, Interval, IntervalEvent, Moment, MomentKind, Nanos, RunInfo, Series,
-    Snapshot, Summary, TargetResult, TimePoint, Verdict, metric,
+    Aggregate, Ending, EventKind, Histogram, Interval, IntervalEvent, Moment, MomentKind, Nanos, Percentile,
+    RunInfo, Series, Snapshot, Summary, TargetResult, TimePoint, Verdict, metric,
 };
 
 use crate::courses::Courses;
@@ -21,6 +21,10 @@ const MAX_PARTS: usize = 128;
 /// The most moments that are kept: nobody reads more.
 const MAX_MOMENTS: usize = 200;
 
+/// The percentiles that have an interval even where no target judges them.
+const PERCENTILES: [f64; 3] = [0.5, 0.95, 0.99];
+const CONFIDENCE: f64 = 0.95;
+
 /// Collects the intervals of a run.
 #[derive(Clone, Debug)]
 pub struct Collector {
@@ -30,7 +34,7 @@ pub struct Collector {
     timeline: Thinned<TimePoint>,
     courses: Courses,
     moments: Vec<Moment>,
-    /// By judged series: its trend, part by part in order of time.
+    /// By judged series, and of all response times: the trend, part by part in order of time.
     parts: BTreeMap<Series, Vec<Snapshot>>,
     users: u64,
     until: Nanos,
@@ -41,7 +45,7 @@ impl Collector {
     pub fn new(run: RunInfo) -> Self {
         let judged = run.targets.iter().filter_map(pulse_model::Target::judged_series);
         Self {
-            parts: judged.map(|series| (series, Vec::new())).collect(),
+            parts: judged.chain([all_response_times()]).map(|series| (series, Vec::new())).collect(),
             run,
             totals: Snapshot::default(),
             warmup: Snapshot::default(),
@@ -123,9 +127,22 @@ impl Collector {
         judged.collect()
     }
 
+    /// The intervals of percentiles of all response times.
+    fn percentiles(&self) -> Vec<Percentile> {
+        let series = all_response_times();
+        let parts: Vec<Histogram> =
+            self.parts.get(&series).into_iter().flatten().map(|part| part.trend(&series)).collect();
+        let interval = |q| {
+            let (lo, hi) = pulse_stats::quantile_bounds_over(&parts, q, CONFIDENCE)?;
+            Some(Percentile { q, lo, hi })
+        };
+        PERCENTILES.into_iter().filter_map(interval).collect()
+    }
+
     /// The end: everything that follows from what was collected.
     pub fn finish(self, ending: Ending) -> Summary {
         let targets = self.judge();
+        let percentiles = self.percentiles();
         let verdict = Verdict::worst(targets.iter().map(|result| result.verdict));
         let mut summary = Summary {
             elapsed: self.until,
@@ -136,6 +153,7 @@ impl Collector {
             totals: self.totals,
             targets,
             timeline: self.timeline.into_all(),
+            percentiles,
             courses: self.courses.finish(),
             moments: self.moments,
             ..Summary::default()
@@ -151,6 +169,10 @@ impl Collector {
     }
 }
 
+fn all_response_times() -> Series {
+    Series::new(metric::RESPONSE_TIME)
+}
+
 /// Half as many elements, each made of two neighbours.
 fn merged_in_pairs<T: Clone>(all: &[T], merge: impl Fn(&mut T, &T)) -> Vec<T> {
     let pairs = all.chunks(2).map(|pair| {
@@ -159,4 +181,60 @@ fn merged_in_pairs<T: Clone>(all: &[T], merge: impl Fn(&mut T, &T)) -> Vec<T> {
         merged
     });
     pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_as_well_known_as_a_target_on_it() {
+        let targets = ["p50 < 1s", "p95 < 1s"].map(|target| target.parse().unwrap()).to_vec();
+        let mut collector = Collector::new(RunInfo { targets, ..RunInfo::default() });
+        for second in 0..30 {
+            let mut trend = Histogram::default();
+            (0..20).for_each(|n| trend.record(1_000_000 * (1 + (7 * n + second) % 50)));
+            let interval = Interval { from: Nanos::from_secs(second), to: Nanos::from_secs(second + 1) };
+            let mut judged = Snapshot { interval: Some(interval), ..Snapshot::default() };
+            judged.add(all_response_times(), Aggregate::Trend(trend));
+            collector.interval(interval, judged, None, None);
+        }
+        let summary = collector.finish(Ending::Finished);
+        let of_targets: Vec<_> = summary.targets.iter().filter_map(|result| result.measured).collect();
+        assert_eq!(of_targets.len(), 2);
+        for (known, judged) in summary.percentiles.iter().zip(of_targets) {
+            assert_eq!((known.lo, known.hi), (judged.lo, judged.hi), "{known:?}");
+            assert!(known.lo < judged.value && judged.value < known.hi, "{known:?} {judged:?}");
+        }
+        let nothing = Collector::new(RunInfo::default()).finish(Ending::Finished);
+        assert_eq!(nothing.percentiles, []);
+    }
+
+    #[test]
+    fn a_day_keeps_a_peak_of_one_second() {
+        let (usual, peak) = (2_000_000, 3_000_000_000);
+        let mut collector = Collector::new(RunInfo::default());
+        for second in 0..86_400 {
+            let mut trend = Histogram::default();
+            trend.record_n(usual, 50);
+            if second == 53_579 {
+                trend.record(peak);
+            }
+            let interval = Interval { from: Nanos::from_secs(second), to: Nanos::from_secs(second + 1) };
+            let mut judged = Snapshot { interval: Some(interval), ..Snapshot::default() };
+            judged.add(all_response_times(), Aggregate::Trend(trend));
+            collector.interval(interval, judged, None, None);
+        }
+        let summary = collector.finish(Ending::Finished);
+        let at = |from: Nanos, to: Nanos| (from..to).contains(&Nanos::from_secs(53_579));
+        let highest: Vec<_> = summary.timeline.iter().filter(|point| point.max == peak).collect();
+        assert!(matches!(highest[..], [point] if at(point.from, point.to)), "{highest:?}");
+        assert!(summary.timeline.len() <= MAX_POINTS);
+        let columns = &summary.courses[0].columns;
+        let slow: Vec<_> = columns.iter().filter(|column| column.times.max() == Some(peak)).collect();
+        assert!(
+            matches!(slow[..], [column] if at(column.from, column.to) && column.times.buckets().count() == 2)
+        );
+        assert_eq!(columns.iter().map(|column| column.times.count()).sum::<u64>(), 50 * 86_400 + 1);
+    }
 }

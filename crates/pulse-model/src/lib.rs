@@ -54,7 +54,7 @@ pub use series::{Series, SeriesError, Tags, endpoint, metric, tag};
 pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snapshot};
 pub use statement::{statement_kind, without_values};
 pub use summary::{
-    Ending, HostInfo, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
+    Ending, HostInfo, Percentile, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };
 pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit, parse_bytes};
 pub use verdict::{Measured, TargetResult, Validity, ValidityReason, ValidityState, Verdict};

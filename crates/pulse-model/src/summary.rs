@@ -269,6 +269,17 @@ pub fn failed_requests(snapshot: &Snapshot, selector: &Series) -> u64 {
     snapshot.trend(&selector.clone().with(tag::OUTCOME, "failed")).count()
 }
 
+/// A percentile with its 95 % interval, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Which: 0.95 is the 95th. Above 0, below 1.
+    pub q: f64,
+    /// Lower end of the interval.
+    pub lo: f64,
+    /// Upper end of the interval.
+    pub hi: f64,
+}
+
 /// What a job found out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -288,6 +299,9 @@ pub struct Summary {
     pub findings: Vec<Finding>,
     /// Figures over time, at most a few thousand points.
     pub timeline: Vec<TimePoint>,
+    /// How well percentiles of response time are known: of all requests, those whose interval the samples bound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub percentiles: Vec<Percentile>,
     /// Where response times lay over time: of all requests first, then by endpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub courses: Vec<Course>,

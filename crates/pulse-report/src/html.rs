@@ -4,7 +4,7 @@ use std::io;
 
 use pulse_model::Summary;
 
-use crate::{Page, Reporter};
+use crate::{ComparisonPage, Page, Reporter};
 
 /// The page with a place for its data; empty where it was not built.
 const PAGE: &str = include_str!(concat!(env!("OUT_DIR"), "/page.html"));
@@ -32,17 +32,31 @@ impl Html {
     pub const fn is_there() -> bool {
         !PAGE.is_empty()
     }
+
+    /// Renders two runs over each other, with their differences.
+    pub fn render_comparison(
+        self,
+        comparison: &ComparisonPage<'_>,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        fill(|| comparison.to_json(), out)
+    }
 }
 
 impl Reporter for Html {
     fn render(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-        let (before, after) =
-            PAGE.split_once(PLACE).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NO_PAGE))?;
-        let data = Page { summary, running: false, since: None }.to_json()?;
-        out.write_all(before.replacen(TALKS_TO_ITS_SERVER, TALKS_TO_NOBODY, 1).as_bytes())?;
-        out.write_all(data.as_bytes())?;
-        out.write_all(after.as_bytes())
+        fill(|| Page { summary, running: false, since: None }.to_json(), out)
     }
+}
+
+/// Writes the page with its data, as a report that talks to nobody.
+fn fill(data: impl FnOnce() -> io::Result<String>, out: &mut dyn io::Write) -> io::Result<()> {
+    let (before, after) =
+        PAGE.split_once(PLACE).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NO_PAGE))?;
+    let data = data()?;
+    out.write_all(before.replacen(TALKS_TO_ITS_SERVER, TALKS_TO_NOBODY, 1).as_bytes())?;
+    out.write_all(data.as_bytes())?;
+    out.write_all(after.as_bytes())
 }
 
 /// The page as a server gives it: without data, which it asks its server for.
@@ -65,10 +79,8 @@ pub fn served_page() -> Option<ServedPage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canonical, canonical_suite};
-    use pulse_model::{
-        Aggregate, Course, CourseColumn, Histogram, Nanos, Schema, Series, TimePoint, metric, tag,
-    };
+    use crate::{canonical, canonical_suite, sized};
+    use pulse_model::{Aggregate, Histogram, Series, metric, tag};
 
     /// What the whole page may weigh, compressed.
     const PAGE_BYTES: usize = 60_000;
@@ -131,53 +143,15 @@ mod tests {
         assert!(served.policy.contains(TALKS_TO_ITS_SERVER) && served.html.contains(">null</script>"));
     }
 
-    /// One hour by seconds with 100 endpoints, with everything that a run of that size keeps.
-    fn hour() -> Summary {
-        let mut summary = canonical::plain();
-        let point = |second: u64| TimePoint {
-            from: Nanos::from_secs(second),
-            to: Nanos::from_secs(second + 1),
-            due: 1_000,
-            requests: 990 + second % 20,
-            users: 100,
-            p50: 12_345_678 + second * 1_000,
-            p95: 45_678_912,
-            p99: 123_456_789,
-            max: 345_678_912 + second * 77_777,
-            service_p95: 44_444_444,
-            start_lag_p99: 123_456,
-            worker_cpu: 0.123_456,
-            ..TimePoint::default()
-        };
-        summary.timeline = (0..3600).map(point).collect();
-        let course = |endpoint: Option<String>, columns: u64, schema: u8| {
-            let length = Nanos::from_secs(3600 / columns);
-            let column = |n: u64| {
-                let mut times = Histogram::new(Schema::new(schema).unwrap());
-                (0..300).for_each(|request: u64| times.record_n(2_000_000 + request.pow(3) * 40, 3 + n % 7));
-                let from = length.times(n);
-                CourseColumn { from, to: from + length, failed: n % 2, times }
-            };
-            Course { endpoint, columns: (0..columns).map(column).collect() }
-        };
-        summary.courses = vec![course(None, 600, 2)];
-        let name = |n: u64| format!("GET /api/v1/things/{{id}}/parts/{n}");
-        summary.courses.extend((0..40).map(|n| course(Some(name(n)), 80, 3)));
-        for n in 0..100 {
-            let mut times = Histogram::default();
-            (0..5000_u64).for_each(|request| times.record(2_000_000 + request.pow(2) * 40));
-            for metric in [metric::RESPONSE_TIME, metric::SERVICE_TIME] {
-                let series = Series::new(metric).with(tag::ENDPOINT, &name(n));
-                summary.totals.add(series, Aggregate::Trend(times.clone()));
-            }
-        }
-        summary
-    }
-
     #[test]
     fn the_report_of_an_hour_is_small() {
-        let data = Page { summary: &hour(), running: false, since: None }.to_json().unwrap();
+        let data =
+            Page { summary: &sized::summary(3600, 100), running: false, since: None }.to_json().unwrap();
         let size = PAGE.len() + data.len();
+        assert!(
+            data.matches("GET /api/v1/things/").count() >= 100 + 100 + 20,
+            "the run is as large as it is said"
+        );
         assert!(size <= REPORT_BYTES, "{size} bytes, {} of them data", data.len());
     }
 }

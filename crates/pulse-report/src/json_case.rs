@@ -37,6 +37,8 @@ pub(crate) struct Change<'a> {
     ratio: Figure,
     p_value: Option<f64>,
     effect: Effect,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    negligible: bool,
 }
 
 #[derive(Serialize)]
@@ -109,6 +111,7 @@ pub(crate) fn changes(summary: &Summary) -> Vec<Change<'_>> {
                 ratio: Figure::of(&change.ratio, 1.0),
                 p_value: Some(change.p_value).filter(|p| p.is_finite()),
                 effect: change.effect,
+                negligible: change.negligible,
             }
         })
         .collect()

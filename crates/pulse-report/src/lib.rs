@@ -34,6 +34,7 @@ mod benchmark_stats;
 mod benchmark_table;
 mod changes;
 mod claim;
+mod comparison_page;
 mod csv_rows;
 mod database_markdown;
 mod database_text;
@@ -83,9 +84,12 @@ mod canonical_monitor;
 mod canonical_suite;
 #[cfg(test)]
 mod readers;
+#[cfg(test)]
+mod sized;
 
 pub use bencher::Bencher;
 pub use benchmark_table::BenchmarkTable;
+pub use comparison_page::ComparisonPage;
 pub use csv_rows::Csv;
 pub use format::{Format, FormatError};
 pub use github::GithubAnnotations;

@@ -12,6 +12,7 @@ use pulse_model::{
 };
 use serde::Serialize;
 
+use crate::comparison_page::ComparedRuns;
 use crate::json_document::Document;
 
 /// The page takes no data of another version.
@@ -62,14 +63,18 @@ impl Page<'_> {
     /// The page's data as JSON in which `<` is escaped, so that it can stand within a script element: no name in it can end
     /// the element.
     pub fn to_json(&self) -> io::Result<String> {
-        let json = serde_json::to_string(&PageDocument::of(self))?;
-        // Between strings JSON has no such sign, and within them the escape means the same.
-        Ok(json.replace('<', "\\u003c"))
+        json(&PageDocument::of(self))
     }
 }
 
+/// JSON in which `<` is escaped.
+pub(crate) fn json(page: &PageDocument<'_>) -> io::Result<String> {
+    // Between strings JSON has no such sign, and within them the escape means the same.
+    Ok(serde_json::to_string(page)?.replace('<', "\\u003c"))
+}
+
 #[derive(Serialize)]
-struct PageDocument<'a> {
+pub(crate) struct PageDocument<'a> {
     format: &'static str,
     version: u32,
     running: bool,
@@ -78,8 +83,15 @@ struct PageDocument<'a> {
     timeline: Timeline,
     courses: Vec<PageCourse<'a>>,
     distributions: Vec<Distribution>,
+    /// Of all requests, each `[q, lower end, upper end]` in milliseconds.
+    percentiles: Vec<[f64; 3]>,
     moments: Vec<PageMoment<'a>>,
-    cases: Vec<Self>,
+    pub(crate) cases: Vec<Self>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) comparison: Option<ComparedRuns<'a>>,
+    /// What this is compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Box<Self>>,
 }
 
 #[derive(Default, Serialize)]
@@ -139,7 +151,7 @@ struct PageMoment<'a> {
 }
 
 impl<'a> PageDocument<'a> {
-    fn of(page: &Page<'a>) -> Self {
+    pub(crate) fn of(page: &Page<'a>) -> Self {
         let &Page { summary, running, since } = page;
         let case =
             |summary| Self::of(&Page { summary, running: running && is_under_way(summary), since: None });
@@ -152,8 +164,15 @@ impl<'a> PageDocument<'a> {
             timeline: timeline(&summary.timeline, since.unwrap_or(Nanos::ZERO)),
             courses: courses(&summary.courses, since.unwrap_or(Nanos::ZERO)),
             distributions: distributions(summary),
+            percentiles: summary
+                .percentiles
+                .iter()
+                .map(|known| [known.q, known.lo / 1e6, known.hi / 1e6])
+                .collect(),
             moments: summary.moments.iter().map(moment).collect(),
             cases: summary.children.iter().map(case).collect(),
+            comparison: None,
+            before: None,
         }
     }
 }
@@ -298,12 +317,12 @@ mod tests {
     use crate::{canonical, canonical_monitor, canonical_suite};
     use serde_json::{Value, json};
 
-    fn json(page: Page<'_>) -> Value {
+    fn read(page: Page<'_>) -> Value {
         serde_json::from_str(&page.to_json().unwrap()).unwrap()
     }
 
     fn whole(summary: &Summary) -> Value {
-        json(Page { summary, running: false, since: None })
+        read(Page { summary, running: false, since: None })
     }
 
     /// Twice the same interval with requests of 3 µs and of 3 ms.
@@ -398,11 +417,11 @@ mod tests {
         assert_eq!(columns[0].as_array().unwrap()[..4], [json!(0), json!(1000), json!(1), json!(47)]);
         let counts: Vec<u64> = columns[0].as_array().unwrap()[4..].iter().filter_map(Value::as_u64).collect();
         assert_eq!((counts.first(), counts.last(), counts.iter().sum()), (Some(&5), Some(&2), 7_u64));
-        let since = json(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(1)) });
+        let since = read(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(1)) });
         assert_eq!(since["courses"][0]["columns"], json!([columns[1]]));
         assert_eq!(since["moments"], json!([{ "at_ms": 1000, "kind": "breach", "message": "!" }]));
         let until = Page { summary: &summary, running: true, since: None }.until();
-        let nothing = json(Page { summary: &summary, running: true, since: Some(until) });
+        let nothing = read(Page { summary: &summary, running: true, since: Some(until) });
         assert_eq!(nothing["timeline"]["from_ms"], json!([]));
         assert_eq!(nothing["report"], all["report"]);
     }
