@@ -45,7 +45,7 @@ impl Workload {
 /// A form of statement: all that differ only in values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
-    /// The form: the statement without its values ([`pulse_model::without_values`]).
+    /// The form: the statement without its values ([`pulse_model::sqlite_form`]).
     pub form: String,
     /// What is prepared: one of the statements as it came.
     pub sql: String,

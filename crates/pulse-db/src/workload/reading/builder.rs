@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pulse_model::{Histogram, Schema, statement_kind, without_values};
+use pulse_model::{Histogram, Schema, sqlite_form, statement_kind};
 
 use super::reservoir::Reservoir;
 use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, Skipped, Statement, Value, Values, Workload};
@@ -121,7 +121,7 @@ impl WorkloadBuilder {
             return Ok(at);
         }
         refused(sql)?;
-        let form = form(sql);
+        let form = sqlite_form(sql);
         let at = match self.by_form.get(&form) {
             Some(&at) => at,
             None => self.insert(form, sql, origin)?,
@@ -205,19 +205,11 @@ fn refused(sql: &str) -> Result<(), String> {
     }
 }
 
-/// What all statements of one form share.
-///
-/// Elsewhere a backslash may keep a string from ending, so that the form would stop there; in SQLite it means nothing, and
-/// `LIKE … ESCAPE '\'` is what some frameworks write.
-fn form(sql: &str) -> String {
-    if sql.contains('\\') { without_values(&sql.replace('\\', "/")) } else { without_values(sql) }
-}
-
 /// The beginning of a text, without values and on one line.
 fn shown(text: &str) -> String {
     // Twice as long a piece is enough, whatever is left out of it; a value that it cuts through has no end and is left out.
     let piece: String = text.chars().take(4 * SHOWN_CHARACTERS).collect();
-    let form = form(&piece);
+    let form = sqlite_form(&piece);
     let mut shown: String = form.chars().take(SHOWN_CHARACTERS).collect();
     if shown.len() < form.len() || piece.len() < text.len() {
         shown.push('…');
@@ -281,6 +273,18 @@ mod tests {
         assert_eq!(first.samples[2].sql.as_deref(), Some("select a from t where b = 'x'"));
         assert_eq!(first.samples[5].values, Values::Positional(vec![Value::Integer(7)]));
         assert_eq!(workload.calls(), 7);
+    }
+
+    #[test]
+    fn statements_that_differ_in_quoted_names_are_two() {
+        let workload = built(vec![
+            entry(r#"SELECT "a" FROM t WHERE "b" = 1"#, 1),
+            entry(r#"SELECT "c" FROM t WHERE "b" = 2"#, 1),
+            entry("SELECT [a] FROM t WHERE [b] = 1", 1),
+            entry("SELECT [c] FROM t WHERE [b] = 1", 1),
+            entry(r#"SELECT "a" FROM t WHERE "b" = 'x'"#, 1),
+        ]);
+        assert_eq!(workload.statements.iter().map(|statement| statement.calls).collect::<Vec<_>>(), [2, 1, 1, 1]);
     }
 
     #[test]
