@@ -245,7 +245,12 @@ mod tests {
             changes: vec![ChangeTrial::default()],
             ..TrialResult::default()
         };
-        let change = Change { kind, subject: "t a".to_owned(), fix: pulse_model::Fix::default() };
+        let change = Change {
+            kind,
+            schema: "main".to_owned(),
+            subject: "t a".to_owned(),
+            fix: pulse_model::Fix::default(),
+        };
         keep(&workload, &[change], &result, 0.1).remove(0)
     }
 
@@ -323,6 +328,7 @@ mod tests {
     fn what_was_not_tried_or_failed_is_not_kept() {
         let change = Change {
             kind: ChangeKind::CreateIndex,
+            schema: "main".to_owned(),
             subject: "a".to_owned(),
             fix: pulse_model::Fix::default(),
         };

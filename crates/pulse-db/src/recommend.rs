@@ -394,7 +394,7 @@ impl Choosing<'_> {
         let index = quote::name(name);
         let table = quote::name(&candidate.table.name);
         let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
-        let analyzed = if self.what_if.is_never_analyzed(&candidate.table.name) {
+        let analyzed = if self.what_if.is_never_analyzed(&candidate.table) {
             let literal = quote::literal(&candidate.table.name);
             let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
                 format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
@@ -405,7 +405,12 @@ impl Choosing<'_> {
             index
         };
         let sql = vec![self.what_if.create_index(candidate, name), format!("ANALYZE {schema}.{analyzed}")];
-        Change { kind: ChangeKind::CreateIndex, subject: name.to_owned(), fix: Fix { sql, undo } }
+        Change {
+            kind: ChangeKind::CreateIndex,
+            schema: candidate.table.schema.clone(),
+            subject: name.to_owned(),
+            fix: Fix { sql, undo },
+        }
     }
 
     fn rejected(&self, limits: SelectionLimits) -> Vec<Rejected> {

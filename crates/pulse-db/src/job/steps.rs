@@ -5,6 +5,7 @@ use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
 
 use super::Job;
 use crate::candidate::Candidate;
+use crate::catalog::TableName;
 use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::keep::{Judged, keep};
@@ -131,7 +132,7 @@ impl Job<'_> {
 
     fn proven(&self, chosen: &Recommended, judged: &Judged, result: &TrialResult) -> IndexFigures {
         let tried = result.changes.get(judged.change);
-        let of_table = |table: &String| result.write_costs.iter().find(|cost| cost.table == *table);
+        let of_table = |table: &TableName| result.write_costs.iter().find(|cost| cost.table == *table);
         let cost = tried.and_then(|tried| tried.table.as_ref()).and_then(of_table);
         let growth = cost.and_then(|cost| {
             let growth = cost.growth?;

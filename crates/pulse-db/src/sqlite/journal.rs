@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use pulse_model::Nanos;
 use serde::{Deserialize, Serialize};
 
+use super::files::Attached;
 use super::space;
 use crate::change::Change;
 use crate::error::DatabaseError;
@@ -27,8 +28,15 @@ const SUFFIX: &str = ".pulse-journal.jsonl";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Entry {
-    /// A run is to make these changes, in order.
-    Begun { version: u32, run: u64, unix_ms: u64, changes: Vec<Change> },
+    /// A run is to make these changes, in order, with these databases attached.
+    Begun {
+        version: u32,
+        run: u64,
+        unix_ms: u64,
+        changes: Vec<Change>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attached: Vec<Attached>,
+    },
     /// A change is about to be made; these statements take it back.
     Started { run: u64, change: usize, undo: Vec<String> },
     /// It is made and committed. `sql` is the statement of a new index as the database keeps it.
@@ -50,6 +58,8 @@ pub struct Run {
     pub number: u64,
     /// When it began, in milliseconds since 1970.
     pub unix_ms: u64,
+    /// Databases that its changes need attached.
+    pub attached: Vec<Attached>,
     /// Its changes in order.
     pub changes: Vec<RecordedChange>,
     /// Whether all its changes were made.
@@ -156,10 +166,11 @@ impl Journal {
     }
 
     /// Begins a run.
-    pub(crate) fn begin(&mut self, changes: &[Change]) -> Result<u64, DatabaseError> {
+    pub(crate) fn begin(&mut self, changes: &[Change], attached: &[Attached]) -> Result<u64, DatabaseError> {
         let run = self.runs().last().map_or(0, |run| run.number) + 1;
         let unix_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis() as u64);
-        self.add(Entry::Begun { version: JOURNAL_VERSION, run, unix_ms, changes: changes.to_vec() })?;
+        let (changes, attached) = (changes.to_vec(), attached.to_vec());
+        self.add(Entry::Begun { version: JOURNAL_VERSION, run, unix_ms, changes, attached })?;
         Ok(run)
     }
 
@@ -238,7 +249,7 @@ fn runs(entries: &[Entry]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for entry in entries {
         let number = match entry {
-            Entry::Begun { run, unix_ms, changes, .. } => {
+            Entry::Begun { run, unix_ms, changes, attached, .. } => {
                 let waiting = |change: &Change| RecordedChange {
                     change: change.clone(),
                     state: ChangeState::Waiting,
@@ -249,6 +260,7 @@ fn runs(entries: &[Entry]) -> Vec<Run> {
                 runs.push(Run {
                     number: *run,
                     unix_ms: *unix_ms,
+                    attached: attached.clone(),
                     changes,
                     is_ended: false,
                     is_taken_back: false,
@@ -325,7 +337,7 @@ mod tests {
 
     fn change(subject: &str) -> Change {
         let fix = Fix { sql: vec![format!("CREATE INDEX {subject} ON t(a)")], undo: Vec::new() };
-        Change { kind: ChangeKind::CreateIndex, subject: subject.to_owned(), fix }
+        Change { kind: ChangeKind::CreateIndex, schema: "main".to_owned(), subject: subject.to_owned(), fix }
     }
 
     #[test]
@@ -335,7 +347,7 @@ mod tests {
         std::fs::write(&database, "").unwrap();
         assert_eq!(recorded_runs(&database).unwrap(), []);
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a"), change("b")]).unwrap();
+        let run = journal.begin(&[change("a"), change("b")], &[]).unwrap();
         let undo = vec!["DROP INDEX a".to_owned()];
         journal.add(Entry::Started { run, change: 0, undo: undo.clone() }).unwrap();
         journal
@@ -355,7 +367,7 @@ mod tests {
         journal.add(Entry::Undone { run, change: 0 }).unwrap();
         journal.add(Entry::TakenBack { run }).unwrap();
         assert!(!journal.runs()[0].is_pending() && !journal.runs()[0].has_effect());
-        assert_eq!(journal.begin(&[]).unwrap(), 2);
+        assert_eq!(journal.begin(&[], &[]).unwrap(), 2);
     }
 
     #[test]
@@ -363,7 +375,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("app.db");
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a")]).unwrap();
+        let run = journal.begin(&[change("a")], &[]).unwrap();
         journal.add(Entry::Started { run, change: 0, undo: Vec::new() }).unwrap();
         drop(journal);
         let path = journal_path(&database);
@@ -377,7 +389,7 @@ mod tests {
                 usize::from(cut > text.iter().position(|&byte| byte == b'\n').unwrap()),
                 "{cut}"
             );
-            journal.begin(&[]).unwrap();
+            journal.begin(&[], &[]).unwrap();
             assert_eq!(recorded_runs(&database).unwrap().len(), known + 1, "{cut}");
         }
     }

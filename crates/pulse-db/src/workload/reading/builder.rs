@@ -6,6 +6,7 @@ use pulse_model::{Histogram, Schema, sqlite_form, statement_kind};
 
 use super::reservoir::Reservoir;
 use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, Skipped, Statement, Value, Values, Workload};
+use crate::tokens::tokens;
 
 /// The longest text of a statement.
 pub const MAX_STATEMENT_BYTES: usize = 256 * 1024;
@@ -201,8 +202,22 @@ fn refused(sql: &str) -> Result<(), String> {
         "schema" => Err("changes the schema: never run".to_owned()),
         "pragma" => Err("a setting".to_owned()),
         "explain" => Err("only asks for a plan".to_owned()),
+        _ if is_attaching(sql) => Err(attaching(sql)),
         _ => Err("not a statement that reads or changes rows".to_owned()),
     }
+}
+
+/// Whether a statement attaches a database.
+fn is_attaching(sql: &str) -> bool {
+    tokens(sql).first().is_some_and(|word| word.is("ATTACH"))
+}
+
+/// What to do about a database that the application attaches: nothing that is in a workload opens another file.
+fn attaching(sql: &str) -> String {
+    let words = tokens(sql);
+    let name = words.iter().rposition(|word| word.is("AS")).and_then(|at| words.get(at + 1)?.name());
+    let name = name.unwrap_or_else(|| "NAME".to_owned());
+    format!("attaches a database: give --attach {name}=PATH, so that statements on {name} can be planned")
 }
 
 /// The beginning of a text, without values and on one line.
@@ -284,7 +299,10 @@ mod tests {
             entry("SELECT [c] FROM t WHERE [b] = 1", 1),
             entry(r#"SELECT "a" FROM t WHERE "b" = 'x'"#, 1),
         ]);
-        assert_eq!(workload.statements.iter().map(|statement| statement.calls).collect::<Vec<_>>(), [2, 1, 1, 1]);
+        assert_eq!(
+            workload.statements.iter().map(|statement| statement.calls).collect::<Vec<_>>(),
+            [2, 1, 1, 1]
+        );
     }
 
     #[test]
@@ -336,6 +354,21 @@ mod tests {
         ];
         assert_eq!(skipped, expected);
         assert_eq!(workload.skipped[1].reason, "changes the schema: never run");
+    }
+
+    #[test]
+    fn what_attaches_a_database_says_how_to_name_it() {
+        let cases = [
+            ("ATTACH DATABASE '/data/secret.db' AS archive", "--attach archive=PATH"),
+            ("attach ? as \"old \"\"one\"\"\"", "--attach old \"one\"=PATH"),
+            ("ATTACH 'x.db'", "--attach NAME=PATH"),
+        ];
+        for (sql, hint) in cases {
+            let workload = built(vec![entry(sql, 3)]);
+            let skipped = &workload.skipped[0];
+            assert!(skipped.reason.contains(hint) && skipped.count == 3, "{skipped:?}");
+            assert!(!skipped.text.contains("secret"), "{skipped:?}");
+        }
     }
 
     #[test]
