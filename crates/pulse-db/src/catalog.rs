@@ -9,7 +9,7 @@ pub struct Catalog {
     pub engine: Engine,
     /// The whole of it on disk.
     pub storage: Storage,
-    /// Tables: of the main schema, then of each that is attached, in the order of their names.
+    /// Tables: of the main schema, then of each that is attached, then temporary ones, in the order of their names.
     pub tables: Vec<Table>,
     /// Views and triggers, by their text.
     pub routines: Vec<Routine>,

@@ -8,7 +8,7 @@ mod connection;
 mod copy_folder;
 mod driver;
 mod explain;
-mod files;
+pub(crate) mod files;
 mod header;
 mod index_sql;
 mod index_statistics;
@@ -121,6 +121,13 @@ impl Sqlite {
         Ok(self)
     }
 
+    /// The same with these statements run on every connection that reads, plans or tries: they make temporary tables, views and
+    /// triggers, which are a connection's own. The first that makes something of a name counts.
+    pub fn with_temporary(mut self, statements: Vec<String>) -> Self {
+        self.files.temporary = statements;
+        self
+    }
+
     /// The databases that are attached.
     pub fn attached(&self) -> &[Attached] {
         &self.files.attached
@@ -128,7 +135,7 @@ impl Sqlite {
 
     /// The same files, of the attached ones only these.
     pub(crate) fn with(&self, attached: Vec<Attached>) -> Files {
-        Files { main: self.files.main.clone(), attached }
+        Files { attached, ..Files::of(&self.files.main) }
     }
 
     /// The file.

@@ -91,6 +91,9 @@ pub(crate) fn open_together(files: &Files, wait: Duration) -> Result<Reading, Da
             .map_err(|source| failed(refused(path, "SQLite refuses it", source)))?;
         reading.immutable |= other.immutable;
     }
+    files
+        .make_temporary(&mut reading.connection)
+        .map_err(|source| refused(&files.main, "cannot make what is temporary", source))?;
     Ok(reading)
 }
 

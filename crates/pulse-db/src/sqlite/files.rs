@@ -1,19 +1,25 @@
-//! A database's own file and those attached to it: what every connection opens together.
+//! A database's own file and those attached to it, and what is temporary: what every connection opens together.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use super::quote;
+use super::time_limit::TimeLimit;
 use crate::error::DatabaseError;
 
 /// Databases that can be attached to one: what SQLite allows unless it is built otherwise (`SQLITE_MAX_ATTACHED`).
 pub const MAX_ATTACHED: usize = 10;
 /// The schema of the database's own file.
 pub(crate) const MAIN: &str = "main";
+/// The schema of what is temporary.
+pub(crate) const TEMP: &str = "temp";
 /// Schemas that every connection has.
-const OWN_SCHEMAS: [&str; 2] = [MAIN, "temp"];
+const OWN_SCHEMAS: [&str; 2] = [MAIN, TEMP];
+/// Time for making everything that is temporary, on each connection.
+const TEMPORARY_LIMIT: Duration = Duration::from_secs(2);
 
 /// A database file that is attached to another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +35,14 @@ pub struct Attached {
 pub(crate) struct Files {
     pub(crate) main: PathBuf,
     pub(crate) attached: Vec<Attached>,
+    /// Statements that make temporary tables, views and triggers on each connection.
+    pub(crate) temporary: Vec<String>,
 }
 
 impl Files {
     /// A file with nothing attached.
     pub(crate) fn of(main: impl Into<PathBuf>) -> Self {
-        Self { main: main.into(), attached: Vec::new() }
+        Self { main: main.into(), attached: Vec::new(), temporary: Vec::new() }
     }
 
     /// Schemas and their files, in the order in which SQLite looks for a table.
@@ -43,9 +51,10 @@ impl Files {
         std::iter::once((MAIN, self.main.as_path())).chain(attached)
     }
 
-    /// The names of all schemas.
+    /// The names of all schemas with tables of their own; what is temporary refers to the others, and comes last.
     pub(crate) fn schemas(&self) -> Vec<String> {
-        self.all().map(|(schema, _)| schema.to_owned()).collect()
+        let temporary = (!self.temporary.is_empty()).then_some(TEMP);
+        self.all().map(|(schema, _)| schema).chain(temporary).map(str::to_owned).collect()
     }
 
     /// The file of a schema.
@@ -55,9 +64,24 @@ impl Files {
 
     /// A connection to files that nobody else has open, each in the same mode.
     pub(crate) fn connect(&self, mode: OpenFlags) -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(&self.main, mode)?;
+        let mut connection = Connection::open_with_flags(&self.main, mode)?;
         self.attached.iter().try_for_each(|other| attach(&connection, &other.name, &other.path))?;
+        self.make_temporary(&mut connection)?;
         Ok(connection)
+    }
+
+    /// Makes what is temporary. What cannot be made, or not in time, is missing: statements that need it say so.
+    pub(crate) fn make_temporary(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        if self.temporary.is_empty() {
+            return Ok(());
+        }
+        let limit = TimeLimit::on(connection)?;
+        limit.set(TEMPORARY_LIMIT);
+        for sql in &self.temporary {
+            // One statement and no more, its placeholders null.
+            let _ = connection.prepare(sql).and_then(|mut made| made.raw_execute());
+        }
+        connection.progress_handler(0, None::<fn() -> bool>)
     }
 
     /// Of the attached files those whose schemas are among these.

@@ -91,7 +91,7 @@ fn read(files: &Files, reading: Reading, progress: &mut dyn Progress) -> Result<
         path: &files.main,
         connection: &moment,
         limit: &limit,
-        limits: Limits::default().shared_by(files.attached.len() + 1),
+        limits: Limits::default().shared_by(files.schemas().len()),
         header,
         unread: Vec::new(),
     };
@@ -99,9 +99,9 @@ fn read(files: &Files, reading: Reading, progress: &mut dyn Progress) -> Result<
     let mut catalog = Catalog { engine: engine(&look)?, storage: read_storage(&look)?, ..Catalog::default() };
     catalog.settings = read_settings(&look)?;
     catalog.storage.has_sizes = true;
-    for (schema, path) in files.all() {
-        schema.clone_into(&mut look.schema);
-        look.path = path;
+    for schema in files.schemas() {
+        look.path = files.file(&schema).unwrap_or(&files.main);
+        look.schema = schema;
         let (mut tables, routines) = read_tables(&mut look)?;
         read_indexes(&mut look, &mut tables);
         catalog.storage.has_sizes &= read_sizes(&mut look, &mut tables, progress)?;

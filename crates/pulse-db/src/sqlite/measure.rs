@@ -103,7 +103,7 @@ impl Sqlite {
         let all: u64 = self.files.all().map(|(_, path)| size(path)).sum();
         // Room for the copies that follow, and for what the changes add to them; the largest that is copied is all of it together.
         let (mut left, mut max_bytes) = (all.saturating_mul(2), options.max_bytes);
-        let mut copies = TrialCopies { schemas: Vec::new() };
+        let mut copies = TrialCopies { schemas: Vec::new(), temporary: self.files.temporary.clone() };
         for (schema, path) in self.files.all() {
             left = left.saturating_sub(size(path));
             let spare_bytes = options.spare_bytes.saturating_add(left).saturating_add(all / 2);
@@ -121,13 +121,14 @@ impl Sqlite {
 /// Two copies of each schema's file, those of the main one first; all of them go when this is dropped.
 struct TrialCopies {
     schemas: Vec<(String, PrivateCopy, PathBuf)>,
+    temporary: Vec<String>,
 }
 
 impl TrialCopies {
     /// The files of both sides.
     fn files(&self) -> [Files; 2] {
         let side = |path: fn(&PrivateCopy, &Path) -> PathBuf| {
-            let mut files = Files::of("");
+            let mut files = Files { temporary: self.temporary.clone(), ..Files::of("") };
             for (name, copy, twin) in &self.schemas {
                 let (name, path) = (name.clone(), path(copy, twin));
                 if name == MAIN {

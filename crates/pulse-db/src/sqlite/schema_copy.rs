@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Statement as Prepared};
 
-use super::files::{self, MAIN};
+use super::files::{self, MAIN, TEMP};
 use super::quote;
 use crate::catalog::{TableName, Unread};
 use crate::tokens::tokens;
@@ -107,14 +107,29 @@ pub(super) fn read_schemas(source: &Connection, schemas: &[Schema]) -> rusqlite:
         // A line whose text is not valid is left out: it would fail in the copy as well.
         items.extend(rows.filter_map(Result::ok));
     }
+    place_triggers(&mut items);
     Ok(items)
+}
+
+/// A temporary trigger may be one of another schema's table, which its line does not tell.
+fn place_triggers(items: &mut [SchemaItem]) {
+    let tables: Vec<TableName> =
+        items.iter().filter(|item| item.kind == "table").map(|item| item.table.clone()).collect();
+    let temporary =
+        items.iter_mut().filter(|item| item.kind == "trigger" && item.schema.eq_ignore_ascii_case(TEMP));
+    for trigger in temporary {
+        if !tables.iter().any(|table| table.is(&trigger.table)) {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&trigger.table.name));
+            trigger.table = table.unwrap_or(&trigger.table).clone();
+        }
+    }
 }
 
 /// An empty database in memory that plans as the given one would.
 pub(super) fn in_memory(schemas: &[Schema]) -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     for Schema { name, page_size } in schemas {
-        if !name.eq_ignore_ascii_case(MAIN) {
+        if ![MAIN, TEMP].iter().any(|own| own.eq_ignore_ascii_case(name)) {
             files::attach(&connection, name, ":memory:".as_ref())?;
         }
         connection.pragma_update(Some(name.as_str()), "page_size", page_size)?;

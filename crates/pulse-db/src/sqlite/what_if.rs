@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, params};
 
+use super::files::TEMP;
 use super::index_sql;
 use super::index_statistics::{Estimator, IndexStatistics, KeySample, TriedIndex, read_statistics};
 use super::plan_cost::{self, PlanCost};
@@ -167,7 +168,11 @@ impl WhatIf {
     pub(super) fn named(&self, schema: Option<&str>, name: &str) -> Option<&Shape> {
         let is_in =
             |shape: &&Shape| schema.is_none_or(|schema| schema.eq_ignore_ascii_case(&shape.table.schema));
-        self.shapes.iter().filter(is_in).find(|shape| shape.table.name.eq_ignore_ascii_case(name))
+        let is_temporary = |shape: &&Shape| shape.table.schema.eq_ignore_ascii_case(TEMP);
+        let named =
+            self.shapes.iter().filter(is_in).filter(|shape| shape.table.name.eq_ignore_ascii_case(name));
+        // Temporary tables go before all others.
+        named.clone().find(is_temporary).or_else(|| named.clone().next())
     }
 
     /// Builds a candidate on the sample, once. The error is what SQLite says against it.

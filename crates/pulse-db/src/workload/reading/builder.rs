@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pulse_model::{Histogram, Schema, sqlite_form, statement_kind};
 
 use super::reservoir::Reservoir;
-use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, Skipped, Statement, Value, Values, Workload};
+use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, MAX_TEMPORARY, Skipped, Statement, Value, Values, Workload};
 use crate::tokens::tokens;
 
 /// The longest text of a statement.
@@ -43,6 +43,7 @@ pub struct Entry {
 pub struct WorkloadBuilder {
     seed: u64,
     statements: Vec<Collected>,
+    temporary: Vec<String>,
     by_form: HashMap<String, usize>,
     by_text: HashMap<String, usize>,
     skipped: Vec<Skipped>,
@@ -61,6 +62,7 @@ impl WorkloadBuilder {
         Self {
             seed,
             statements: Vec::new(),
+            temporary: Vec::new(),
             by_form: HashMap::new(),
             by_text: HashMap::new(),
             skipped: Vec::new(),
@@ -74,6 +76,9 @@ impl WorkloadBuilder {
         let calls = entry.calls.min(MAX_CALLS);
         if calls == 0 {
             return;
+        }
+        if makes_temporary(&entry.sql) {
+            return self.keep_temporary(entry.sql, calls, origin);
         }
         match self.place(&entry.sql, origin) {
             Ok(at) => self.count(at, entry, calls),
@@ -111,9 +116,26 @@ impl WorkloadBuilder {
         };
         Workload {
             statements: self.statements.into_iter().map(finished).collect(),
+            temporary: self.temporary,
             skipped: self.skipped,
             is_structural: false,
         }
+    }
+
+    /// Keeps a statement that makes something temporary, once.
+    fn keep_temporary(&mut self, sql: String, calls: u64, origin: &str) {
+        if self.temporary.contains(&sql) {
+            return;
+        }
+        if sql.len() > MAX_STATEMENT_BYTES || self.kept_bytes + sql.len() > MAX_WORKLOAD_BYTES {
+            return self.skip(origin, &sql, "makes something temporary in too long a statement", calls);
+        }
+        if self.temporary.len() >= MAX_TEMPORARY {
+            let reason = format!("more than {MAX_TEMPORARY} statements make something temporary");
+            return self.skip(origin, &sql, &reason, calls);
+        }
+        self.kept_bytes += sql.len();
+        self.temporary.push(sql);
     }
 
     /// Where the statement of this text is; a new place when there is none.
@@ -205,6 +227,18 @@ fn refused(sql: &str) -> Result<(), String> {
         _ if is_attaching(sql) => Err(attaching(sql)),
         _ => Err("not a statement that reads or changes rows".to_owned()),
     }
+}
+
+/// Whether a statement makes a temporary table, view or trigger.
+fn makes_temporary(sql: &str) -> bool {
+    if statement_kind(sql) != "schema" {
+        return false;
+    }
+    let words = tokens(sql);
+    let is = |at: usize, known: &[&str]| {
+        words.get(at).is_some_and(|word| known.iter().any(|known| word.is(known)))
+    };
+    is(0, &["CREATE"]) && is(1, &["TEMP", "TEMPORARY"]) && is(2, &["TABLE", "VIEW", "TRIGGER"])
 }
 
 /// Whether a statement attaches a database.
@@ -354,6 +388,22 @@ mod tests {
         ];
         assert_eq!(skipped, expected);
         assert_eq!(workload.skipped[1].reason, "changes the schema: never run");
+    }
+
+    #[test]
+    fn what_makes_something_temporary_is_kept_once() {
+        let texts =
+            ["CREATE TEMP TABLE a(x)", "create temporary view b AS SELECT 1", "CREATE TEMP TABLE a(x)"];
+        let mut entries: Vec<Entry> = texts.iter().map(|sql| entry(sql, 2)).collect();
+        entries.push(entry("CREATE TABLE c(x)", 1));
+        let workload = built(entries);
+        assert_eq!(
+            (workload.temporary.as_slice(), workload.skipped.len()),
+            (&texts.map(str::to_owned)[..2], 1)
+        );
+        let many = (0..MAX_TEMPORARY + 7).map(|number| entry(&format!("CREATE TEMP TABLE a{number}(x)"), 1));
+        let workload = built(many.collect());
+        assert_eq!((workload.temporary.len(), workload.skipped[0].count), (MAX_TEMPORARY, 7));
     }
 
     #[test]
