@@ -123,6 +123,7 @@ impl Sqlite {
 
     /// The same with these statements run on every connection that reads, plans or tries: they make temporary tables, views and
     /// triggers, which are a connection's own. The first that makes something of a name counts.
+    #[must_use]
     pub fn with_temporary(mut self, statements: Vec<String>) -> Self {
         self.files.temporary = statements;
         self

@@ -106,11 +106,10 @@ fn next_step(arguments: &DbArguments, path: &Path, summary: &pulse_model::Summar
         .database
         .as_ref()
         .is_some_and(|database| database.indexes.iter().any(|index| index.recommended));
-    let attached: String = arguments
-        .attach
-        .iter()
-        .map(|other| format!(" --attach {}={}", other.name, other.path.display()))
-        .collect();
+    let attached = arguments.attach.iter();
+    let attached: Vec<String> =
+        attached.map(|other| format!(" --attach {}={}", other.name, other.path.display())).collect();
+    let attached = attached.concat();
     let path = path.display();
     if arguments.workload.is_empty() {
         return format!(

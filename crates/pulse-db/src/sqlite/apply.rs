@@ -89,7 +89,8 @@ impl Sqlite {
                 change.schema
             )));
         }
-        let mut attached = self.files.attached_among(changes.iter().map(|change| change.schema.as_str()));
+        let schemas: Vec<&str> = changes.iter().map(|change| change.schema.as_str()).collect();
+        let mut attached = self.files.attached_among(&schemas);
         for other in &mut attached {
             let failed = |source| DatabaseError::File {
                 what: format!("cannot find {}", other.path.display()),

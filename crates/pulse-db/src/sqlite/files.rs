@@ -85,8 +85,8 @@ impl Files {
     }
 
     /// Of the attached files those whose schemas are among these.
-    pub(crate) fn attached_among<'a>(&self, schemas: impl Iterator<Item = &'a str> + Clone) -> Vec<Attached> {
-        let is_among = |other: &&Attached| schemas.clone().any(|name| name.eq_ignore_ascii_case(&other.name));
+    pub(crate) fn attached_among(&self, schemas: &[&str]) -> Vec<Attached> {
+        let is_among = |other: &&Attached| schemas.iter().any(|name| name.eq_ignore_ascii_case(&other.name));
         self.attached.iter().filter(is_among).cloned().collect()
     }
 

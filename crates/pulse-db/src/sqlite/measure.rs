@@ -107,7 +107,7 @@ impl Sqlite {
         for (schema, path) in self.files.all() {
             left = left.saturating_sub(size(path));
             let spare_bytes = options.spare_bytes.saturating_add(left).saturating_add(all / 2);
-            let options = CopyOptions { spare_bytes, max_bytes, ..options.clone() };
+            let options = CopyOptions { max_bytes, spare_bytes, ..options.clone() };
             let copy = private_copy(path, self.busy_timeout(), &options, progress)?;
             let twin = copy.twin(progress)?;
             left = left.saturating_sub(size(path));
