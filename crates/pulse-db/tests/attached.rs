@@ -163,7 +163,7 @@ fn an_index_is_found_tried_made_and_taken_back_in_its_own_file() {
 /// An index with this name in the attached database.
 fn attached_index(name: &str, on: &str) -> Change {
     let mut change = index(name, on);
-    change.schema = NAME.to_owned();
+    NAME.clone_into(&mut change.schema);
     change.fix.sql = vec![format!("CREATE INDEX {QUOTED}.\"{name}\" ON {on}")];
     change
 }
