@@ -94,7 +94,7 @@ fn expert(path: &Path, statements: &[&str]) -> Result<Option<Vec<Change>>, Box<d
         let sql = vec![line.trim_end_matches(';').to_owned()];
         if !changes.iter().any(|change| change.subject == subject) {
             let fix = Fix { sql, undo: Vec::new() };
-            changes.push(Change { kind: ChangeKind::CreateIndex, subject, fix });
+            changes.push(Change { kind: ChangeKind::CreateIndex, schema: "main".to_owned(), subject, fix });
         }
     }
     Ok(Some(changes))

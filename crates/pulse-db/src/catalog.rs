@@ -9,7 +9,7 @@ pub struct Catalog {
     pub engine: Engine,
     /// The whole of it on disk.
     pub storage: Storage,
-    /// Tables, in the order of their schemas and names.
+    /// Tables: of the main schema, then of each that is attached, then temporary ones, in the order of their names.
     pub tables: Vec<Table>,
     /// Views and triggers, by their text.
     pub routines: Vec<Routine>,
@@ -68,7 +68,7 @@ pub struct Engine {
     pub encoding: String,
 }
 
-/// The whole database on disk.
+/// The whole database on disk: the main file, without those attached to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Storage {
     /// The file, as given.
@@ -83,7 +83,7 @@ pub struct Storage {
     pub free_pages: u64,
     /// Bytes of the write-ahead log beside the file; `None` without one.
     pub wal_bytes: Option<u64>,
-    /// Whether sizes of tables and indexes could be read.
+    /// Whether sizes of tables and indexes could be read, those of attached databases included.
     pub has_sizes: bool,
 }
 
@@ -100,6 +100,11 @@ impl TableName {
     /// A table of the main schema.
     pub fn main(name: impl Into<String>) -> Self {
         Self { schema: "main".to_owned(), name: name.into() }
+    }
+
+    /// The name by which equal ones are found in maps: in small letters.
+    pub(crate) fn folded(&self) -> Self {
+        Self { schema: self.schema.to_ascii_lowercase(), name: self.name.to_ascii_lowercase() }
     }
 
     /// Whether both name the same table: SQL does not tell ASCII capitals from small letters.

@@ -43,6 +43,16 @@ pub enum DatabaseError {
         /// Why, and what to do.
         reason: String,
     },
+    /// It cannot be attached to another one.
+    #[error("cannot attach {} as {name}: {reason}", path.display())]
+    Attach {
+        /// The name of its schema.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Damaged.
     #[error(
         "{} is damaged ({message}); nothing was written. Save a copy of the file, then try `sqlite3 {} .recover`",

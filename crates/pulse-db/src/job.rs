@@ -80,6 +80,7 @@ pub fn run(
     progress: &mut dyn Progress,
 ) -> Result<Summary, DatabaseError> {
     progress.at("reading the database", None);
+    let database = &database.clone().with_temporary(workload.temporary.clone());
     let catalog = database.introspect(progress)?;
     let workload = if workload.statements.is_empty() {
         Workload { skipped: workload.skipped, ..crate::workload::structural(&catalog) }

@@ -311,7 +311,12 @@ mod tests {
             changes: vec![ChangeTrial::default()],
             ..TrialResult::default()
         };
-        let change = Change { kind, subject: "t a".to_owned(), fix: pulse_model::Fix::default() };
+        let change = Change {
+            kind,
+            schema: "main".to_owned(),
+            subject: "t a".to_owned(),
+            fix: pulse_model::Fix::default(),
+        };
         keep(&workload, &[change], &result, 0.1).remove(0)
     }
 
@@ -370,8 +375,12 @@ mod tests {
         const BOTH: &str = "SEARCH t USING INDEX a (a=?), SEARCH u USING INDEX b (b=?)";
         let [only_a, only_b] = ["SEARCH t USING INDEX a (a=?)", "SEARCH u USING INDEX b (b=?)"];
         let fix = pulse_model::Fix::default;
-        let index =
-            |subject: &str| Change { kind: ChangeKind::CreateIndex, subject: subject.to_owned(), fix: fix() };
+        let index = |subject: &str| Change {
+            kind: ChangeKind::CreateIndex,
+            schema: "main".to_owned(),
+            subject: subject.to_owned(),
+            fix: fix(),
+        };
         let changes = [index("a"), index("b")];
         let result = |statements: Vec<StatementTrial>| TrialResult {
             statements,
@@ -430,6 +439,7 @@ mod tests {
     fn what_was_not_tried_or_failed_is_not_kept() {
         let change = Change {
             kind: ChangeKind::CreateIndex,
+            schema: "main".to_owned(),
             subject: "a".to_owned(),
             fix: pulse_model::Fix::default(),
         };

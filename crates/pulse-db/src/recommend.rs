@@ -436,19 +436,25 @@ impl Choosing<'_> {
         let index = quote::name(name);
         let mut sql = vec![self.what_if.create_index(candidate, name)];
         let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
-        let new = self.what_if.to_analyze(&candidate.table.name);
-        if !new.contains(&candidate.table.name.to_ascii_lowercase()) {
+        let new = self.what_if.to_analyze(&candidate.table);
+        if !new.contains(&candidate.table.folded()) {
             sql.push(format!("ANALYZE {schema}.{index}"));
         }
         for table in new.iter().map(|table| self.what_if.name_of(table)) {
-            sql.push(format!("ANALYZE {schema}.{}", quote::name(table)));
-            let literal = quote::literal(table);
+            let schema = quote::name(&table.schema);
+            sql.push(format!("ANALYZE {schema}.{}", quote::name(&table.name)));
+            let literal = quote::literal(&table.name);
             let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
                 format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
             });
             undo.extend(forget);
         }
-        Change { kind: ChangeKind::CreateIndex, subject: name.to_owned(), fix: Fix { sql, undo } }
+        Change {
+            kind: ChangeKind::CreateIndex,
+            schema: candidate.table.schema.clone(),
+            subject: name.to_owned(),
+            fix: Fix { sql, undo },
+        }
     }
 
     fn rejected(&self, limits: SelectionLimits) -> Vec<Rejected> {

@@ -8,6 +8,7 @@ mod connection;
 mod copy_folder;
 mod driver;
 mod explain;
+pub(crate) mod files;
 mod header;
 mod index_sql;
 mod index_statistics;
@@ -52,6 +53,7 @@ use std::time::Duration;
 
 pub use apply::{Applied, ApplyOptions};
 pub use connection::{open_read_only, open_writable};
+pub use files::{Attached, MAX_ATTACHED};
 pub use index_sql::{create_index, index_name};
 pub use journal::{ChangeState, JOURNAL_VERSION, RecordedChange, Run, journal_path};
 pub use private_copy::{CopyKind, CopyOptions, MAX_COPY_BYTES, PrivateCopy};
@@ -66,12 +68,13 @@ pub use what_if::WhatIfOptions;
 pub use writing::WriteOptions;
 
 use crate::error::DatabaseError;
-use connection::{BUSY_TIMEOUT, open_reading};
+use connection::{BUSY_TIMEOUT, open_reading, open_together};
+use files::Files;
 
-/// A database file. Nothing is held open between two calls.
+/// A database file, with others attached to it or alone. Nothing is held open between two calls.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
-    path: PathBuf,
+    files: Files,
     busy_timeout: Duration,
 }
 
@@ -91,7 +94,7 @@ impl Sqlite {
     pub fn open_waiting(path: impl Into<PathBuf>, busy_timeout: Duration) -> Result<Self, DatabaseError> {
         let path = path.into();
         open_reading(&path, busy_timeout)?;
-        Ok(Self { path, busy_timeout })
+        Ok(Self { files: Files::of(path), busy_timeout })
     }
 
     /// The database at this path, for changes. What another program's crash has left unfinished is rolled back by SQLite here;
@@ -102,12 +105,43 @@ impl Sqlite {
     pub fn open_to_change(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
         let path = path.into();
         open_writable(&path)?;
-        Ok(Self { path, busy_timeout: BUSY_TIMEOUT })
+        Ok(Self { files: Files::of(path), busy_timeout: BUSY_TIMEOUT })
+    }
+
+    /// The same with another database attached, as the application attaches it: its tables are read, planned, tried and changed
+    /// like those of the first.
+    ///
+    /// # Errors
+    /// When the name is taken, the file is attached already or cannot be read as a database, or there are
+    /// [`MAX_ATTACHED`] of them.
+    pub fn attach(mut self, other: Attached) -> Result<Self, DatabaseError> {
+        self.files.check(&other)?;
+        self.files.attached.push(other);
+        open_together(&self.files, self.busy_timeout)?;
+        Ok(self)
+    }
+
+    /// The same with these statements run on every connection that reads, plans or tries: they make temporary tables, views and
+    /// triggers, which are a connection's own. The first that makes something of a name counts.
+    #[must_use]
+    pub fn with_temporary(mut self, statements: Vec<String>) -> Self {
+        self.files.temporary = statements;
+        self
+    }
+
+    /// The databases that are attached.
+    pub fn attached(&self) -> &[Attached] {
+        &self.files.attached
+    }
+
+    /// The same files, of the attached ones only these.
+    pub(crate) fn with(&self, attached: Vec<Attached>) -> Files {
+        Files { attached, ..Files::of(&self.files.main) }
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.files.main
     }
 
     /// How long a look waits for another program's lock.

@@ -3,6 +3,7 @@
 use pulse_model::{Histogram, Nanos};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::TableName;
 use crate::change::Change;
 
 /// What is tried.
@@ -81,10 +82,10 @@ pub struct Gain {
 pub struct ChangeTrial {
     /// How long it took on the copy.
     pub duration: Nanos,
-    /// Bytes by which the file grew; negative when it shrank.
+    /// Bytes by which its file grew; negative when it shrank.
     pub grown_bytes: i64,
     /// The table it belongs to, where it is an index.
-    pub table: Option<String>,
+    pub table: Option<TableName>,
     /// Why it could not be made on the copy.
     pub failure: Option<String>,
 }
@@ -95,7 +96,7 @@ pub struct ChangeTrial {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WriteCost {
     /// The table.
-    pub table: String,
+    pub table: TableName,
     /// Times in nanoseconds per row without the changes.
     pub before: Histogram,
     /// The same with them.

@@ -21,6 +21,8 @@ pub use writer::WorkloadWriter;
 
 /// Different forms of statements that are kept; what comes later is counted in [`Workload::skipped`].
 pub const MAX_STATEMENTS: usize = 5_000;
+/// Statements that make temporary tables, views and triggers.
+pub const MAX_TEMPORARY: usize = 100;
 /// Sets of values that are kept of each form, chosen evenly from all calls.
 pub const MAX_SAMPLES: usize = 32;
 
@@ -29,6 +31,10 @@ pub const MAX_SAMPLES: usize = 32;
 pub struct Workload {
     /// Forms of statements in the order of their first appearance.
     pub statements: Vec<Statement>,
+    /// Statements that make temporary tables, views and triggers, in order: they are gone with the connection that made them, so
+    /// that every one that plans or tries makes its own.
+    #[serde(default)]
+    pub temporary: Vec<String>,
     /// What was not understood or not kept, with how often.
     pub skipped: Vec<Skipped>,
     /// Whether there was no workload, so that this was made up from the structure of the database: low confidence.
@@ -45,7 +51,7 @@ impl Workload {
 /// A form of statement: all that differ only in values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
-    /// The form: the statement without its values ([`pulse_model::without_values`]).
+    /// The form: the statement without its values ([`pulse_model::sqlite_form`]).
     pub form: String,
     /// What is prepared: one of the statements as it came.
     pub sql: String,

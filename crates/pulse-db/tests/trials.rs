@@ -279,7 +279,7 @@ fn a_written_row_is_priced_in_every_kind_of_table() {
     let database = Sqlite::open(&trading.path).unwrap();
     let result = database.measure(&workload(Vec::new()), &trial, &mut Unwatched).unwrap();
     let rows = |table: &str| {
-        let cost = result.write_costs.iter().find(|cost| cost.table == table).unwrap();
+        let cost = result.write_costs.iter().find(|cost| cost.table.name == table).unwrap();
         assert_eq!(cost.failure, None, "{table}");
         cost.before.count()
     };

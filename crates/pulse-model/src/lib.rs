@@ -52,7 +52,7 @@ pub use histogram::{Bucket, Histogram, Quantile, Schema};
 pub use nanos::{DurationError, Nanos};
 pub use series::{Series, SeriesError, Tags, endpoint, metric, tag};
 pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snapshot};
-pub use statement::{statement_kind, without_values};
+pub use statement::{sqlite_form, statement_kind, without_values};
 pub use summary::{
     Ending, HostInfo, Percentile, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
 };

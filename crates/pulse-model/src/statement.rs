@@ -152,7 +152,36 @@ pub fn statement_kind(statement: &str) -> &'static str {
 /// made alike. What is in double quotes is kept only where every dialect reads it as a name. Where it depends on the dialect
 /// or its settings where a string ends, or where it does not end at all, the text stops with `…`.
 pub fn without_values(statement: &str) -> String {
-    let mut tokens = tokens(statement);
+    in_form(statement, Dialect::Unknown)
+}
+
+/// As [`without_values`], for a statement that SQLite is to prepare. What is in double quotes, backticks or brackets is a name
+/// and stays, and a backslash in a string means nothing.
+///
+/// SQLite reads `"x"` as a name first, and as a string only where there is nothing of that name, which cannot be known here. It
+/// is taken for the name it was meant to be: a string that was written so makes forms of its own, each planned for itself,
+/// whereas two names taken for values would be one form of which only the first were planned. Such a string is shown.
+///
+/// ```
+/// use pulse_model::sqlite_form;
+///
+/// assert_eq!(sqlite_form(r#"SELECT "a" FROM [t] WHERE `b` = 'x'"#), r#"SELECT "a" FROM [t] WHERE `b` = ?"#);
+/// ```
+pub fn sqlite_form(statement: &str) -> String {
+    in_form(statement, Dialect::Sqlite)
+}
+
+/// Whose statement it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// Anybody's.
+    Unknown,
+    /// SQLite's.
+    Sqlite,
+}
+
+fn in_form(statement: &str, dialect: Dialect) -> String {
+    let mut tokens = tokens(statement, dialect);
     decide_quoted(&mut tokens);
     written(&joined(&tokens))
 }
@@ -388,6 +417,27 @@ mod tests {
         assert!(without_values(&long).ends_with('…') && !without_values(&long).contains("secret"));
     }
 
+    /// Only values are joined: names in any quotes tell statements apart.
+    #[test]
+    fn sqlite_knows_names_in_any_quotes() {
+        let cases = [
+            (r#"select "a" from t where "b"=1"#, r#"SELECT "a" FROM t WHERE "b" = ?"#),
+            (r#"SELECT "c" FROM t WHERE "b" = 'x'"#, r#"SELECT "c" FROM t WHERE "b" = ?"#),
+            ("SELECT [order details], `e``f` FROM [2020]", "SELECT [order details], `e``f` FROM [2020]"),
+            (r#"SELECT count("a ""b") FROM "x"."it's""#, r#"SELECT count("a ""b") FROM "x"."it's""#),
+            (r"SELECT a LIKE '%\_%' ESCAPE '\', X'00', 'it''s'", "SELECT a LIKE ? ESCAPE ?, ?, ?"),
+            (r#"INSERT INTO "t"("a") VALUES (1), (2)"#, r#"INSERT INTO "t"("a") VALUES (?)"#),
+            (r#"SELECT 1 FROM t WHERE a = "alice""#, r#"SELECT ? FROM t WHERE a = "alice""#),
+            ("SELECT [open", "SELECT …"),
+            (r#"SELECT "open"#, "SELECT …"),
+        ];
+        for (statement, form) in cases {
+            assert_eq!(sqlite_form(statement), form, "{statement}");
+        }
+        let long = format!(r#"SELECT "{}a" FROM t"#, "x".repeat(80));
+        assert_ne!(sqlite_form(&long), sqlite_form(&long.replace('a', "b")));
+    }
+
     #[test]
     fn kinds() {
         for (statement, kind) in [
@@ -472,6 +522,8 @@ mod tests {
             let text = without_values(&statement);
             prop_assert!(!text.contains('\'') && text.chars().all(|c| !c.is_control()), "{text}");
             prop_assert!(text.len() <= 2 * statement.len() + 3);
+            let text = sqlite_form(&statement);
+            prop_assert!(text.chars().all(|c| !c.is_control()) && text.len() <= 2 * statement.len() + 3, "{text}");
             statement_kind(&statement);
         }
 
@@ -479,8 +531,10 @@ mod tests {
         fn values_do_not_matter(
             (before, after) in surroundings(), a in "[a-z0-9 ;,()*#-]{0,20}", b in "[a-z0-9 ;,()*#-]{0,20}"
         ) {
-            let with = |value: &str| without_values(&format!("{before}'{value}'{after}"));
-            prop_assert_eq!(with(&a), with(&b));
+            for form in [without_values, sqlite_form] {
+                let with = |value: &str| form(&format!("{before}'{value}'{after}"));
+                prop_assert_eq!(with(&a), with(&b));
+            }
         }
     }
 }

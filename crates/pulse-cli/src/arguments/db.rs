@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use pulse_db::sqlite::Attached;
 use pulse_model::{Nanos, Target, parse_bytes};
 
 use super::{WhenInconclusive, share};
@@ -27,6 +28,9 @@ pub(crate) struct DbArguments {
     /// The same, as a flag.
     #[arg(long, value_name = "PATH", conflicts_with = "database")]
     pub(crate) db_path: Option<PathBuf>,
+    /// Another database, as the application attaches it: its tables are looked at and indexed, too; repeatable.
+    #[arg(long, value_name = "NAME=PATH", value_parser = attached)]
+    pub(crate) attach: Vec<Attached>,
     /// Say what is slow and why; writes nothing. This is what is done without another action.
     #[arg(long, help_heading = "Actions")]
     pub(crate) analyze: bool,
@@ -138,6 +142,16 @@ fn report(text: &str) -> Result<ReportRequest, String> {
     }
 }
 
+/// A database to attach: the name of its schema, and its file.
+fn attached(text: &str) -> Result<Attached, String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok(Attached { name: name.to_owned(), path: database_path(Some(&PathBuf::from(path))) })
+        }
+        _ => Err("give the schema's name and the file, for example archive=data/archive.db".to_owned()),
+    }
+}
+
 impl DbArguments {
     /// The file.
     pub(crate) fn path(&self) -> PathBuf {
@@ -162,6 +176,19 @@ impl DbArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_a_database_is_attached() {
+        for (given, name, path) in
+            [("archive=old.db", "archive", "old.db"), ("a=sqlite:x=y.db", "a", "x=y.db")]
+        {
+            let expected = Attached { name: name.to_owned(), path: path.into() };
+            assert_eq!(attached(given), Ok(expected), "{given}");
+        }
+        for given in ["", "archive", "=old.db", "archive="] {
+            assert!(attached(given).unwrap_err().contains("archive=data/archive.db"), "{given}");
+        }
+    }
 
     #[test]
     fn how_a_database_is_named() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pulse_db::recommend::SelectionOptions;
 use pulse_db::record::{self, RecordError};
-use pulse_db::sqlite::{ApplyOptions, Run, WhatIfOptions, WriteOptions};
+use pulse_db::sqlite::{ApplyOptions, Attached, Run, WhatIfOptions, WriteOptions};
 use pulse_db::workload::{WorkloadBuilder, read_workload, read_workload_from};
 use pulse_db::{Actions, DatabaseError, Progress, Sqlite, Wishes, Workload};
 use pulse_engine::StopHandle;
@@ -56,7 +56,8 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
     } else {
         Sqlite::open_waiting(&path, arguments.busy_timeout.into())
     };
-    let database = database.map_err(problem)?;
+    let attach = |database: Result<Sqlite, DatabaseError>, other: &Attached| database?.attach(other.clone());
+    let database = arguments.attach.iter().fold(database, attach).map_err(problem)?;
     let mut watched = Told::new(arguments.quiet)?;
     let summary =
         pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched).map_err(problem)?;
@@ -100,10 +101,14 @@ fn next_step(arguments: &DbArguments, path: &Path, summary: &pulse_model::Summar
         .database
         .as_ref()
         .is_some_and(|database| database.indexes.iter().any(|index| index.recommended));
+    let attached = arguments.attach.iter();
+    let attached: Vec<String> =
+        attached.map(|other| format!(" --attach {}={}", other.name, other.path.display())).collect();
+    let attached = attached.concat();
     let path = path.display();
     if arguments.workload.is_empty() {
         return format!(
-            "\nNext: pulse db {path} --workload FILE (a log of the application, a .sql file or a recording), and \
+            "\nNext: pulse db {path}{attached} --workload FILE (a log of the application, a .sql file or a recording), and \
              `pulse db explain CODE` for any finding.\n"
         );
     }
@@ -114,7 +119,7 @@ fn next_step(arguments: &DbArguments, path: &Path, summary: &pulse_model::Summar
         arguments.workload.iter().map(|file| format!("--workload {}", file.display())).collect();
     let files = files.join(" ");
     format!(
-        "\nNext: pulse db {path} {files} --add-indexes --dry-run   (tries the indexes on a private copy; without --dry-run \
+        "\nNext: pulse db {path}{attached} {files} --add-indexes --dry-run   (tries the indexes on a private copy; without --dry-run \
          those that help are made)\n"
     )
 }

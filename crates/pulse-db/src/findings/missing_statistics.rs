@@ -7,7 +7,7 @@ use super::redundancy::is_ours;
 use super::shown;
 use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
-use crate::sqlite::{literal, qualified};
+use crate::sqlite::{literal, name, qualified};
 
 pub(super) const RULE: Rule = Rule {
     code: "missing_statistics",
@@ -51,8 +51,9 @@ fn find(view: &View<'_>) -> Vec<Weighed> {
     finding.help = Some("Run `pulse db --analyze-stats`: it shows which plans change.".to_owned());
     let sql = tables.iter().map(|table| format!("ANALYZE {}", qualified(&table.name))).collect();
     let forget = |table: &&Table| {
-        let table = literal(&table.name.name);
-        ["sqlite_stat1", "sqlite_stat4"].map(|from| format!("DELETE FROM {from} WHERE tbl = {table}"))
+        let (schema, table) = (name(&table.name.schema), literal(&table.name.name));
+        ["sqlite_stat1", "sqlite_stat4"]
+            .map(|from| format!("DELETE FROM {schema}.{from} WHERE tbl = {table}"))
     };
     let mut undo: Vec<String> = tables.iter().flat_map(forget).collect();
     // The planner reads the numbers when the database is opened, or now.

@@ -166,10 +166,20 @@ impl<'a> Reading<'a> {
         self.questions.iter().filter(move |(on, _)| std::ptr::eq(*on, table)).map(|(_, question)| *question)
     }
 
-    /// The table that a step of a plan means: by its name, by its alias in the statement, or as the only one there is.
+    /// The table that a step of a plan means: by its name, with its schema where the statement has it so, by its alias in the
+    /// statement, or as the only one there is.
     fn resolved(&self, tables: &Tables<'a>, name: &str) -> Option<&'a Table> {
-        let named = |name: &str| tables.get(&key(&TableName::main(name))).copied();
-        if let Some(table) = named(name) {
+        let touched = |name: &str| {
+            let mut touched = self.effects.iter().map(|(table, _)| *table);
+            touched.find(|table| table.name.name.eq_ignore_ascii_case(name))
+        };
+        let named = |name: &str| touched(name).or_else(|| tables.get(&key(&TableName::main(name))).copied());
+        let placed = || {
+            let (schema, name) = name.split_once('.')?;
+            let name = TableName { schema: schema.to_owned(), name: name.to_owned() };
+            tables.get(&key(&name)).copied()
+        };
+        if let Some(table) = named(name).or_else(placed) {
             return Some(table);
         }
         let words = tokens(&self.statement.sql);

@@ -7,6 +7,7 @@
 use super::reading::View;
 use crate::catalog::{Index, IndexOrigin, IndexPart, Table, TableKind, Term};
 use crate::plan::{Operator, Question};
+use crate::sqlite::files::TEMP;
 use crate::tokens::is_alike;
 
 /// How one index stands in for another.
@@ -99,9 +100,10 @@ fn settled<'a>(found: Vec<Redundant<'a>>) -> Vec<Redundant<'a>> {
     with_ends.map(|(it, (keeper, how))| Redundant { keeper, how, ..it }).collect()
 }
 
-/// Whether a table's indexes are its owner's to change.
+/// Whether a table's indexes are its owner's to change. Those of a temporary one are gone with the connection that made it.
 pub(super) fn is_ours(table: &Table) -> bool {
     matches!(table.kind, TableKind::Ordinary | TableKind::Clustered)
+        && !table.name.schema.eq_ignore_ascii_case(TEMP)
 }
 
 /// Whether an index could go at all: it enforces nothing, was made by a statement of its own, and nobody insists on it by name

@@ -1,16 +1,18 @@
 //! What can be done to a database: indexes, then the file, then the planner's statistics, which are best taken of what is there
 //! in the end.
 
-use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
+use pulse_model::{Action, Finding, Fix, IndexFigures, Measured, Severity};
 
 use super::Job;
 use crate::candidate::Candidate;
+use crate::catalog::TableName;
 use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::keep::{Judged, keep, settle};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
+use crate::sqlite::files::TEMP;
 use crate::sqlite::{
     ApplyOptions, ChangeState, ForecastSource, VacuumWay, analyze_change, create_index, index_name,
     undo_script_path,
@@ -31,7 +33,8 @@ impl Job<'_> {
     /// Chooses indexes; tries them when they are to be made or to be said for sure; makes those that are proven.
     pub(super) fn indexes(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
         progress.at("choosing indexes", None);
-        let recommendation = recommend(self.database, &self.catalog, &self.workload, &self.wishes.selection)?;
+        let mut recommendation =
+            recommend(self.database, &self.catalog, &self.workload, &self.wishes.selection)?;
         for (statement, outlook) in recommendation.statements.iter().enumerate() {
             if outlook.plan_after != outlook.plan_before {
                 self.figures.expect(statement, &outlook.plan_after);
@@ -40,6 +43,11 @@ impl Job<'_> {
         for remark in &recommendation.remarks {
             self.note("selection_remark", Severity::Note, remark.clone(), None);
         }
+        let (temporary, lasting) = std::mem::take(&mut recommendation.chosen)
+            .into_iter()
+            .partition(|chosen: &Recommended| chosen.candidate.table.schema.eq_ignore_ascii_case(TEMP));
+        recommendation.chosen = lasting;
+        self.temporary(&temporary);
         let wants_trial =
             self.wishes.actions.add_indexes && self.wishes.verify && !self.workload.is_structural;
         if wants_trial && !recommendation.chosen.is_empty() {
@@ -66,6 +74,23 @@ impl Job<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Indexes of temporary tables are the application's to make: they are gone with the connection that makes them.
+    fn temporary(&mut self, chosen: &[Recommended]) {
+        for chosen in chosen {
+            let table = &chosen.candidate.table.name;
+            let served = chosen.statements.len();
+            self.findings.push(Finding {
+                code: "temporary_index".to_owned(),
+                severity: Severity::Warning,
+                subject: chosen.candidate.table.to_string(),
+                message: format!("the temporary table {table} wants an index for {served} statements, by the planner's word"),
+                help: Some(format!("Run this in the application, after its CREATE TEMP TABLE {table} and what fills it.")),
+                fix: Some(Fix { sql: chosen.change.fix.sql.iter().take(1).cloned().collect(), undo: Vec::new() }),
+                ..Finding::default()
+            });
+        }
     }
 
     fn expected_reason(&self) -> String {
@@ -160,7 +185,7 @@ impl Job<'_> {
 
     fn proven(&self, chosen: &Recommended, judged: &Judged, result: &TrialResult) -> IndexFigures {
         let tried = result.changes.get(judged.change);
-        let of_table = |table: &String| result.write_costs.iter().find(|cost| cost.table == *table);
+        let of_table = |table: &TableName| result.write_costs.iter().find(|cost| cost.table == *table);
         let cost = tried.and_then(|tried| tried.table.as_ref()).and_then(of_table);
         let growth = cost.and_then(|cost| {
             let growth = cost.growth?;

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use pulse_model::Nanos;
 
+use super::files::Attached;
 use super::journal::{ChangeState, Entry, Journal, RecordedChange, Run, journal_path, recorded_runs};
 use super::quote;
+use super::schema_copy::placed;
 use super::undo_script::{self, undo_script_path};
 use super::writing::{WriteOptions, Writing};
 use super::{ForecastSource, Sqlite, space, statistics};
@@ -46,7 +48,8 @@ pub struct Applied {
 }
 
 impl Sqlite {
-    /// Makes the changes in order. [`Change::subject`] of an index is its bare name in the main schema.
+    /// Makes the changes in order. [`Change::subject`] of an index is its bare name in the schema. What is done to attached databases
+    /// is in the same journal, beside the main file, with where they are.
     ///
     /// # Errors
     /// Before anything is done: read-only, damaged, locked, no room, a journal that cannot be written or tells of a run that
@@ -57,11 +60,12 @@ impl Sqlite {
         options: &ApplyOptions,
         progress: &mut dyn Progress,
     ) -> Result<Applied, DatabaseError> {
-        demand_space(self, &options.predicted)?;
+        let attached = self.changed(changes)?;
+        demand_space(self, changes, &options.predicted)?;
         if changes.iter().any(|change| change.kind == ChangeKind::Vacuum) {
             self.forecast_vacuum(ForecastSource::FreePages, progress)?.demand_space(self.path())?;
         }
-        let writing = Writing::open(self.path(), &options.write, progress)?;
+        let writing = Writing::open(&self.with(attached.clone()), &options.write, progress)?;
         let mut journal = Journal::open(self.path())?;
         if let Some(run) = journal.runs().iter().find(|run| run.is_pending()) {
             let reason = format!(
@@ -70,9 +74,31 @@ impl Sqlite {
             );
             return Err(DatabaseError::Journal { path: journal_path(self.path()), reason });
         }
-        let run = journal.begin(changes)?;
+        let run = journal.begin(changes, &attached)?;
         undo_script::write(self.path(), &journal.runs())?;
         Applying { writing, journal, run, options }.go_on(progress)
+    }
+
+    /// The attached databases that changes are made in, by their real paths: whoever takes the changes back may be in another
+    /// folder.
+    fn changed(&self, changes: &[Change]) -> Result<Vec<Attached>, DatabaseError> {
+        if let Some(change) = changes.iter().find(|change| self.files.file(&change.schema).is_none()) {
+            return Err(refusal(format!(
+                "{} is in the schema {}, which is not attached",
+                change.title(),
+                change.schema
+            )));
+        }
+        let schemas: Vec<&str> = changes.iter().map(|change| change.schema.as_str()).collect();
+        let mut attached = self.files.attached_among(&schemas);
+        for other in &mut attached {
+            let failed = |source| DatabaseError::File {
+                what: format!("cannot find {}", other.path.display()),
+                source,
+            };
+            other.path = std::fs::canonicalize(&other.path).map_err(failed)?;
+        }
+        Ok(attached)
     }
 
     /// The run that was begun and neither ended nor was taken back: the program died, or a change failed.
@@ -92,10 +118,8 @@ impl Sqlite {
         options: &ApplyOptions,
         progress: &mut dyn Progress,
     ) -> Result<Option<Applied>, DatabaseError> {
-        if self.pending()?.is_none() {
-            return Ok(None);
-        }
-        let writing = Writing::open(self.path(), &options.write, progress)?;
+        let Some(run) = self.pending()? else { return Ok(None) };
+        let writing = Writing::open(&self.with(run.attached), &options.write, progress)?;
         let journal = Journal::open(self.path())?;
         let Some(run) = journal.runs().iter().rev().find(|run| run.is_pending()).map(|run| run.number) else {
             return Ok(None);
@@ -104,18 +128,28 @@ impl Sqlite {
     }
 }
 
-/// Room for what the changes add: once in the file, once in its rollback journal or write-ahead log, and once where SQLite
+/// Room for what the changes add: once in their file, once in its rollback journal or write-ahead log, and once where SQLite
 /// sorts.
-fn demand_space(database: &Sqlite, predicted: &[ChangeTrial]) -> Result<(), DatabaseError> {
-    let grown: u64 = predicted.iter().map(|change| change.grown_bytes.max(0).unsigned_abs()).sum();
-    let largest = predicted.iter().map(|change| change.grown_bytes.max(0).unsigned_abs()).max().unwrap_or(0);
-    let (folder, temp) = (space::folder_of(database.path()), space::sqlite_temp_folder());
-    if grown == 0 {
-        return Ok(());
+fn demand_space(
+    database: &Sqlite,
+    changes: &[Change],
+    predicted: &[ChangeTrial],
+) -> Result<(), DatabaseError> {
+    for (schema, path) in database.files.all() {
+        let pairs = changes.iter().zip(predicted);
+        let of_schema = pairs.filter(|(change, _)| change.schema.eq_ignore_ascii_case(schema));
+        let grown = of_schema.map(|(_, tried)| tried.grown_bytes.max(0).unsigned_abs());
+        let (sum, largest) = grown.fold((0_u64, 0), |(sum, largest): (u64, u64), bytes| {
+            (sum.saturating_add(bytes), largest.max(bytes))
+        });
+        let (folder, temp) = (space::folder_of(path), space::sqlite_temp_folder());
+        if sum > 0 {
+            let beside = if space::is_shared(&folder, &temp) { largest } else { 0 };
+            space::demand("changing the database", &folder, sum.saturating_mul(2).saturating_add(beside))?;
+            space::demand("sorting for an index", &temp, largest)?;
+        }
     }
-    let beside = if space::is_shared(&folder, &temp) { largest } else { 0 };
-    space::demand("changing the database", &folder, grown.saturating_mul(2).saturating_add(beside))?;
-    space::demand("sorting for an index", &temp, largest)
+    Ok(())
 }
 
 /// A run of changes in progress.
@@ -183,7 +217,7 @@ impl Applying<'_> {
         match result {
             // From here on it is made, and must not be called failed even if the journal cannot say so.
             Ok(made) => {
-                progress.at(&format!("committed {}", change.subject), None);
+                progress.at(&format!("committed {}", change.title()), None);
                 let duration = made.duration.unwrap_or_default();
                 self.journal.add(Entry::Done { run: self.run, change: number, duration, sql: made.sql })?;
                 Ok(made.duration)
@@ -207,7 +241,7 @@ impl Applying<'_> {
     ) -> Result<Made, DatabaseError> {
         let change = &recorded.change;
         let existing = match change.kind {
-            ChangeKind::CreateIndex | ChangeKind::DropIndex => self.writing.index_sql(&change.subject)?,
+            ChangeKind::CreateIndex | ChangeKind::DropIndex => self.writing.index_sql(change)?,
             ChangeKind::Vacuum | ChangeKind::Analyze => None,
         };
         let was_started = recorded.state == ChangeState::Started;
@@ -222,7 +256,7 @@ impl Applying<'_> {
         if is_made {
             let what =
                 if change.kind == ChangeKind::CreateIndex { "there is already an" } else { "there is no" };
-            return Err(refusal(format!("{what} index {}; analyze again", change.subject)));
+            return Err(refusal(format!("{what} index {}; analyze again", change.title())));
         }
         // Statistics of before a crash are in the journal; those in the file may be the new ones.
         let undo = if was_started && !recorded.undo.is_empty() {
@@ -235,15 +269,15 @@ impl Applying<'_> {
         self.writing.execute_within(&step, self.expected(number), &change.fix.sql, progress)?;
         let sql = match change.kind {
             ChangeKind::CreateIndex => {
-                let created = self.writing.index_sql(&change.subject)?;
+                let created = self.writing.index_sql(change)?;
                 Some(
                     created
-                        .ok_or_else(|| refusal(format!("the statements made no index {}", change.subject)))?,
+                        .ok_or_else(|| refusal(format!("the statements made no index {}", change.title())))?,
                 )
             }
             _ => None,
         };
-        progress.at(&format!("committing {}", change.subject), None);
+        progress.at(&format!("committing {}", change.title()), None);
         self.writing.commit(progress)?;
         Ok(Made { duration: Some(Nanos::from(started.elapsed())), sql })
     }
@@ -278,13 +312,14 @@ impl Applying<'_> {
     fn undo_of(&self, change: &Change, existing: Option<String>) -> Result<Vec<String>, DatabaseError> {
         match change.kind {
             ChangeKind::CreateIndex => {
-                Ok(vec![format!("DROP INDEX IF EXISTS main.{}", quote::name(&change.subject))])
+                let (schema, name) = (quote::name(&change.schema), quote::name(&change.subject));
+                Ok(vec![format!("DROP INDEX IF EXISTS {schema}.{name}")])
             }
             ChangeKind::DropIndex => match existing {
-                Some(sql) if !sql.is_empty() => Ok(vec![sql]),
+                Some(sql) if !sql.is_empty() => Ok(vec![placed(&change.schema, &sql)]),
                 _ => Err(refusal(format!(
                     "the index {} belongs to its table and cannot be dropped",
-                    change.subject
+                    change.title()
                 ))),
             },
             ChangeKind::Analyze => statistics::restoring(&self.writing.connection),
@@ -321,8 +356,8 @@ impl Applying<'_> {
 
 fn step(change: &Change) -> String {
     match change.kind {
-        ChangeKind::CreateIndex => format!("creating the index {}", change.subject),
-        ChangeKind::DropIndex => format!("dropping the index {}", change.subject),
+        ChangeKind::CreateIndex => format!("creating the index {}", change.title()),
+        ChangeKind::DropIndex => format!("dropping the index {}", change.title()),
         ChangeKind::Vacuum => "writing the file anew".to_owned(),
         ChangeKind::Analyze => "taking statistics".to_owned(),
     }

@@ -15,6 +15,7 @@ use rusqlite::vtab::{
 };
 use rusqlite::{Connection, Error, Result};
 
+use crate::catalog::TableName;
 use crate::plan::Operator;
 use crate::workload::Value;
 
@@ -31,7 +32,7 @@ const MAX_VALUE_BYTES: usize = 1_024;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
     /// The table.
-    pub table: String,
+    pub table: TableName,
     /// Conditions that it could use.
     pub conditions: Vec<CallCondition>,
     /// The wanted order: columns, −1 for the row's number, and whether the largest comes first.
@@ -61,7 +62,7 @@ pub(super) type CallLog = Arc<Mutex<Vec<Call>>>;
 /// What is given to every table of a connection.
 pub(super) struct Asking {
     /// Each table's name and declaration.
-    pub declarations: Vec<(String, String)>,
+    pub declarations: Vec<(TableName, String)>,
     /// Where it is written down.
     pub log: CallLog,
 }
@@ -76,7 +77,7 @@ pub(super) fn register(connection: &Connection, asking: Asking) -> Result<()> {
 struct Asked {
     /// SQLite's part; it must be the first.
     base: sqlite3_vtab,
-    table: String,
+    table: TableName,
     log: CallLog,
 }
 
@@ -97,13 +98,14 @@ unsafe impl<'vtab> VTab<'vtab> for Asked {
         _db: &mut VTabConnection,
         aux: Option<&Asking>,
         _module_name: &[u8],
-        _database_name: &[u8],
+        database_name: &[u8],
         table_name: &[u8],
         _args: &[&[u8]],
     ) -> Result<(Cow<'static, CStr>, Self)> {
         let asking = aux.ok_or_else(|| Error::ModuleError("no tables are declared".to_owned()))?;
-        let table = String::from_utf8_lossy(table_name).into_owned();
-        let declared = asking.declarations.iter().find(|(name, _)| name.eq_ignore_ascii_case(&table));
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let table = TableName { schema: text(database_name), name: text(table_name) };
+        let declared = asking.declarations.iter().find(|(name, _)| name.is(&table));
         let (_, declaration) =
             declared.ok_or_else(|| Error::ModuleError(format!("no table {table} is declared")))?;
         let declaration = CString::new(declaration.as_str())?;

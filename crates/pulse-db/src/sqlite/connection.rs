@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::files::{self, Attached, Files};
 use super::header::Header;
 use crate::error::DatabaseError;
 
@@ -17,8 +18,11 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Reading {
     /// The connection.
     pub(crate) connection: Connection,
-    /// Whether it takes no locks and does not see what others write meanwhile, as nobody had the database open.
+    /// Whether it takes no locks and does not see what others write meanwhile, as nobody had the database open; of several
+    /// databases any.
     pub(crate) immutable: bool,
+    /// What SQLite opened: the file, or the URI that makes it immutable.
+    location: PathBuf,
     /// What the file begins with.
     pub(crate) header: Header,
 }
@@ -44,24 +48,23 @@ pub(crate) fn open_reading(path: &Path, wait: Duration) -> Result<Reading, Datab
     if let Some(reason) = header.newer_format() {
         return Err(DatabaseError::NewerFormat { path: path.to_owned(), reason });
     }
-    let reading = |connection, immutable| Reading { connection, immutable, header };
-    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    if !header.is_wal() {
-        let connection = open(&absolute, read_only, wait);
-        return connection.map(|it| reading(it, false)).map_err(|source| unreadable(path, header, source));
-    }
-    let immutable = || {
-        let flags = read_only | OpenFlags::SQLITE_OPEN_URI;
-        open(&immutable_uri(&absolute), flags, wait)
-            .map(|it| reading(it, true))
-            .map_err(|source| unreadable(path, header, source))
+    // An absolute path is no URI, so that a file is opened as it is named.
+    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let opened = |location: PathBuf, immutable| {
+        let connection = open(&location, read_only, wait)?;
+        Ok(Reading { connection, immutable, location, header })
     };
+    if !header.is_wal() {
+        return opened(absolute, false).map_err(|source| unreadable(path, header, source));
+    }
+    let immutable =
+        || opened(immutable_uri(&absolute), true).map_err(|source| unreadable(path, header, source));
     let log_bytes = log_size(path).unwrap_or(0);
     if log_bytes == 0 && !beside(path, "-shm").exists() {
         return immutable();
     }
-    match open(&absolute, read_only, wait) {
-        Ok(connection) => Ok(reading(connection, false)),
+    match opened(absolute.clone(), false) {
+        Ok(reading) => Ok(reading),
         Err(source) if !is_without_shared_memory(&source) => Err(unreadable(path, header, source)),
         Err(_) if log_bytes == 0 => immutable(),
         Err(source) => Err(DatabaseError::Unreadable {
@@ -72,6 +75,36 @@ pub(crate) fn open_reading(path: &Path, wait: Duration) -> Result<Reading, Datab
             ),
         }),
     }
+}
+
+/// As [`open_reading`], with the databases that are attached.
+pub(crate) fn open_together(files: &Files, wait: Duration) -> Result<Reading, DatabaseError> {
+    let mut reading = open_reading(&files.main, wait)?;
+    for Attached { name, path } in &files.attached {
+        let failed = |error: DatabaseError| DatabaseError::Attach {
+            name: name.clone(),
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let other = open_reading(path, wait).map_err(failed)?;
+        files::attach(&reading.connection, name, &other.location)
+            .map_err(|source| failed(refused(path, "SQLite refuses it", source)))?;
+        reading.immutable |= other.immutable;
+    }
+    files
+        .make_temporary(&mut reading.connection)
+        .map_err(|source| refused(&files.main, "cannot make what is temporary", source))?;
+    Ok(reading)
+}
+
+/// Opens existing databases that are to be changed.
+pub(crate) fn open_to_write(files: &Files) -> Result<Connection, DatabaseError> {
+    let connection = open_writable(&files.main)?;
+    for Attached { name, path } in &files.attached {
+        files::attach(&connection, name, &checked(path)?)
+            .map_err(|source| refused(path, "cannot attach the database", source))?;
+    }
+    Ok(connection)
 }
 
 /// Opens an existing database that is to be changed.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::quote;
 use crate::candidate::Candidate;
-use crate::catalog::{IndexPart, TableName, Term};
+use crate::catalog::{IndexPart, Term};
 
 /// Bytes of a name that is made up here.
 const MAX_NAME_BYTES: usize = 60;
@@ -28,8 +28,8 @@ pub fn create_index(
 }
 
 /// The statement that takes an index away.
-pub(super) fn drop_index(table: &TableName, name: &str) -> String {
-    format!("DROP INDEX {}.{}", quote::name(&table.schema), quote::name(name))
+pub(super) fn drop_index(schema: &str, name: &str) -> String {
+    format!("DROP INDEX {}.{}", quote::name(schema), quote::name(name))
 }
 
 fn written(part: &IndexPart, collation_of: impl Fn(&str) -> Option<String>) -> String {
@@ -60,10 +60,18 @@ fn term(term: &Term) -> String {
 }
 
 /// The condition of an existing index: what follows its last `WHERE` outside of quotes and parentheses.
-pub(super) fn predicate_of(connection: &Connection, index: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT s.sql FROM main.sqlite_schema s WHERE s.type = 'index' AND s.name = ?1 AND EXISTS \
-               (SELECT 1 FROM pragma_index_list(s.tbl_name) l WHERE l.name = s.name AND l.partial)";
-    let found: Option<Option<String>> = connection.query_row(sql, [index], |row| row.get(0)).optional()?;
+pub(super) fn predicate_of(
+    connection: &Connection,
+    schema: &str,
+    index: &str,
+) -> rusqlite::Result<Option<String>> {
+    let sql = format!(
+        "SELECT s.sql FROM {}.sqlite_schema s WHERE s.type = 'index' AND s.name = ?1 AND EXISTS \
+         (SELECT 1 FROM pragma_index_list(s.tbl_name, ?2) l WHERE l.name = s.name AND l.partial)",
+        quote::name(schema)
+    );
+    let found: Option<Option<String>> =
+        connection.query_row(&sql, [index, schema], |row| row.get(0)).optional()?;
     Ok(found.flatten().and_then(|sql| super::tokens::after_where(&sql)))
 }
 
@@ -110,6 +118,7 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::candidate::CandidateReason;
+    use crate::catalog::TableName;
 
     fn candidate(table: &str, parts: &[(Term, bool, &str)], predicate: Option<&str>) -> Candidate {
         let part = |(term, descending, collation): &(Term, bool, &str)| IndexPart {

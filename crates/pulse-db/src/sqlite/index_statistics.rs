@@ -12,8 +12,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::index_sql;
 use super::quote;
 use super::sample::{Sample, TableSample};
-use super::schema_copy::{self, Shape};
+use super::schema_copy::{self, Schema, SchemaItem, Shape};
 use crate::candidate::Candidate;
+use crate::catalog::TableName;
 use crate::workload::Value;
 
 /// The name that an index has while it is tried.
@@ -25,7 +26,7 @@ const UNKNOWN_ROW_BYTES: u64 = 24;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IndexStatistics {
     /// The table.
-    pub table: String,
+    pub table: TableName,
     /// The index.
     pub index: Option<String>,
     /// `sqlite_stat1.stat`: rows, then rows per key for each prefix.
@@ -74,28 +75,34 @@ struct Distinct {
     once: f64,
 }
 
+/// Makes a connection take in what its tables of statistics say; they are made where there are none.
+pub(super) fn read_statistics(connection: &Connection, schemas: &[Schema]) -> rusqlite::Result<()> {
+    schemas.iter().try_for_each(|schema| {
+        connection.execute_batch(&format!("ANALYZE {}.sqlite_schema", quote::name(&schema.name)))
+    })
+}
+
 impl Estimator {
     /// Estimates from a sample, with lines of `sqlite_stat4` or without.
-    pub(super) fn new(sample: Sample, with_samples: bool) -> rusqlite::Result<Self> {
+    pub(super) fn new(sample: Sample, schemas: &[Schema], with_samples: bool) -> rusqlite::Result<Self> {
         // Makes the tables that hold statistics, and analyzes nothing.
-        sample.connection.execute_batch("ANALYZE main.sqlite_schema")?;
+        read_statistics(&sample.connection, schemas)?;
         Ok(Self { sample, with_samples, distinct: RefCell::default(), shares: RefCell::default() })
     }
 
     /// Rows of a table.
-    pub(super) fn rows(&self, table: &str) -> Option<u64> {
+    pub(super) fn rows(&self, table: &TableName) -> Option<u64> {
         self.sample.table(table).map(|table| table.rows)
     }
 
     /// Bytes of a row in its own table.
-    pub(super) fn row_bytes(&self, table: &str) -> f64 {
+    pub(super) fn row_bytes(&self, table: &TableName) -> f64 {
         let count = || -> Option<f64> {
             let sampled = self.sample.table(table)?.sampled;
-            let sql = "SELECT sum(pgsize) FROM dbstat WHERE name = ?1";
-            let bytes: Option<f64> = self.sample.connection.query_row(sql, [table], |row| row.get(0)).ok()?;
+            let bytes = page_bytes(&self.sample.connection, &table.schema, &table.name).ok()?;
             (sampled > 0).then_some(bytes? / sampled as f64)
         };
-        let key = format!("{table}\u{0}");
+        let key = format!("{}\u{0}", quote::qualified(table));
         let known = self.shares.borrow().get(&key).copied();
         let bytes = known.unwrap_or_else(count);
         self.shares.borrow_mut().insert(key, bytes);
@@ -103,8 +110,8 @@ impl Estimator {
     }
 
     /// The share of rows that meet a condition with its values; `None` when that cannot be told.
-    pub(super) fn share(&self, table: &str, condition: &str, values: &[Value]) -> Option<f64> {
-        let key = format!("{table}\u{0}{condition}\u{0}{values:?}");
+    pub(super) fn share(&self, table: &TableName, condition: &str, values: &[Value]) -> Option<f64> {
+        let key = format!("{}\u{0}{condition}\u{0}{values:?}", quote::qualified(table));
         if let Some(&known) = self.shares.borrow().get(&key) {
             return known;
         }
@@ -113,12 +120,12 @@ impl Estimator {
         share
     }
 
-    fn count_share(&self, table: &str, condition: &str, values: &[Value]) -> Option<f64> {
+    fn count_share(&self, table: &TableName, condition: &str, values: &[Value]) -> Option<f64> {
         let sampled = self.sample.table(table)?.sampled;
         if sampled == 0 {
             return None;
         }
-        let sql = format!("SELECT count(*) FROM main.{} WHERE {condition}", quote::name(table));
+        let sql = format!("SELECT count(*) FROM {} WHERE {condition}", quote::qualified(table));
         let mut count = schema_copy::prepare(&self.sample.connection, &sql).ok()?;
         super::bind::bind_positional(&mut count, values).ok()?;
         let mut rows = count.raw_query();
@@ -127,7 +134,7 @@ impl Estimator {
     }
 
     /// Different values of some terms, nulls counted as one.
-    pub(super) fn distinct(&self, table: &str, terms: &[String]) -> Option<f64> {
+    pub(super) fn distinct(&self, table: &TableName, terms: &[String]) -> Option<f64> {
         let sampled = self.sample.table(table)?;
         let seen = self.count_distinct(table, terms, None).ok()?;
         Some(duj1(seen, sampled.sampled as f64, sampled.rows as f64))
@@ -141,21 +148,19 @@ impl Estimator {
         let sql = index_sql::create_index(candidate, TRIED, collation_of);
         schema_copy::execute(connection, &sql)?;
         let tried = self.analyzed(candidate, shape);
-        connection.execute_batch(&format!("DROP INDEX main.{TRIED}"))?;
+        connection.execute_batch(&index_sql::drop_index(&candidate.table.schema, TRIED))?;
         tried
     }
 
     fn analyzed(&self, candidate: &Candidate, shape: &Shape) -> rusqlite::Result<TriedIndex> {
-        let Some(table) = self.sample.table(&shape.name) else {
+        let Some(table) = self.sample.table(&shape.table) else {
             return Ok(TriedIndex { statistics: None, size_bytes: UNKNOWN_ROW_BYTES });
         };
         let connection = &self.sample.connection;
         let terms = candidate.parts.iter().map(|part| Some(index_sql::compared(part))).collect();
         let keys = Keys { terms, predicate: candidate.predicate.clone() };
-        let statistics = self.statistics(&shape.name, TRIED, TRIED, table, &keys)?;
-        let bytes: Option<f64> =
-            connection
-                .query_row("SELECT sum(pgsize) FROM dbstat WHERE name = ?1", [TRIED], |row| row.get(0))?;
+        let statistics = self.statistics(&shape.table, TRIED, TRIED, table, &keys)?;
+        let bytes = page_bytes(connection, &shape.table.schema, TRIED)?;
         let size_bytes = (bytes.unwrap_or(0.0) * table.scale()).ceil() as u64;
         Ok(TriedIndex { statistics, size_bytes })
     }
@@ -164,56 +169,65 @@ impl Estimator {
     pub(super) fn table_statistics(
         &self,
         shape: &Shape,
-        indexes: &[(&str, &str)],
+        indexes: &[&SchemaItem],
     ) -> rusqlite::Result<Vec<IndexStatistics>> {
-        let Some(table) = self.sample.table(&shape.name) else { return Ok(Vec::new()) };
+        let Some(table) = self.sample.table(&shape.table) else { return Ok(Vec::new()) };
         let connection = &self.sample.connection;
-        for (_, sql) in indexes {
+        let TableName { schema, name: own_name } = &shape.table;
+        for index in indexes {
             // One that cannot be made has no statistics, and the planner its usual guess.
-            let _ = schema_copy::execute(connection, sql);
+            let _ = schema_copy::execute(connection, &index.placed_sql());
         }
         let mut names =
-            connection.prepare("SELECT name, origin FROM pragma_index_list(?1) ORDER BY seq DESC")?;
-        let names = names.query_map([&shape.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            connection.prepare("SELECT name, origin FROM pragma_index_list(?1, ?2) ORDER BY seq DESC")?;
+        let names = names.query_map([own_name, schema], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let names: Vec<(String, String)> = names.collect::<Result<_, _>>()?;
         let mut found = Vec::new();
         let mut counts_table = false;
         for (name, origin) in &names {
             // The key of a clustered table is known by the table's own name.
-            let known_as = if shape.is_clustered && origin == "pk" { &shape.name } else { name };
+            let known_as = if shape.is_clustered && origin == "pk" { own_name } else { name };
             let keys = Keys {
                 terms: index_terms(connection, name, shape)?,
-                predicate: index_sql::predicate_of(connection, name)?,
+                predicate: index_sql::predicate_of(connection, schema, name)?,
             };
             counts_table |= keys.predicate.is_none();
-            found.extend(self.statistics(&shape.name, name, known_as, table, &keys)?);
+            found.extend(self.statistics(&shape.table, name, known_as, table, &keys)?);
         }
         if !counts_table && table.rows > 0 {
             let rows = table.rows.to_string();
-            found.push(IndexStatistics { table: shape.name.clone(), index: None, rows, samples: Vec::new() });
+            found.push(IndexStatistics {
+                table: shape.table.clone(),
+                index: None,
+                rows,
+                samples: Vec::new(),
+            });
         }
-        for (name, _) in indexes {
-            connection.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", quote::name(name)))?;
+        for index in indexes {
+            let (schema, name) = (quote::name(schema), quote::name(&index.name));
+            connection.execute_batch(&format!("DROP INDEX IF EXISTS {schema}.{name}"))?;
         }
         Ok(found)
     }
 
     fn statistics(
         &self,
-        table_name: &str,
+        table_name: &TableName,
         index: &str,
         known_as: &str,
         table: TableSample,
         keys: &Keys,
     ) -> rusqlite::Result<Option<IndexStatistics>> {
         let connection = &self.sample.connection;
-        connection.execute_batch(&format!("ANALYZE main.{}", quote::name(index)))?;
-        let sql = "SELECT stat FROM main.sqlite_stat1 WHERE idx = ?1 COLLATE NOCASE";
-        let rows: Option<String> = connection.query_row(sql, [known_as], |row| row.get(0)).optional()?;
+        let schema = quote::name(&table_name.schema);
+        connection.execute_batch(&format!("ANALYZE {schema}.{}", quote::name(index)))?;
+        let sql = format!("SELECT stat FROM {schema}.sqlite_stat1 WHERE idx = ?1 COLLATE NOCASE");
+        let rows: Option<String> = connection.query_row(&sql, [known_as], |row| row.get(0)).optional()?;
         let Some(rows) = rows else { return Ok(None) };
-        let samples = if self.with_samples { key_samples(connection, known_as)? } else { Vec::new() };
+        let samples =
+            if self.with_samples { key_samples(connection, &schema, known_as)? } else { Vec::new() };
         let found =
-            IndexStatistics { table: table_name.to_owned(), index: Some(known_as.to_owned()), rows, samples };
+            IndexStatistics { table: table_name.clone(), index: Some(known_as.to_owned()), rows, samples };
         if table.is_whole() {
             return Ok(Some(found));
         }
@@ -253,15 +267,15 @@ impl Estimator {
 
     fn count_distinct(
         &self,
-        table: &str,
+        table: &TableName,
         terms: &[String],
         predicate: Option<&str>,
     ) -> rusqlite::Result<Distinct> {
         let filter = predicate.map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
         let keys = terms.join(", ");
         let sql = format!(
-            "SELECT count(*), coalesce(sum(c = 1), 0) FROM (SELECT count(*) AS c FROM main.{}{filter} GROUP BY {keys})",
-            quote::name(table)
+            "SELECT count(*), coalesce(sum(c = 1), 0) FROM (SELECT count(*) AS c FROM {}{filter} GROUP BY {keys})",
+            quote::qualified(table)
         );
         if let Some(&known) = self.distinct.borrow().get(&sql) {
             return Ok(known);
@@ -276,9 +290,9 @@ impl Estimator {
 
 /// Terms of an existing index as they are grouped by; `None` for an expression.
 fn index_terms(connection: &Connection, index: &str, shape: &Shape) -> rusqlite::Result<Vec<Option<String>>> {
-    let sql = "SELECT cid, name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
+    let sql = "SELECT cid, name, coll FROM pragma_index_xinfo(?1, ?2) WHERE key ORDER BY seqno";
     let mut parts = connection.prepare(sql)?;
-    let terms = parts.query_map([index], |row| {
+    let terms = parts.query_map([index, &shape.table.schema], |row| {
         let column: i64 = row.get(0)?;
         let name: Option<String> = row.get(1)?;
         let collation: String = row.get(2)?;
@@ -290,10 +304,17 @@ fn index_terms(connection: &Connection, index: &str, shape: &Shape) -> rusqlite:
     terms.collect()
 }
 
-fn key_samples(connection: &Connection, index: &str) -> rusqlite::Result<Vec<KeySample>> {
-    let sql =
-        "SELECT neq, nlt, ndlt, sample FROM main.sqlite_stat4 WHERE idx = ?1 COLLATE NOCASE ORDER BY rowid";
-    let mut lines = connection.prepare(sql)?;
+/// Bytes of the pages of a table or an index.
+fn page_bytes(connection: &Connection, schema: &str, name: &str) -> rusqlite::Result<Option<f64>> {
+    let sql = "SELECT sum(pgsize) FROM dbstat WHERE name = ?1 AND schema = ?2";
+    connection.query_row(sql, [name, schema], |row| row.get(0))
+}
+
+fn key_samples(connection: &Connection, schema: &str, index: &str) -> rusqlite::Result<Vec<KeySample>> {
+    let sql = format!(
+        "SELECT neq, nlt, ndlt, sample FROM {schema}.sqlite_stat4 WHERE idx = ?1 COLLATE NOCASE ORDER BY rowid"
+    );
+    let mut lines = connection.prepare(&sql)?;
     let samples = lines.query_map([index], |row| {
         Ok(KeySample { equal: row.get(0)?, less: row.get(1)?, distinct_less: row.get(2)?, key: row.get(3)? })
     })?;

@@ -36,8 +36,11 @@ pub(crate) fn read_indexes(look: &mut Look<'_>, tables: &mut [Table]) {
 
 /// Statements of indexes by name.
 fn statements(look: &Look<'_>) -> rusqlite::Result<BTreeMap<String, String>> {
-    let sql = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
-    let mut statement = look.connection.prepare(sql)?;
+    let sql = format!(
+        "SELECT name, sql FROM {}.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+        look.quoted_schema()
+    );
+    let mut statement = look.connection.prepare(&sql)?;
     statement
         .query_map([], |row| Ok((text(row, 0)?.unwrap_or_default(), text(row, 1)?.unwrap_or_default())))?
         .collect()
@@ -121,12 +124,14 @@ fn row_number(table: &Table) -> Option<String> {
 /// Rows of tables, by their names in small letters, as the planner believes them to be.
 fn statistics(look: &mut Look<'_>) -> rusqlite::Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
-    let exists = "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'sqlite_stat1'";
-    if !look.connection.prepare(exists)?.exists([])? {
+    let schema = look.quoted_schema();
+    let exists =
+        format!("SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = 'sqlite_stat1'");
+    if !look.connection.prepare(&exists)?.exists([])? {
         return Ok(found);
     }
     // A partial index tells of its own rows only, so that the largest number is the table's.
-    let mut statement = look.connection.prepare("SELECT tbl, stat FROM main.sqlite_stat1")?;
+    let mut statement = look.connection.prepare(&format!("SELECT tbl, stat FROM {schema}.sqlite_stat1"))?;
     let mut rows = statement.query([])?;
     let mut read = 0;
     while let Some(row) = rows.next()? {

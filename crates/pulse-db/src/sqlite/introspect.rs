@@ -6,21 +6,25 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::Sqlite;
-use super::connection::{Reading, log_size, open_reading, refused};
+use super::connection::{Reading, log_size, open_together, refused};
+use super::files::{Files, MAIN};
 use super::header::Header;
 use super::indexes::read_indexes;
+use super::quote;
 use super::row::text;
 use super::settings::{read_settings, read_storage};
 use super::sizes::{Limits, read_rows, read_sizes};
 use super::tables::read_tables;
 use super::time_limit::TimeLimit;
-use crate::catalog::{Catalog, Engine, Unread};
+use crate::catalog::{Catalog, Engine, TableName, Unread};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
 /// What is being read, by all parts of the reading.
 pub(crate) struct Look<'a> {
-    /// The file.
+    /// The schema that is being read.
+    pub(crate) schema: String,
+    /// Its file.
     pub(crate) path: &'a Path,
     /// A connection in a read transaction.
     pub(crate) connection: &'a Connection,
@@ -28,7 +32,7 @@ pub(crate) struct Look<'a> {
     pub(crate) limit: &'a TimeLimit,
     /// How long reading may take.
     pub(crate) limits: Limits,
-    /// What the file begins with.
+    /// What the main file begins with.
     pub(crate) header: Header,
     /// What could not be read so far.
     pub(crate) unread: Vec<Unread>,
@@ -38,6 +42,16 @@ impl Look<'_> {
     /// Notes what could not be read.
     pub(crate) fn miss(&mut self, subject: impl Into<String>, reason: impl std::fmt::Display) {
         self.unread.push(Unread { subject: subject.into(), reason: reason.to_string() });
+    }
+
+    /// A table of the schema.
+    pub(crate) fn table(&self, name: impl Into<String>) -> TableName {
+        TableName { schema: self.schema.clone(), name: name.into() }
+    }
+
+    /// The schema, in quotes.
+    pub(crate) fn quoted_schema(&self) -> String {
+        quote::name(&self.schema)
     }
 
     /// What an error means for the user.
@@ -52,40 +66,49 @@ impl Sqlite {
     /// # Errors
     /// When it cannot be read at all; parts that cannot are in [`Catalog::unread`].
     pub fn introspect(&self, progress: &mut dyn Progress) -> Result<Catalog, DatabaseError> {
-        let before = Stamp::of(&self.path);
-        let reading = open_reading(&self.path, self.busy_timeout())?;
+        let stamps = || self.files.all().map(|(_, path)| Stamp::of(path)).collect::<Vec<_>>();
+        let before = stamps();
+        let reading = open_together(&self.files, self.busy_timeout())?;
         let is_unguarded = reading.immutable;
-        let catalog = read(&self.path, reading, progress);
-        if !is_unguarded || Stamp::of(&self.path) == before {
+        let catalog = read(&self.files, reading, progress);
+        if !is_unguarded || stamps() == before {
             return catalog;
         }
         // Somebody began to write while no lock was taken, so what was read may be half of this and half of that. Whoever it is
         // has made the log's files by now, so that a second look takes part in their locks.
-        read(&self.path, open_reading(&self.path, self.busy_timeout())?, progress)
+        read(&self.files, open_together(&self.files, self.busy_timeout())?, progress)
     }
 }
 
-fn read(path: &Path, reading: Reading, progress: &mut dyn Progress) -> Result<Catalog, DatabaseError> {
+fn read(files: &Files, reading: Reading, progress: &mut dyn Progress) -> Result<Catalog, DatabaseError> {
     let Reading { mut connection, header, .. } = reading;
-    let failed = |source| refused(path, "cannot read the database", source);
+    let failed = |source| refused(&files.main, "cannot read the database", source);
     let limit = TimeLimit::on(&mut connection).map_err(failed)?;
     // One transaction, so that everything is of one moment.
     let moment = connection.unchecked_transaction().map_err(failed)?;
     let mut look = Look {
-        path,
+        schema: MAIN.to_owned(),
+        path: &files.main,
         connection: &moment,
         limit: &limit,
-        limits: Limits::default(),
+        limits: Limits::default().shared_by(files.schemas().len()),
         header,
         unread: Vec::new(),
     };
     progress.at("reading the schema", None);
     let mut catalog = Catalog { engine: engine(&look)?, storage: read_storage(&look)?, ..Catalog::default() };
-    (catalog.tables, catalog.routines) = read_tables(&mut look)?;
-    read_indexes(&mut look, &mut catalog.tables);
     catalog.settings = read_settings(&look)?;
-    read_sizes(&mut look, &mut catalog, progress)?;
-    read_rows(&mut look, &mut catalog.tables, progress)?;
+    catalog.storage.has_sizes = true;
+    for schema in files.schemas() {
+        look.path = files.file(&schema).unwrap_or(&files.main);
+        look.schema = schema;
+        let (mut tables, routines) = read_tables(&mut look)?;
+        read_indexes(&mut look, &mut tables);
+        catalog.storage.has_sizes &= read_sizes(&mut look, &mut tables, progress)?;
+        read_rows(&mut look, &mut tables, progress)?;
+        catalog.tables.extend(tables);
+        catalog.routines.extend(routines);
+    }
     catalog.unread = look.unread;
     Ok(catalog)
 }

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use pulse_model::Nanos;
 use serde::{Deserialize, Serialize};
 
+use super::files::Attached;
 use super::space;
 use crate::change::Change;
 use crate::error::DatabaseError;
@@ -28,8 +29,15 @@ const SUFFIX: &str = ".pulse-journal.jsonl";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Entry {
-    /// A run is to make these changes, in order.
-    Begun { version: u32, run: u64, unix_ms: u64, changes: Vec<Change> },
+    /// A run is to make these changes, in order, with these databases attached.
+    Begun {
+        version: u32,
+        run: u64,
+        unix_ms: u64,
+        changes: Vec<Change>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attached: Vec<Attached>,
+    },
     /// A change is about to be made; these statements take it back.
     Started { run: u64, change: usize, undo: Vec<String> },
     /// It is made and committed. `sql` is the statement of a new index as the database keeps it.
@@ -51,6 +59,8 @@ pub struct Run {
     pub number: u64,
     /// When it began, in milliseconds since 1970.
     pub unix_ms: u64,
+    /// Databases that its changes need attached.
+    pub attached: Vec<Attached>,
     /// Its changes in order.
     pub changes: Vec<RecordedChange>,
     /// Whether all its changes were made.
@@ -165,10 +175,11 @@ impl Journal {
     }
 
     /// Begins a run.
-    pub(crate) fn begin(&mut self, changes: &[Change]) -> Result<u64, DatabaseError> {
+    pub(crate) fn begin(&mut self, changes: &[Change], attached: &[Attached]) -> Result<u64, DatabaseError> {
         let run = self.runs().last().map_or(0, |run| run.number) + 1;
         let unix_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis() as u64);
-        self.add(Entry::Begun { version: JOURNAL_VERSION, run, unix_ms, changes: changes.to_vec() })?;
+        let (changes, attached) = (changes.to_vec(), attached.to_vec());
+        self.add(Entry::Begun { version: JOURNAL_VERSION, run, unix_ms, changes, attached })?;
         Ok(run)
     }
 
@@ -255,7 +266,7 @@ fn runs(entries: &[Entry]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for entry in entries {
         let number = match entry {
-            Entry::Begun { run, unix_ms, changes, .. } => {
+            Entry::Begun { run, unix_ms, changes, attached, .. } => {
                 let waiting = |change: &Change| RecordedChange {
                     change: change.clone(),
                     state: ChangeState::Waiting,
@@ -267,6 +278,7 @@ fn runs(entries: &[Entry]) -> Vec<Run> {
                 runs.push(Run {
                     number: *run,
                     unix_ms: *unix_ms,
+                    attached: attached.clone(),
                     changes,
                     is_ended: false,
                     is_taken_back: false,
@@ -344,7 +356,7 @@ mod tests {
 
     fn change(subject: &str) -> Change {
         let fix = Fix { sql: vec![format!("CREATE INDEX {subject} ON t(a)")], undo: Vec::new() };
-        Change { kind: ChangeKind::CreateIndex, subject: subject.to_owned(), fix }
+        Change { kind: ChangeKind::CreateIndex, schema: "main".to_owned(), subject: subject.to_owned(), fix }
     }
 
     #[test]
@@ -354,7 +366,7 @@ mod tests {
         std::fs::write(&database, "").unwrap();
         assert_eq!(recorded_runs(&database).unwrap(), []);
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a"), change("b")]).unwrap();
+        let run = journal.begin(&[change("a"), change("b")], &[]).unwrap();
         let undo = vec!["DROP INDEX a".to_owned()];
         journal.add(Entry::Started { run, change: 0, undo: undo.clone() }).unwrap();
         journal
@@ -374,7 +386,7 @@ mod tests {
         journal.add(Entry::Undone { run, change: 0 }).unwrap();
         journal.add(Entry::TakenBack { run }).unwrap();
         assert!(!journal.runs()[0].is_pending() && !journal.runs()[0].has_effect());
-        assert_eq!(journal.begin(&[]).unwrap(), 2);
+        assert_eq!(journal.begin(&[], &[]).unwrap(), 2);
     }
 
     #[test]
@@ -382,7 +394,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("app.db");
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a")]).unwrap();
+        let run = journal.begin(&[change("a")], &[]).unwrap();
         journal.add(Entry::Started { run, change: 0, undo: Vec::new() }).unwrap();
         drop(journal);
         let path = journal_path(&database);
@@ -396,7 +408,7 @@ mod tests {
                 usize::from(cut > text.iter().position(|&byte| byte == b'\n').unwrap()),
                 "{cut}"
             );
-            journal.begin(&[]).unwrap();
+            journal.begin(&[], &[]).unwrap();
             assert_eq!(recorded_runs(&database).unwrap().len(), known + 1, "{cut}");
         }
     }
@@ -407,7 +419,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("app.db");
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a")]).unwrap();
+        let run = journal.begin(&[change("a")], &[]).unwrap();
         let first = std::fs::read(journal_path(&database)).unwrap().len();
         journal.add(Entry::Started { run, change: 0, undo: Vec::new() }).unwrap();
         drop(journal);
@@ -419,7 +431,7 @@ mod tests {
             std::fs::write(&path, &torn).unwrap();
             assert_eq!(recorded_runs(&database).unwrap()[0].changes[0].state, ChangeState::Waiting, "{hole}");
             let mut journal = Journal::open(&database).unwrap();
-            journal.begin(&[]).unwrap();
+            journal.begin(&[], &[]).unwrap();
             assert_eq!(recorded_runs(&database).unwrap().len(), 2, "{hole}");
         }
         // A hole further up is no power cut of ours: what it announced may have been done.
@@ -434,7 +446,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("app.db");
         let mut journal = Journal::open(&database).unwrap();
-        let run = journal.begin(&[change("a")]).unwrap();
+        let run = journal.begin(&[change("a")], &[]).unwrap();
         // What a full disk leaves of a line.
         journal.file.write_all(b"{\"event\":\"started\",\"run").unwrap();
         journal.add(Entry::Failed { run, change: 0, message: "no space".to_owned() }).unwrap();

@@ -246,12 +246,13 @@ impl Weighed {
 
 /// What one run of a statement costs more with an index: rows that are written to it, each a search and a change.
 fn writes(what_if: &WhatIf, candidate: &Candidate, statement: &WeighedStatement) -> f64 {
-    let rows = what_if.estimator.rows(&candidate.table.name).unwrap_or(1_000).max(2) as f64;
+    let rows = what_if.estimator.rows(&candidate.table).unwrap_or(1_000).max(2) as f64;
     let each = WRITE_ROW + rows.log2() / 2.0;
     let effects = statement.studied.writes().filter(|effect| effect.table.is(&candidate.table));
-    let share = candidate.predicate.as_ref().map_or(1.0, |predicate| {
-        what_if.estimator.share(&candidate.table.name, predicate, &[]).unwrap_or(1.0)
-    });
+    let share = candidate
+        .predicate
+        .as_ref()
+        .map_or(1.0, |predicate| what_if.estimator.share(&candidate.table, predicate, &[]).unwrap_or(1.0));
     let changes: f64 = effects
         .map(|effect| match effect.kind {
             EffectKind::Insert | EffectKind::Delete => 1.0,
@@ -301,15 +302,15 @@ fn predicate(what_if: &WhatIf, question: &Question, condition: &Condition) -> Op
         (Operator::Equal, Some(Value::Integer(number))) => format!("{name} = {number}"),
         _ => return None,
     };
-    let table = what_if.shape(&question.table.name)?;
+    let table = what_if.shape(&question.table)?;
     let own = table.position(column).map(|at| &table.columns[at].collation)?;
     // The index's condition compares as its column does; a statement that compares otherwise could not use it.
     if condition.operator == Operator::Equal && !own.eq_ignore_ascii_case(&condition.collation) {
         return None;
     }
     // A value that hardly any row has is one of very many: an index for it alone would serve one call.
-    let share = studied::share(&what_if.estimator, &question.table.name, condition);
-    let values = what_if.estimator.distinct(&question.table.name, std::slice::from_ref(&name))?;
+    let share = studied::share(&what_if.estimator, &question.table, condition);
+    let values = what_if.estimator.distinct(&question.table, std::slice::from_ref(&name))?;
     let is_skewed =
         condition.operator != Operator::Equal || (values <= 64.0 && share < 0.5 / values.max(1.0));
     is_skewed.then_some(Predicate { sql, share })

@@ -13,11 +13,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Sqlite;
 use super::connection::refused;
-use super::private_copy::{CopyOptions, database_bytes};
+use super::files::{Attached, Files, MAIN};
+use super::private_copy::{CopyOptions, PrivateCopy, database_bytes, private_copy};
+use super::quote;
 use super::replay::Stage;
 use super::tried::{Comparison, MAX_CALLS, Standing, Tried, order};
 use super::watch::{Watch, watched};
 use super::write_cost;
+use crate::catalog::TableName;
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
@@ -42,7 +45,7 @@ const ASIDE: f64 = 0.2;
 struct Trying<'a> {
     workload: &'a Workload,
     foreign_keys: bool,
-    paths: [PathBuf; 2],
+    files: [Files; 2],
     stages: [Stage; 2],
     statements: Vec<Tried>,
     watch: Arc<Watch>,
@@ -78,24 +81,72 @@ impl Sqlite {
         progress: &mut dyn Progress,
     ) -> Result<TrialResult, DatabaseError> {
         let started = Instant::now();
-        // Room for the second copy and for what the changes add to it.
-        let size = std::fs::metadata(self.path()).map_or(0, |found| found.len());
-        let spare_bytes = options.spare_bytes.saturating_add(size).saturating_add(size / 2);
-        let copy = self.private_copy(&CopyOptions { spare_bytes, ..options.clone() }, progress)?;
+        let copies = self.copies(options, progress)?;
+        let files = copies.files();
         let watch = Watch::new();
         let budget = or_default(trial.budget, BUDGET);
-        let given = make_changes(&trial.given, copy.path(), budget, &watch, progress)?;
-        if let Some(failure) = given.iter().find_map(|made| made.failure.as_ref()) {
-            let reason = format!("a change that the trial takes as given cannot be made: {failure}");
-            return Err(DatabaseError::Refused { reason });
+        for side in &files {
+            let given = make_changes(&trial.given, side, budget, &watch, progress)?;
+            if let Some(failure) = given.iter().find_map(|made| made.failure.as_ref()) {
+                let reason = format!("a change that the trial takes as given cannot be made: {failure}");
+                return Err(DatabaseError::Refused { reason });
+            }
         }
-        let paths = [copy.path().to_owned(), copy.twin(progress)?];
-        let changes = make_changes(&trial.changes, &paths[1], budget, &watch, progress)?;
+        let changes = make_changes(&trial.changes, &files[1], budget, &watch, progress)?;
         // Making copies and changes takes what it takes; what is left then must do for at least half a trial.
         let time = budget.saturating_sub(started.elapsed()).max(budget / 2);
-        let mut trying = Trying::new(workload, trial, paths, &watch, time)
+        let mut trying = Trying::new(workload, trial, files, &watch, time)
             .map_err(|source| refused(self.path(), "cannot open the private copy", source))?;
         trying.run(&changes, trial.write_costs, progress)
+    }
+
+    /// Copies the file and those attached, each twice.
+    fn copies(
+        &self,
+        options: &CopyOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<TrialCopies, DatabaseError> {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+        let all: u64 = self.files.all().map(|(_, path)| size(path)).sum();
+        // Room for the copies that follow, and for what the changes add to them; the largest that is copied is all of it together.
+        let (mut left, mut max_bytes) = (all.saturating_mul(2), options.max_bytes);
+        let mut copies = TrialCopies { schemas: Vec::new(), temporary: self.files.temporary.clone() };
+        for (schema, path) in self.files.all() {
+            left = left.saturating_sub(size(path));
+            let spare_bytes = options.spare_bytes.saturating_add(left).saturating_add(all / 2);
+            let options = CopyOptions { max_bytes, spare_bytes, ..options.clone() };
+            let copy = private_copy(path, self.busy_timeout(), &options, progress)?;
+            let twin = copy.twin(progress)?;
+            left = left.saturating_sub(size(path));
+            max_bytes = max_bytes.saturating_sub(copy.size_bytes());
+            copies.schemas.push((schema.to_owned(), copy, twin));
+        }
+        Ok(copies)
+    }
+}
+
+/// Two copies of each schema's file, those of the main one first; all of them go when this is dropped.
+struct TrialCopies {
+    schemas: Vec<(String, PrivateCopy, PathBuf)>,
+    temporary: Vec<String>,
+}
+
+impl TrialCopies {
+    /// The files of both sides.
+    fn files(&self) -> [Files; 2] {
+        let side = |path: fn(&PrivateCopy, &Path) -> PathBuf| {
+            let mut files = Files { temporary: self.temporary.clone(), ..Files::of("") };
+            for (name, copy, twin) in &self.schemas {
+                let (name, path) = (name.clone(), path(copy, twin));
+                if name == MAIN {
+                    files.main = path;
+                } else {
+                    files.attached.push(Attached { name, path });
+                }
+            }
+            files
+        };
+        [side(|copy, _| copy.path().to_owned()), side(|_, twin| twin.to_owned())]
     }
 }
 
@@ -112,18 +163,18 @@ fn stopped() -> DatabaseError {
 /// Makes the changes on a copy. One that fails is told of and left out.
 fn make_changes(
     changes: &[Change],
-    path: &Path,
+    files: &Files,
     limit: Duration,
     watch: &Arc<Watch>,
     progress: &mut dyn Progress,
 ) -> Result<Vec<ChangeTrial>, DatabaseError> {
     let failed = |source| DatabaseError::Sql { what: "cannot open the private copy".to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    let mut connection = files.connect(flags).map_err(failed)?;
     watch.attach(&mut connection).map_err(failed)?;
     let mut results = Vec::with_capacity(changes.len());
     for change in changes {
-        let step = format!("trying {} on the copy", change.subject);
+        let step = format!("trying {} on the copy", change.title());
         let on_copy = &mut connection;
         let made = watched(&step, None, watch, progress, move || {
             watch.limit(limit);
@@ -149,14 +200,19 @@ fn make_changes(
 
 fn make(change: &Change, connection: &Connection) -> rusqlite::Result<ChangeTrial> {
     let table = |connection: &Connection| {
-        let sql = "SELECT tbl_name FROM sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE NOCASE";
-        connection.query_row(sql, [&change.subject], |row| row.get::<_, String>(0)).ok()
+        let sql = format!(
+            "SELECT tbl_name FROM {}.sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE NOCASE",
+            quote::name(&change.schema)
+        );
+        let name = connection.query_row(&sql, [&change.subject], |row| row.get(0)).ok()?;
+        Some(TableName { schema: change.schema.clone(), name })
     };
-    let (size, table_before) = (database_bytes(connection)?, table(connection));
+    let bytes = || database_bytes(connection, &change.schema);
+    let (size, table_before) = (bytes()?, table(connection));
     let started = Instant::now();
     change.fix.sql.iter().try_for_each(|sql| connection.execute_batch(sql))?;
     let duration = Nanos::from(started.elapsed());
-    let grown_bytes = database_bytes(connection)?.cast_signed().wrapping_sub(size.cast_signed());
+    let grown_bytes = bytes()?.cast_signed().wrapping_sub(size.cast_signed());
     let is_index = matches!(change.kind, ChangeKind::CreateIndex | ChangeKind::DropIndex);
     let table = table_before.or_else(|| table(connection)).filter(|_| is_index);
     Ok(ChangeTrial { duration, grown_bytes, table, failure: None })
@@ -166,14 +222,14 @@ impl<'a> Trying<'a> {
     fn new(
         workload: &'a Workload,
         trial: &Trial,
-        paths: [PathBuf; 2],
+        files: [Files; 2],
         watch: &Arc<Watch>,
         time: Duration,
     ) -> rusqlite::Result<Self> {
         // What takes longer than a tenth of the time would leave none for the others, nor for rounds of its own.
         let limit = or_default(trial.statement_limit, STATEMENT_LIMIT).min(time / 10);
-        let open = |path: &Path| Stage::open(path, trial.foreign_keys, limit, watch);
-        let stages = [open(&paths[0])?, open(&paths[1])?];
+        let open = |files: &Files| Stage::open(files, trial.foreign_keys, limit, watch);
+        let stages = [open(&files[0])?, open(&files[1])?];
         Ok(Self {
             workload,
             foreign_keys: trial.foreign_keys,
@@ -183,7 +239,7 @@ impl<'a> Trying<'a> {
             limit,
             time,
             started: Instant::now(),
-            paths,
+            files,
         })
     }
 
@@ -266,7 +322,7 @@ impl<'a> Trying<'a> {
                     continue;
                 }
                 for side in order(call + index) {
-                    let stage = Stage::open(&self.paths[side], self.foreign_keys, self.limit, &self.watch);
+                    let stage = Stage::open(&self.files[side], self.foreign_keys, self.limit, &self.watch);
                     if let Ok(Ok(nanos)) = stage.map(|stage| stage.time_first(statement, &tried.calls[0])) {
                         tried.cold[side].record(nanos);
                     }

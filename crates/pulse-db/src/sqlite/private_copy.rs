@@ -18,8 +18,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{BUSY_TIMEOUT, log_size, open_reading, refused};
 use super::copy_folder::CopyFolder;
+use super::files::MAIN;
 use super::watch::{Watch, watched};
-use super::{Sqlite, space};
+use super::{Sqlite, quote, space};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
@@ -106,7 +107,7 @@ impl PrivateCopy {
 }
 
 impl Sqlite {
-    /// Makes a private copy.
+    /// Makes a private copy of the file, without those attached.
     ///
     /// # Errors
     /// When the database is larger than allowed, there is no room, it stays locked, cannot be read, or the work is stopped.
@@ -115,18 +116,27 @@ impl Sqlite {
         options: &CopyOptions,
         progress: &mut dyn Progress,
     ) -> Result<PrivateCopy, DatabaseError> {
-        let path = self.path();
-        for _ in 0..MAX_BEGINNINGS {
-            let before = stamp(path);
-            let reading = open_reading(path, self.busy_timeout())?;
-            let takes_no_locks = reading.immutable;
-            let copy = copied(path, reading.connection, options, progress)?;
-            if !takes_no_locks || stamp(path) == before {
-                return Ok(copy);
-            }
-        }
-        Err(DatabaseError::Locked { path: path.to_owned() })
+        private_copy(self.path(), self.busy_timeout(), options, progress)
     }
+}
+
+/// Makes a private copy of one file.
+pub(crate) fn private_copy(
+    path: &Path,
+    busy_timeout: Duration,
+    options: &CopyOptions,
+    progress: &mut dyn Progress,
+) -> Result<PrivateCopy, DatabaseError> {
+    for _ in 0..MAX_BEGINNINGS {
+        let before = stamp(path);
+        let reading = open_reading(path, busy_timeout)?;
+        let takes_no_locks = reading.immutable;
+        let copy = copied(path, reading.connection, options, progress)?;
+        if !takes_no_locks || stamp(path) == before {
+            return Ok(copy);
+        }
+    }
+    Err(DatabaseError::Locked { path: path.to_owned() })
 }
 
 /// What changes when somebody writes to a database with a write-ahead log: its log is not empty, or the file was written to.
@@ -142,7 +152,7 @@ fn copied(
     options: &CopyOptions,
     progress: &mut dyn Progress,
 ) -> Result<PrivateCopy, DatabaseError> {
-    let size_bytes = database_bytes(&original)
+    let size_bytes = database_bytes(&original, MAIN)
         .map_err(|source| refused(path, "cannot read the size of the database", source))?;
     if size_bytes > options.max_bytes {
         let (path, limit_bytes) = (path.to_owned(), options.max_bytes);
@@ -165,10 +175,13 @@ fn copied(
     Ok(PrivateCopy { folder, path: target, size_bytes })
 }
 
-/// Bytes of all pages, those in the write-ahead log included.
-pub(crate) fn database_bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+/// Bytes of all pages of a schema, those in the write-ahead log included.
+pub(crate) fn database_bytes(connection: &Connection, schema: &str) -> rusqlite::Result<u64> {
+    let number = |pragma: &str| {
+        let sql = format!("PRAGMA {}.{pragma}", quote::name(schema));
+        connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+    };
+    Ok(number("page_count")?.saturating_mul(number("page_size")?))
 }
 
 fn stopped() -> DatabaseError {

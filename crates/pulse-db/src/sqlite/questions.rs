@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use super::asked::{self, Asking, Call, CallLog};
 use super::quote;
-use super::schema_copy::{self, SchemaItem, Shape};
+use super::schema_copy::{self, Schema, SchemaItem, Shape};
 use crate::catalog::{TableName, Term};
 use crate::plan::{Condition, Effect, EffectKind, Operator, Order, Question};
 
@@ -26,7 +26,7 @@ const MAX_QUESTIONS: usize = 64;
 pub(super) struct Questioner {
     all: AskedCopy,
     /// For each table with triggers, the copy in which only it is real.
-    triggered: Vec<(String, AskedCopy)>,
+    triggered: Vec<(TableName, AskedCopy)>,
 }
 
 struct AskedCopy {
@@ -36,16 +36,16 @@ struct AskedCopy {
 
 impl Questioner {
     /// Copies the schema.
-    pub(super) fn new(items: &[SchemaItem], shapes: &[Shape]) -> rusqlite::Result<Self> {
-        let mut triggered = Vec::new();
+    pub(super) fn new(items: &[SchemaItem], shapes: &[Shape], schemas: &[Schema]) -> rusqlite::Result<Self> {
+        let mut triggered: Vec<(TableName, AskedCopy)> = Vec::new();
         for item in items.iter().filter(|item| item.kind == "trigger") {
-            let is_known =
-                triggered.iter().any(|(table, _): &(String, _)| table.eq_ignore_ascii_case(&item.table));
+            let is_known = triggered.iter().any(|(table, _)| table.is(&item.table));
             if !is_known && triggered.len() < MAX_TRIGGERED {
-                triggered.push((item.table.clone(), AskedCopy::new(items, shapes, Some(&item.table))?));
+                let copy = AskedCopy::new(items, shapes, schemas, Some(&item.table))?;
+                triggered.push((item.table.clone(), copy));
             }
         }
-        Ok(Self { all: AskedCopy::new(items, shapes, None)?, triggered })
+        Ok(Self { all: AskedCopy::new(items, shapes, schemas, None)?, triggered })
     }
 
     /// What the planner asks for a statement that has its values in its text. A statement that cannot be prepared on such
@@ -53,10 +53,9 @@ impl Questioner {
     pub(super) fn questions(&self, sql: &str, effects: &[Effect], shapes: &[Shape]) -> Vec<Question> {
         let mut calls = self.all.calls(sql);
         let written = effects.iter().filter(|effect| effect.kind != EffectKind::Read);
-        let mut names: Vec<_> = written.map(|effect| effect.table.name.as_str()).collect();
-        names.dedup();
+        let tables: Vec<_> = written.map(|effect| &effect.table).collect();
         for (table, copy) in &self.triggered {
-            if names.iter().any(|name| name.eq_ignore_ascii_case(table)) {
+            if tables.iter().any(|written| written.is(table)) {
                 calls.extend(copy.calls(sql));
             }
         }
@@ -65,24 +64,29 @@ impl Questioner {
 }
 
 impl AskedCopy {
-    fn new(items: &[SchemaItem], shapes: &[Shape], real: Option<&str>) -> rusqlite::Result<Self> {
-        let connection = schema_copy::in_memory(4096)?;
+    fn new(
+        items: &[SchemaItem],
+        shapes: &[Shape],
+        schemas: &[Schema],
+        real: Option<&TableName>,
+    ) -> rusqlite::Result<Self> {
+        let connection = schema_copy::in_memory(schemas)?;
         let log = CallLog::new(Mutex::new(Vec::new()));
         let declarations =
-            shapes.iter().map(|shape| (shape.name.clone(), schema_copy::declaration(shape))).collect();
+            shapes.iter().map(|shape| (shape.table.clone(), schema_copy::declaration(shape))).collect();
         asked::register(&connection, Asking { declarations, log: Arc::clone(&log) })?;
-        let is_real = |table: &str| real.is_some_and(|real| real.eq_ignore_ascii_case(table));
-        let is_shape = |table: &str| shapes.iter().any(|shape| shape.name.eq_ignore_ascii_case(table));
+        let is_real = |table: &TableName| real.is_some_and(|real| real.is(table));
+        let is_shape = |table: &TableName| shapes.iter().any(|shape| shape.table.is(table));
         let kept = items.iter().filter(|item| match item.kind.as_str() {
-            "table" => !is_shape(&item.name) || is_real(&item.name),
+            "table" => !is_shape(&item.table) || is_real(&item.table),
             "view" => true,
             _ => is_real(&item.table),
         });
         // Whatever cannot be made here is missing in the statements' own copy as well, where it is told.
         schema_copy::make(&connection, &kept);
-        for shape in shapes.iter().filter(|shape| !is_real(&shape.name)) {
-            let table = quote::name(&shape.name);
-            let sql = format!("CREATE VIRTUAL TABLE main.{table} USING {}", asked::MODULE_NAME);
+        for shape in shapes.iter().filter(|shape| !is_real(&shape.table)) {
+            let table = quote::qualified(&shape.table);
+            let sql = format!("CREATE VIRTUAL TABLE {table} USING {}", asked::MODULE_NAME);
             // A table that cannot be declared is not asked; its statements then have no questions.
             let _ = schema_copy::execute(&connection, &sql);
         }
@@ -113,7 +117,7 @@ fn questions(calls: Vec<Call>, shapes: &[Shape]) -> Vec<Question> {
             merged.push(call);
         }
     }
-    let shape_of = |call: &Call| shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(&call.table));
+    let shape_of = |call: &Call| shapes.iter().find(|shape| shape.table.is(&call.table));
     merged.iter().filter_map(|call| shape_of(call).map(|shape| question(call, shape))).collect()
 }
 
@@ -155,7 +159,7 @@ fn question(call: &Call, shape: &Shape) -> Question {
     let is_used = |position: usize| call.used & (1 << position.min(63)) != 0;
     let used = shape.columns.iter().enumerate().filter(|&(position, _)| is_used(position));
     Question {
-        table: TableName::main(shape.name.clone()),
+        table: shape.table.clone(),
         conditions: conditions.collect(),
         order: order.collect(),
         used: used.map(|(_, column)| column.name.clone()).collect(),
@@ -183,11 +187,12 @@ mod tests {
     fn ask(sql: &str) -> Vec<Question> {
         let source = Connection::open_in_memory().expect("a database in memory");
         source.execute_batch(SCHEMA).expect("a schema");
-        let items = schema_copy::read_schema(&source).expect("lines");
-        let shapes = schema_copy::shapes(&source).expect("shapes");
+        let schemas = schema_copy::schemas(&source, &["main".to_owned()]).expect("schemas");
+        let items = schema_copy::read_schemas(&source, &schemas).expect("lines");
+        let shapes = schema_copy::shapes(&source, &schemas).expect("shapes");
         let effects =
             [Effect { table: TableName::main("trades"), kind: EffectKind::Insert, columns: Vec::new() }];
-        Questioner::new(&items, &shapes).expect("a questioner").questions(sql, &effects, &shapes)
+        Questioner::new(&items, &shapes, &schemas).expect("a questioner").questions(sql, &effects, &shapes)
     }
 
     fn words(question: &Question) -> String {

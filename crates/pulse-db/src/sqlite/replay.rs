@@ -3,7 +3,6 @@
 //! A statement that writes runs in a transaction that is rolled back. Statements that would end or begin transactions, reach
 //! another file or change settings are refused while they are prepared; SQLite itself says what they would do.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +13,8 @@ use rusqlite::{Connection, OpenFlags, Statement as Prepared};
 
 use super::answer::Answer;
 use super::bind::bind;
-use super::connection::{open_reading, refused};
+use super::connection::{open_together, refused};
+use super::files::Files;
 use super::watch::Watch;
 use crate::error::DatabaseError;
 use crate::workload::{Call, Statement, Values};
@@ -56,13 +56,13 @@ pub(crate) enum NoResult {
 impl Stage {
     /// A new connection: nothing is in its cache but the schema.
     pub(crate) fn open(
-        path: &Path,
+        files: &Files,
         foreign_keys: bool,
         limit: Duration,
         watch: &Arc<Watch>,
     ) -> rusqlite::Result<Self> {
         let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, mode)?;
+        let mut connection = files.connect(mode)?;
         // Another file would not be protected as this one is.
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         let setting = format!("PRAGMA foreign_keys = {}", if foreign_keys { "ON" } else { "OFF" });
@@ -75,12 +75,12 @@ impl Stage {
 
     /// A new connection to the database itself, which is only read.
     pub(crate) fn reading(
-        path: &Path,
+        files: &Files,
         wait: Duration,
         limit: Duration,
         watch: &Arc<Watch>,
     ) -> Result<Self, DatabaseError> {
-        let mut connection = open_reading(path, wait)?.connection;
+        let mut connection = open_together(files, wait)?.connection;
         let ready = |connection: &mut Connection| {
             connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
@@ -88,8 +88,8 @@ impl Stage {
             watch.attach(connection)?;
             Ok(is_own)
         };
-        let is_own =
-            ready(&mut connection).map_err(|source| refused(path, "cannot time statements", source))?;
+        let is_own = ready(&mut connection)
+            .map_err(|source| refused(&files.main, "cannot time statements", source))?;
         Ok(Self { connection, watch: Arc::clone(watch), limit, is_own })
     }
 
@@ -252,6 +252,8 @@ fn plan_lines(prepared: &mut Prepared<'_>) -> rusqlite::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
     use crate::workload::Value;
 
     fn stage(folder: &Path, limit: Duration) -> Stage {
@@ -259,7 +261,7 @@ mod tests {
         let setup = "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, NULL);
                      CREATE INDEX t_b ON t(b)";
         Connection::open(&path).unwrap().execute_batch(setup).unwrap();
-        Stage::open(&path, false, limit, &Watch::new()).unwrap()
+        Stage::open(&Files::of(path), false, limit, &Watch::new()).unwrap()
     }
 
     fn statement(sql: &str) -> Statement {

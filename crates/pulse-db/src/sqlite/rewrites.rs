@@ -9,7 +9,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 
 use super::Sqlite;
-use super::connection::open_reading;
+use super::connection::open_together;
+use super::files::MAIN;
 use super::quote::{name, qualified};
 use super::row::text;
 use crate::catalog::{Catalog, Table, TableKind, TableName};
@@ -37,7 +38,7 @@ impl Sqlite {
         workload: &Workload,
         progress: &mut dyn Progress,
     ) -> Result<Vec<Rewrite>, DatabaseError> {
-        let reading = open_reading(self.path(), self.busy_timeout())?;
+        let reading = open_together(&self.files, self.busy_timeout())?;
         let copy = schema_copy(catalog).map_err(|source| DatabaseError::Sql {
             what: "cannot make an empty copy of the schema in memory".to_owned(),
             source,
@@ -79,10 +80,13 @@ struct Planner<'a> {
     catalog: &'a Catalog,
 }
 
-/// An empty copy of the schema in memory. What cannot be made there, for want of an extension, is left out.
+/// An empty copy of the main schema in memory. What cannot be made there, for want of an extension, is left out.
 fn schema_copy(catalog: &Catalog) -> rusqlite::Result<Connection> {
     let copy = Connection::open_in_memory()?;
-    let ordinary = |table: &&Table| matches!(table.kind, TableKind::Ordinary | TableKind::Clustered);
+    let is_main = |name: &TableName| name.schema.eq_ignore_ascii_case(MAIN);
+    let ordinary = |table: &&Table| {
+        is_main(&table.name) && matches!(table.kind, TableKind::Ordinary | TableKind::Clustered)
+    };
     for table in catalog.tables.iter().filter(ordinary) {
         if copy.execute_batch(&table.sql).is_ok() {
             for sql in table.indexes.iter().filter_map(|index| index.sql.as_ref()) {
@@ -90,7 +94,7 @@ fn schema_copy(catalog: &Catalog) -> rusqlite::Result<Connection> {
             }
         }
     }
-    for routine in &catalog.routines {
+    for routine in catalog.routines.iter().filter(|routine| is_main(&routine.name)) {
         let _ = copy.execute_batch(&routine.sql);
     }
     Ok(copy)

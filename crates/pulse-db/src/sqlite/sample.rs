@@ -12,7 +12,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Row, ToSql};
 
 use super::quote;
-use super::schema_copy::{self, SchemaItem, Shape};
+use super::schema_copy::{self, Schema, SchemaItem, Shape};
+use crate::catalog::TableName;
 
 /// Rows up to which a table is taken whole.
 const WHOLE_ROWS: u64 = 20_000;
@@ -31,7 +32,7 @@ const MAX_TABLES: usize = 1_000;
 pub(super) struct Sample {
     /// A database in memory with the sampled rows and no indexes but those of keys.
     pub connection: Connection,
-    tables: BTreeMap<String, TableSample>,
+    tables: BTreeMap<TableName, TableSample>,
 }
 
 /// How much of a table is in the sample.
@@ -57,8 +58,8 @@ impl TableSample {
 
 impl Sample {
     /// How much of a table is here; `None` for a table that could not be read.
-    pub(super) fn table(&self, name: &str) -> Option<TableSample> {
-        self.tables.get(&name.to_ascii_lowercase()).copied()
+    pub(super) fn table(&self, name: &TableName) -> Option<TableSample> {
+        self.tables.get(&name.folded()).copied()
     }
 
     /// Takes rows of all tables within a time.
@@ -66,10 +67,10 @@ impl Sample {
         source: &mut Connection,
         items: &[SchemaItem],
         shapes: &[Shape],
-        page_size: i64,
+        schemas: &[Schema],
         time: Duration,
     ) -> rusqlite::Result<Self> {
-        let connection = schema_copy::in_memory(page_size)?;
+        let connection = schema_copy::in_memory(schemas)?;
         let is_wanted = |item: &&SchemaItem| item.kind == "table" && !item.is_virtual();
         schema_copy::make(&connection, &items.iter().filter(is_wanted));
         let mut sample = Self { connection, tables: BTreeMap::new() };
@@ -86,7 +87,7 @@ impl Sample {
             *deadline.lock().unwrap_or_else(PoisonError::into_inner) = until;
             let drawing = Drawing { source, into: &sample.connection, shape, bytes, until };
             if let Some(table) = drawing.draw() {
-                sample.tables.insert(shape.name.to_ascii_lowercase(), table);
+                sample.tables.insert(shape.table.folded(), table);
             }
         }
         source.progress_handler(0, None::<fn() -> bool>)?;
@@ -130,7 +131,7 @@ impl Drawing<'_> {
     }
 
     fn table(&self) -> String {
-        format!("main.{}", quote::name(&self.shape.name))
+        quote::qualified(&self.shape.table)
     }
 
     fn count(&self) -> Option<u64> {
@@ -140,8 +141,12 @@ impl Drawing<'_> {
 
     /// What the user's statistics say, for a table that is too large to be counted in time.
     fn analyzed_rows(&self) -> Option<u64> {
-        let sql = "SELECT max(CAST(stat AS INTEGER)) FROM main.sqlite_stat1 WHERE tbl = ?1 COLLATE NOCASE";
-        self.source.query_row(sql, [&self.shape.name], whole_number).ok()
+        let TableName { schema, name } = &self.shape.table;
+        let sql = format!(
+            "SELECT max(CAST(stat AS INTEGER)) FROM {}.sqlite_stat1 WHERE tbl = ?1 COLLATE NOCASE",
+            quote::name(schema)
+        );
+        self.source.query_row(&sql, [name], whole_number).ok()
     }
 
     /// Columns that are copied: all that are not computed.
@@ -269,9 +274,10 @@ mod tests {
     fn sampled(sql: &str, time: Duration) -> Sample {
         let mut source = Connection::open_in_memory().expect("a database in memory");
         source.execute_batch(sql).expect("a database");
-        let items = schema_copy::read_schema(&source).expect("lines");
-        let shapes = schema_copy::shapes(&source).expect("shapes");
-        Sample::draw(&mut source, &items, &shapes, 4096, time).expect("a sample")
+        let schemas = schema_copy::schemas(&source, &["main".to_owned()]).expect("schemas");
+        let items = schema_copy::read_schemas(&source, &schemas).expect("lines");
+        let shapes = schema_copy::shapes(&source, &schemas).expect("shapes");
+        Sample::draw(&mut source, &items, &shapes, &schemas, time).expect("a sample")
     }
 
     const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)";
@@ -282,9 +288,9 @@ mod tests {
             "CREATE TABLE t(a, b AS (a + 1)); INSERT INTO t VALUES (1), ('x'), (x'00'), (NULL); CREATE TABLE empty(a);",
             Duration::from_secs(5),
         );
-        assert_eq!(sample.table("T"), Some(TableSample { rows: 4, sampled: 4 }));
-        assert!(sample.table("t").is_some_and(TableSample::is_whole));
-        assert_eq!(sample.table("empty"), Some(TableSample { rows: 0, sampled: 0 }));
+        assert_eq!(sample.table(&TableName::main("T")), Some(TableSample { rows: 4, sampled: 4 }));
+        assert!(sample.table(&TableName::main("t")).is_some_and(TableSample::is_whole));
+        assert_eq!(sample.table(&TableName::main("empty")), Some(TableSample { rows: 0, sampled: 0 }));
     }
 
     #[test]
@@ -292,7 +298,7 @@ mod tests {
         for table in ["t(id INTEGER PRIMARY KEY, a)", "t(id INT PRIMARY KEY, a) WITHOUT ROWID"] {
             let sql = format!("CREATE TABLE {table}; INSERT INTO t {NUMBERS} SELECT i, i % 100 FROM n;");
             let sample = sampled(&sql, Duration::from_secs(30));
-            let table = sample.table("t").expect("the table");
+            let table = sample.table(&TableName::main("t")).expect("the table");
             assert_eq!(table.rows, 50_000);
             assert!((8_000..=10_001).contains(&table.sampled), "{table:?}");
             let mean: f64 =
@@ -305,6 +311,6 @@ mod tests {
     fn without_time_there_is_no_sample_and_no_error() {
         let sql = format!("CREATE TABLE t(a); INSERT INTO t {NUMBERS} SELECT i FROM n;");
         let sample = sampled(&sql, Duration::ZERO);
-        assert!(sample.table("t").is_none_or(|table| table.sampled < 50_000));
+        assert!(sample.table(&TableName::main("t")).is_none_or(|table| table.sampled < 50_000));
     }
 }

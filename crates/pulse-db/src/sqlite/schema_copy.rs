@@ -1,5 +1,7 @@
 //! A database's schema in memory, without its rows: what plans are asked of.
 //!
+//! A schema of an attached database is one of an attached copy, by the same name.
+//!
 //! What an application brings itself (functions, collations, modules) is not here. Functions and collations get stand-ins that
 //! are never run; a virtual table of an unknown module is left out and named.
 
@@ -8,28 +10,55 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Statement as Prepared};
 
+use super::files::{self, MAIN, TEMP};
 use super::quote;
-use crate::catalog::Unread;
+use crate::catalog::{TableName, Unread};
+use crate::tokens::tokens;
 
 /// Stand-ins that one statement may need; more is not a statement of an application.
 const MAX_STAND_INS: usize = 32;
 /// Bytes of a statement that are still prepared.
 const MAX_STATEMENT_BYTES: i32 = 1_000_000;
 
+/// A schema of a database and the size of its pages.
+#[derive(Clone, Debug)]
+pub(super) struct Schema {
+    /// Its name.
+    pub name: String,
+    /// Bytes per page.
+    pub page_size: i64,
+}
+
+/// The schemas of a connection: of the main database and of those attached.
+pub(super) fn schemas(source: &Connection, names: &[String]) -> rusqlite::Result<Vec<Schema>> {
+    let schema = |name: &String| {
+        let sql = format!("PRAGMA {}.page_size", quote::name(name));
+        Ok(Schema { name: name.clone(), page_size: source.query_row(&sql, [], |row| row.get(0))? })
+    };
+    names.iter().map(schema).collect()
+}
+
 /// A line of a database's schema.
 #[derive(Clone, Debug)]
 pub(super) struct SchemaItem {
+    /// The schema.
+    pub schema: String,
     /// `table`, `index`, `view`, `trigger`.
     pub kind: String,
     /// Its name.
     pub name: String,
     /// The table that it belongs to.
-    pub table: String,
+    pub table: TableName,
     /// The statement that made it.
     pub sql: String,
 }
 
 impl SchemaItem {
+    /// The statement that makes it in its schema.
+    pub(super) fn placed_sql(&self) -> String {
+        placed(&self.schema, &self.sql)
+    }
+
     /// Whether it is a table of an extension.
     pub(super) fn is_virtual(&self) -> bool {
         let mut words = self.sql.split_ascii_whitespace();
@@ -38,23 +67,73 @@ impl SchemaItem {
     }
 }
 
-/// All lines of the main schema, in the order in which they were made: the planner decides ties by it.
-pub(super) fn read_schema(source: &Connection) -> rusqlite::Result<Vec<SchemaItem>> {
-    let mut lines = source.prepare(
-        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema \
-         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
-    )?;
-    let rows = lines.query_map([], |row| {
-        Ok(SchemaItem { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
-    })?;
-    // A line whose text is not valid is left out: it would fail in the copy as well.
-    Ok(rows.filter_map(Result::ok).collect())
+/// A statement that SQLite keeps of a schema, as one that makes the same there: it keeps the name without the schema, right after
+/// what kind of thing it is.
+pub(super) fn placed(schema: &str, sql: &str) -> String {
+    const KINDS: [&str; 4] = ["TABLE", "INDEX", "VIEW", "TRIGGER"];
+    if schema.eq_ignore_ascii_case(MAIN) {
+        return sql.to_owned();
+    }
+    let words = tokens(sql);
+    let kind = words.iter().position(|word| KINDS.iter().any(|kind| word.is(kind)));
+    match kind.and_then(|kind| words.get(kind + 1)) {
+        Some(name) => {
+            let (before, after) = sql.split_at(name.start);
+            format!("{before}{}.{after}", quote::name(schema))
+        }
+        None => sql.to_owned(),
+    }
+}
+
+/// All lines of the schemas, each in the order in which they were made: the planner decides ties by it.
+pub(super) fn read_schemas(source: &Connection, schemas: &[Schema]) -> rusqlite::Result<Vec<SchemaItem>> {
+    let mut items = Vec::new();
+    for Schema { name: schema, .. } in schemas {
+        let mut lines = source.prepare(&format!(
+            "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema \
+             WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
+            quote::name(schema)
+        ))?;
+        let rows = lines.query_map([], |row| {
+            let table = TableName { schema: schema.clone(), name: row.get(2)? };
+            Ok(SchemaItem {
+                schema: schema.clone(),
+                kind: row.get(0)?,
+                name: row.get(1)?,
+                table,
+                sql: row.get(3)?,
+            })
+        })?;
+        // A line whose text is not valid is left out: it would fail in the copy as well.
+        items.extend(rows.filter_map(Result::ok));
+    }
+    place_triggers(&mut items);
+    Ok(items)
+}
+
+/// A temporary trigger may be one of another schema's table, which its line does not tell.
+fn place_triggers(items: &mut [SchemaItem]) {
+    let tables: Vec<TableName> =
+        items.iter().filter(|item| item.kind == "table").map(|item| item.table.clone()).collect();
+    let temporary =
+        items.iter_mut().filter(|item| item.kind == "trigger" && item.schema.eq_ignore_ascii_case(TEMP));
+    for trigger in temporary {
+        if !tables.iter().any(|table| table.is(&trigger.table)) {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&trigger.table.name));
+            trigger.table = table.unwrap_or(&trigger.table).clone();
+        }
+    }
 }
 
 /// An empty database in memory that plans as the given one would.
-pub(super) fn in_memory(page_size: i64) -> rusqlite::Result<Connection> {
+pub(super) fn in_memory(schemas: &[Schema]) -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
-    connection.pragma_update(None, "page_size", page_size)?;
+    for Schema { name, page_size } in schemas {
+        if ![MAIN, TEMP].iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            files::attach(&connection, name, ":memory:".as_ref())?;
+        }
+        connection.pragma_update(Some(name.as_str()), "page_size", page_size)?;
+    }
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "ignore_check_constraints", true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRIGGER_EQP, true)?;
@@ -71,10 +150,11 @@ pub(super) fn make<'a>(
     // An extension's table brings its shadow tables along; their own lines then find them there.
     for is_virtual in [true, false] {
         for item in items.clone().filter(|item| item.is_virtual() == is_virtual) {
-            if let Err(error) = execute(connection, &item.sql) {
+            if let Err(error) = execute(connection, &item.placed_sql()) {
                 let reason = words(&error);
                 if !reason.contains("already exists") {
-                    unread.push(Unread { subject: format!("{} {}", item.kind, item.name), reason });
+                    let name = TableName { schema: item.schema.clone(), name: item.name.clone() };
+                    unread.push(Unread { subject: format!("{} {name}", item.kind), reason });
                 }
             }
         }
@@ -138,7 +218,7 @@ fn stand_in(connection: &Connection, error: &str) -> rusqlite::Result<bool> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     /// Its name.
-    pub name: String,
+    pub table: TableName,
     /// Columns in order, hidden ones left out.
     pub columns: Vec<ShapeColumn>,
     /// The primary key's columns in its order.
@@ -180,21 +260,30 @@ impl Shape {
 }
 
 /// The shapes of all ordinary tables of a copy: none of extensions, none that belong to extensions.
-pub(super) fn shapes(copy: &Connection) -> rusqlite::Result<Vec<Shape>> {
+pub(super) fn shapes(copy: &Connection, schemas: &[Schema]) -> rusqlite::Result<Vec<Shape>> {
     let mut list = copy.prepare(
-        "SELECT name, wr FROM pragma_table_list \
-         WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+        "SELECT name, wr FROM pragma_table_list WHERE schema = ?1 COLLATE NOCASE \
+         AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )?;
-    let tables = list.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
-    tables.map(|table| table.and_then(|(name, is_clustered)| shape(copy, name, is_clustered))).collect()
+    let mut shapes = Vec::new();
+    for schema in schemas.iter().map(|schema| &schema.name) {
+        let tables = list.query_map([schema], |row| {
+            Ok((TableName { schema: schema.clone(), name: row.get(0)? }, row.get::<_, bool>(1)?))
+        })?;
+        for table in tables {
+            let (table, is_clustered) = table?;
+            shapes.push(shape(copy, table, is_clustered)?);
+        }
+    }
+    Ok(shapes)
 }
 
-fn shape(copy: &Connection, name: String, is_clustered: bool) -> rusqlite::Result<Shape> {
+fn shape(copy: &Connection, table: TableName, is_clustered: bool) -> rusqlite::Result<Shape> {
     let mut shape = Shape { is_clustered, ..Shape::default() };
     let mut key = Vec::new();
     let mut columns =
-        copy.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
-    let mut rows = columns.query([&name])?;
+        copy.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1, ?2) ORDER BY cid")?;
+    let mut rows = columns.query([&table.name, &table.schema])?;
     while let Some(row) = rows.next()? {
         let hidden: i64 = row.get(3)?;
         if hidden == 1 {
@@ -208,7 +297,7 @@ fn shape(copy: &Connection, name: String, is_clustered: bool) -> rusqlite::Resul
             key.push((place, column.clone()));
         }
         shape.columns.push(ShapeColumn {
-            collation: collation(copy, &name, &column),
+            collation: collation(copy, &table, &column),
             name: column,
             type_name,
             is_generated: hidden > 1,
@@ -218,23 +307,22 @@ fn shape(copy: &Connection, name: String, is_clustered: bool) -> rusqlite::Resul
     shape.primary_key = key.into_iter().map(|(_, column)| column).collect();
     if let [only] = shape.primary_key.as_slice()
         && !is_clustered
-        && !has_key_index(copy, &name)?
+        && !has_key_index(copy, &table)?
     {
         shape.row_number = shape.position(only);
     }
-    shape.name = name;
+    shape.table = table;
     Ok(shape)
 }
 
 /// A key with an index of its own is not the row's number, however it is declared.
-fn has_key_index(copy: &Connection, table: &str) -> rusqlite::Result<bool> {
-    copy.query_row("SELECT count(*) > 0 FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| {
-        row.get(0)
-    })
+fn has_key_index(copy: &Connection, table: &TableName) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM pragma_index_list(?1, ?2) WHERE origin = 'pk'";
+    copy.query_row(sql, [&table.name, &table.schema], |row| row.get(0))
 }
 
-fn collation(copy: &Connection, table: &str, column: &str) -> String {
-    let found = copy.column_metadata(Some("main"), table, column);
+fn collation(copy: &Connection, table: &TableName, column: &str) -> String {
+    let found = copy.column_metadata(Some(table.schema.as_str()), table.name.as_str(), column);
     let name = found.ok().and_then(|(_, collation, ..)| collation?.to_str().ok().map(str::to_owned));
     name.unwrap_or_else(|| "BINARY".to_owned())
 }
@@ -254,15 +342,19 @@ pub(super) fn declaration(shape: &Shape) -> String {
 mod tests {
     use super::*;
 
+    fn main() -> [Schema; 1] {
+        [Schema { name: MAIN.to_owned(), page_size: 4096 }]
+    }
+
     fn copied(sql: &str) -> (Connection, Vec<Unread>) {
-        let copy = in_memory(4096).expect("a database in memory");
+        let copy = in_memory(&main()).expect("a database in memory");
         let source = Connection::open_in_memory().expect("a database in memory");
         source
             .create_scalar_function("twice", 1, FunctionFlags::SQLITE_DETERMINISTIC, |_| Ok(1))
             .expect("a function");
         source.create_collation("PHONE", str::cmp).expect("a collation");
         source.execute_batch(sql).expect("a schema");
-        let unread = make(&copy, &read_schema(&source).expect("lines").iter());
+        let unread = make(&copy, &read_schemas(&source, &main()).expect("lines").iter());
         (copy, unread)
     }
 
@@ -277,11 +369,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_attached_is_copied_into_a_schema_of_its_name() {
+        let source = Connection::open_in_memory().expect("a database in memory");
+        files::attach(&source, "old \"one\"", ":memory:".as_ref()).expect("attached");
+        let sql = "CREATE TABLE t(a); CREATE TABLE \"old \"\"one\"\"\".t(b INTEGER PRIMARY KEY, c);
+                   CREATE UNIQUE INDEX \"old \"\"one\"\"\".\"i table\" ON t(c);
+                   CREATE VIEW \"old \"\"one\"\"\".v AS SELECT c FROM t;
+                   CREATE TRIGGER \"old \"\"one\"\"\".g AFTER INSERT ON t BEGIN DELETE FROM t WHERE c = 1; END";
+        source.execute_batch(sql).expect("two schemas");
+        let names = [MAIN.to_owned(), "old \"one\"".to_owned()];
+        let schemas = schemas(&source, &names).expect("schemas");
+        let items = read_schemas(&source, &schemas).expect("lines");
+        let copy = in_memory(&schemas).expect("a database in memory");
+        assert_eq!(make(&copy, &items.iter()), []);
+        let copied = read_schemas(&copy, &schemas).expect("lines");
+        let text = |items: &[SchemaItem]| {
+            items.iter().map(|it| (it.schema.clone(), it.sql.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(text(&copied), text(&items));
+        let shapes = shapes(&copy, &schemas).expect("shapes");
+        assert_eq!((shapes.len(), shapes[1].row_number), (2, Some(0)));
+    }
+
+    #[test]
     fn tables_of_an_extension_bring_their_own_shadows() {
         let (copy, unread) =
             copied("CREATE TABLE a(x); CREATE VIRTUAL TABLE f USING fts5(body); CREATE TABLE z(x);");
         assert_eq!(unread, []);
-        let names: Vec<_> = shapes(&copy).expect("shapes").into_iter().map(|shape| shape.name).collect();
+        let names: Vec<_> =
+            shapes(&copy, &main()).expect("shapes").into_iter().map(|shape| shape.table.name).collect();
         assert_eq!(names, ["a", "z"]);
     }
 
@@ -291,7 +407,7 @@ mod tests {
             "CREATE TABLE a(id INTEGER PRIMARY KEY, rowid TEXT COLLATE NOCASE, g INT AS (id + 1));
              CREATE TABLE b(id INTEGER PRIMARY KEY DESC); CREATE TABLE c(x, y, PRIMARY KEY (y, x)) WITHOUT ROWID;",
         );
-        let shapes = shapes(&copy).expect("shapes");
+        let shapes = shapes(&copy, &main()).expect("shapes");
         assert_eq!(shapes[0].row_number, Some(0));
         assert_eq!(shapes[0].row_number_name(), Some("_rowid_"));
         assert_eq!(shapes[0].columns[1].collation, "NOCASE");

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use super::introspect::Look;
 use super::quote::qualified;
 use super::row::{count, text};
 use super::time_limit::is_interrupted;
-use crate::catalog::{Catalog, IndexOrigin, Size, Table, TableKind};
+use crate::catalog::{IndexOrigin, Size, Table, TableKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
@@ -32,6 +30,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The share that each of so many schemas has.
+    pub(crate) fn shared_by(self, schemas: usize) -> Self {
+        let share = |time: Duration| time.div_f64(schemas.max(1) as f64);
+        Self { sizes: share(self.sizes), rows: share(self.rows) }
+    }
+}
+
 /// What a walk through the pages of one table or index tells.
 #[derive(Clone, Copy, Debug, Default)]
 struct Walk {
@@ -45,15 +51,15 @@ struct Walk {
 
 /// Reads the sizes of tables and indexes, and the rows of tables, which the same walk tells. It goes page by page, as a walk that
 /// adds up by itself cannot be interrupted, and through all tables in one go, as asking for each by name searches the schema each
-/// time.
+/// time. Whether all of them could be read.
 pub(crate) fn read_sizes(
     look: &mut Look<'_>,
-    catalog: &mut Catalog,
+    tables: &mut [Table],
     progress: &mut dyn Progress,
-) -> Result<(), DatabaseError> {
+) -> Result<bool, DatabaseError> {
     look.limit.set(look.limits.sizes);
     let mut walks = BTreeMap::new();
-    let result = walk(look.connection, &mut walks, catalog.storage.pages, progress);
+    let result = walk(look, &mut walks, progress);
     look.limit.lift();
     let reason = match result {
         Ok(()) => None,
@@ -66,18 +72,18 @@ pub(crate) fn read_sizes(
         return Err(stopped());
     }
     let mut missing = Vec::new();
-    for table in catalog.tables.iter_mut().filter(|table| table.kind != TableKind::Virtual) {
+    for table in tables.iter_mut().filter(|table| table.kind != TableKind::Virtual) {
         take(table, &walks);
         if table.size.is_none() || table.rows.is_none() {
             missing.push(table.name.to_string());
         }
     }
-    catalog.storage.has_sizes = missing.is_empty();
+    let has_all = missing.is_empty();
     if !missing.is_empty() {
         let reason = reason.unwrap_or_else(|| "their pages are damaged".to_owned());
         look.miss(format!("sizes of {}", shortened(&missing)), reason);
     }
-    Ok(())
+    Ok(has_all)
 }
 
 /// Counts the rows of tables of which they are not known yet.
@@ -126,15 +132,16 @@ fn take(table: &mut Table, walks: &BTreeMap<String, Walk>) {
 
 /// Walks through all pages. What is in `walks` afterwards was walked through to its end, be it that an error ended the whole.
 fn walk(
-    connection: &Connection,
+    look: &Look<'_>,
     walks: &mut BTreeMap<String, Walk>,
-    pages: u64,
     progress: &mut dyn Progress,
 ) -> rusqlite::Result<()> {
+    let count_pages = format!("PRAGMA {}.page_count", look.quoted_schema());
+    let pages = look.connection.query_row(&count_pages, [], |row| count(row, 0))?;
     let sql = "SELECT name, pagetype = 'leaf', ncell, pgsize, payload, unused, pagetype = 'corrupted' \
-               FROM dbstat WHERE schema = 'main'";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([])?;
+               FROM dbstat WHERE schema = ?1";
+    let mut statement = look.connection.prepare(sql)?;
+    let mut rows = statement.query([&look.schema])?;
     let mut current = (String::new(), Walk::default());
     let mut done = 0_u64;
     while let Some(row) = rows.next()? {
@@ -211,11 +218,13 @@ mod tests {
     use super::super::header::Header;
     use super::super::time_limit::TimeLimit;
     use super::*;
+    use rusqlite::Connection;
+
     use crate::catalog::TableName;
     use crate::progress::Unwatched;
 
     /// Sizes and rows of a table within limits, and what is said to be missing.
-    fn read(limits: Limits) -> (Catalog, Vec<String>) {
+    fn read(limits: Limits) -> (Vec<Table>, bool, Vec<String>) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t.db");
         let mut connection = Connection::open(&path).expect("a database");
@@ -224,31 +233,42 @@ mod tests {
         connection.execute_batch(sql).expect("tables");
         let limit = TimeLimit::on(&mut connection).expect("a limit");
         let header = Header::read(&path).expect("a header");
-        let mut look =
-            Look { path: &path, connection: &connection, limit: &limit, limits, header, unread: Vec::new() };
+        let mut look = Look {
+            schema: "main".to_owned(),
+            path: &path,
+            connection: &connection,
+            limit: &limit,
+            limits,
+            header,
+            unread: Vec::new(),
+        };
         let table = |name: &str| Table {
             name: TableName::main(name),
             columns: vec![crate::catalog::Column::default()],
             ..Table::default()
         };
-        let mut catalog = Catalog { tables: vec![table("t"), table("u")], ..Catalog::default() };
-        read_sizes(&mut look, &mut catalog, &mut Unwatched).expect("sizes");
-        read_rows(&mut look, &mut catalog.tables, &mut Unwatched).expect("rows");
-        (catalog, look.unread.into_iter().map(|it| format!("{}: {}", it.subject, it.reason)).collect())
+        let mut tables = vec![table("t"), table("u")];
+        let has_sizes = read_sizes(&mut look, &mut tables, &mut Unwatched).expect("sizes");
+        read_rows(&mut look, &mut tables, &mut Unwatched).expect("rows");
+        (
+            tables,
+            has_sizes,
+            look.unread.into_iter().map(|it| format!("{}: {}", it.subject, it.reason)).collect(),
+        )
     }
 
     #[test]
     fn what_there_was_no_time_for_is_named() {
         let (none, some) = (Duration::ZERO, Duration::from_mins(1));
-        let (catalog, unread) = read(Limits { sizes: none, rows: none });
+        let (tables, has_sizes, unread) = read(Limits { sizes: none, rows: none });
         assert_eq!(unread, ["sizes of t, u: not read within 0 s", "rows of t: not counted within 0 s"]);
-        assert!(!catalog.storage.has_sizes && catalog.tables[0].rows.is_none());
+        assert!(!has_sizes && tables[0].rows.is_none());
         // Counting is tried where the walk was not possible.
-        let (catalog, unread) = read(Limits { sizes: none, rows: some });
-        assert_eq!((unread.len(), catalog.tables[0].rows, catalog.tables[0].size), (1, Some(20_000), None));
-        let (catalog, unread) = read(Limits { sizes: some, rows: none });
-        assert!(unread.is_empty() && catalog.storage.has_sizes);
-        assert_eq!(catalog.tables[0].rows, Some(20_000));
+        let (tables, _, unread) = read(Limits { sizes: none, rows: some });
+        assert_eq!((unread.len(), tables[0].rows, tables[0].size), (1, Some(20_000), None));
+        let (tables, has_sizes, unread) = read(Limits { sizes: some, rows: none });
+        assert!(unread.is_empty() && has_sizes);
+        assert_eq!(tables[0].rows, Some(20_000));
     }
 
     #[test]

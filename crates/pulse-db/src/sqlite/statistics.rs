@@ -6,7 +6,8 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::connection::refused;
+use super::connection::{BUSY_TIMEOUT, open_together, refused};
+use super::files::MAIN;
 use super::quote;
 use super::replay::{guard, plan};
 use super::{Sqlite, open_read_only};
@@ -56,7 +57,7 @@ impl Sqlite {
     /// # Errors
     /// When the database cannot be read.
     pub fn plans(&self, workload: &Workload) -> Result<Vec<Result<Vec<String>, String>>, DatabaseError> {
-        let mut connection = open_read_only(self.path())?;
+        let mut connection = open_together(&self.files, BUSY_TIMEOUT)?.connection;
         guard(&mut connection).map_err(|source| refused(self.path(), "preparing to plan", source))?;
         let none = Call::default();
         let plans = workload.statements.iter().map(|statement| {
@@ -73,7 +74,12 @@ impl Sqlite {
 pub fn analyze_change(limit: Option<u32>) -> Change {
     let bound = limit.map(|limit| format!("PRAGMA analysis_limit = {limit}"));
     let sql = bound.into_iter().chain(["ANALYZE main".to_owned()]).collect();
-    Change { kind: ChangeKind::Analyze, subject: STATISTICS.to_owned(), fix: Fix { sql, undo: Vec::new() } }
+    Change {
+        kind: ChangeKind::Analyze,
+        schema: MAIN.to_owned(),
+        subject: STATISTICS.to_owned(),
+        fix: Fix { sql, undo: Vec::new() },
+    }
 }
 
 /// Statements that put back the statistics as they are now.

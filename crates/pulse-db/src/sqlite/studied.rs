@@ -29,7 +29,7 @@ pub(crate) struct Studied {
     /// What it does to tables.
     pub effects: Vec<Effect>,
     /// Other names of tables, in small letters.
-    pub aliases: BTreeMap<String, String>,
+    pub aliases: BTreeMap<String, TableName>,
 }
 
 /// A call of a statement.
@@ -93,8 +93,7 @@ impl Studied {
         let Some(call) = self.calls.first() else { return Vec::new() };
         let mut found = Vec::new();
         for effect in &self.effects {
-            let Some(shape) = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(&effect.table.name))
-            else {
+            let Some(shape) = shapes.iter().find(|shape| shape.table.is(&effect.table)) else {
                 continue;
             };
             let expressions = tokens::expressions(&call.sql, |name| shape.position(name).is_some());
@@ -105,7 +104,7 @@ impl Studied {
                     collation: "BINARY".to_owned(),
                 };
                 let candidate = Candidate {
-                    table: TableName::main(shape.name.clone()),
+                    table: shape.table.clone(),
                     parts: vec![part],
                     predicate: None,
                     reason: CandidateReason::Expression,
@@ -145,8 +144,8 @@ impl Studied {
     }
 
     /// The tables that it reads or changes, some more than once.
-    pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
-        self.effects.iter().map(|effect| effect.table.name.as_str())
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &TableName> {
+        self.effects.iter().map(|effect| &effect.table)
     }
 
     /// What it changes.
@@ -163,17 +162,27 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
+    /// The table that a step calls by its alias, by its name, or with its schema in front where the statement has it so.
     fn table(&self, source: &str) -> Option<&Shape> {
-        let name = self.studied.aliases.get(&source.to_ascii_lowercase()).map_or(source, String::as_str);
-        // With a schema in front of it where the statement has one.
-        let plain = || source.split_once('.').and_then(|(_, name)| self.what_if.shape(name));
-        self.what_if.shape(name).or_else(plain)
+        if let Some(table) = self.studied.aliases.get(&source.to_ascii_lowercase()) {
+            return self.what_if.shape(table);
+        }
+        let touched = self.studied.effects.iter().map(|effect| &effect.table);
+        let touched = touched.into_iter().find(|table| table.name.eq_ignore_ascii_case(source));
+        let placed = || {
+            let (schema, name) = source.split_once('.')?;
+            self.what_if.named(Some(schema), name)
+        };
+        match touched {
+            Some(table) => self.what_if.shape(table),
+            None => self.what_if.named(None, source).or_else(placed),
+        }
     }
 
-    fn questions(&self, table: &str) -> impl Iterator<Item = &Question> {
+    fn questions(&self, table: &TableName) -> impl Iterator<Item = &Question> {
         let call = self.studied.calls.get(self.position);
         let questions = call.map_or(&[][..], |call| call.questions.as_slice());
-        questions.iter().filter(move |question| question.table.name.eq_ignore_ascii_case(table))
+        questions.iter().filter(move |question| question.table.is(table))
     }
 
     /// SQLite calls it a search when it looks for the smallest or largest value, even where it reads every row for that. Only
@@ -185,7 +194,7 @@ impl Sources<'_> {
         }
         let shape = self.table(table);
         let is_by_number = shape.is_some_and(|shape| {
-            let orders = self.questions(&shape.name).filter_map(|question| question.order.first());
+            let orders = self.questions(&shape.table).filter_map(|question| question.order.first());
             let first_of_key = shape.primary_key.first();
             orders.into_iter().any(|order| match &order.term {
                 Term::RowNumber => true,
@@ -206,17 +215,17 @@ impl Sources<'_> {
 impl Known for Sources<'_> {
     fn size(&self, source: &str, index: Option<&str>) -> Option<(f64, f64)> {
         let shape = self.table(source)?;
-        let rows = self.what_if.estimator.rows(&shape.name)? as f64;
+        let rows = self.what_if.estimator.rows(&shape.table)? as f64;
         let rows = index.and_then(|index| self.what_if.given_rows(index)).unwrap_or(rows);
-        Some((rows, self.what_if.estimator.row_bytes(&shape.name)))
+        Some((rows, self.what_if.estimator.row_bytes(&shape.table)))
     }
 
     fn rest_share(&self, source: &str, _index: Option<&str>, terms: &str) -> f64 {
         let Some(shape) = self.table(source) else { return 1.0 };
-        let question = self.questions(&shape.name).max_by_key(|question| question.conditions.len());
+        let question = self.questions(&shape.table).max_by_key(|question| question.conditions.len());
         let rest = question.into_iter().flat_map(|question| &question.conditions);
         let rest = rest.filter(|condition| !condition.joins && !is_among(&condition.term, terms));
-        rest.map(|condition| share(&self.what_if.estimator, &shape.name, condition)).product()
+        rest.map(|condition| share(&self.what_if.estimator, &shape.table, condition)).product()
     }
 }
 
@@ -236,7 +245,7 @@ fn is_among(term: &Term, terms: &str) -> bool {
 }
 
 /// The share of a table's rows that meet a condition.
-pub(super) fn share(estimator: &Estimator, table: &str, condition: &Condition) -> f64 {
+pub(super) fn share(estimator: &Estimator, table: &TableName, condition: &Condition) -> f64 {
     let text = match &condition.term {
         Term::Column(column) => quote::name(column),
         Term::Expression(text) => format!("({text})"),

@@ -13,7 +13,7 @@ use crate::error::DatabaseError;
 /// Tables that are read; what comes after them is named as unread.
 pub(crate) const MAX_TABLES: usize = 10_000;
 
-/// Reads the main schema's tables (without indexes, sizes and rows), and its views and triggers.
+/// Reads a schema's tables (without indexes, sizes and rows), and its views and triggers.
 pub(crate) fn read_tables(look: &mut Look<'_>) -> Result<(Vec<Table>, Vec<Routine>), DatabaseError> {
     let mut tables = kinds(look)?;
     tables.sort_by(|one, other| one.name.cmp(&other.name));
@@ -61,21 +61,25 @@ fn kinds(look: &Look<'_>) -> Result<Vec<Table>, DatabaseError> {
         // These names are the library's own; nobody else can make such a table.
         let is_internal =
             name.len() >= 7 && name.is_char_boundary(7) && name[..7].eq_ignore_ascii_case("sqlite_");
-        Ok((!is_internal).then(|| Table { name: TableName::main(name), kind, ..Table::default() }))
+        Ok((!is_internal).then(|| Table { name: look.table(name), kind, ..Table::default() }))
     };
-    let sql = "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'";
+    let sql = "SELECT name, type, wr FROM pragma_table_list WHERE schema = ?1 COLLATE NOCASE";
     let mut statement =
         look.connection.prepare(sql).map_err(|source| look.refused("cannot list the tables", source))?;
-    let rows = statement.query_map([], read).and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>);
+    let rows =
+        statement.query_map([&look.schema], read).and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>);
     let rows = rows.map_err(|source| look.refused("cannot list the tables", source))?;
     Ok(rows.into_iter().flatten().collect())
 }
 
 /// Fills in the statements of tables; views and triggers are returned.
 fn read_texts(look: &Look<'_>, tables: &mut [Table]) -> Result<Vec<Routine>, DatabaseError> {
-    let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type IN ('table', 'view', 'trigger') ORDER BY rowid";
+    let sql = format!(
+        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE type IN ('table', 'view', 'trigger') ORDER BY rowid",
+        look.quoted_schema()
+    );
     let failed = |source| look.refused("cannot read the schema", source);
-    let mut statement = look.connection.prepare(sql).map_err(failed)?;
+    let mut statement = look.connection.prepare(&sql).map_err(failed)?;
     let read = |row: &Row<'_>| {
         Ok([text(row, 0)?, text(row, 1)?, text(row, 2)?, text(row, 3)?].map(Option::unwrap_or_default))
     };
@@ -91,8 +95,8 @@ fn read_texts(look: &Look<'_>, tables: &mut [Table]) -> Result<Vec<Routine>, Dat
                 tables[at].sql = sql;
             }
         } else {
-            let table = (kind == "trigger").then(|| TableName::main(table));
-            routines.push(Routine { name: TableName::main(name), kind, table, sql });
+            let table = (kind == "trigger").then(|| look.table(table));
+            routines.push(Routine { name: look.table(name), kind, table, sql });
         }
     }
     Ok(routines)
@@ -175,7 +179,7 @@ fn foreign_keys(look: &Look<'_>, table: &Table) -> rusqlite::Result<Vec<ForeignK
     while let Some(row) = rows.next()? {
         let id = number(row, 0)?;
         if keys.last().is_none_or(|(last, _)| *last != id) {
-            let parent = TableName::main(text(row, 1)?.unwrap_or_default());
+            let parent = look.table(text(row, 1)?.unwrap_or_default());
             keys.push((id, ForeignKey { parent, ..ForeignKey::default() }));
         }
         if let Some((_, key)) = keys.last_mut() {

@@ -47,7 +47,7 @@ impl Sqlite {
         let budget = Duration::from(budget);
         let open = || {
             Stage::reading(
-                self.path(),
+                &self.files,
                 self.busy_timeout(),
                 STATEMENT_LIMIT.min(budget.mul_f64(LARGEST_SHARE)),
                 &watch,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::TableName;
 use crate::tokens::{Token, TokenKind};
 
 /// Expressions that are proposed of one statement.
@@ -47,8 +48,11 @@ pub(super) fn has_limit(sql: &str) -> bool {
     tokens(sql).iter().any(|token| is_keyword(token, &["LIMIT"]))
 }
 
-/// Other names that a statement gives to tables, in small letters.
-pub(super) fn aliases(sql: &str, is_table: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+/// Other names that a statement gives to tables, in small letters. `table` knows the tables, by their schema where one is written.
+pub(super) fn aliases(
+    sql: &str,
+    table: impl Fn(Option<&str>, &str) -> Option<TableName>,
+) -> BTreeMap<String, TableName> {
     const NO_ALIAS: [&str; 27] = [
         "CROSS",
         "DEFAULT",
@@ -81,7 +85,9 @@ pub(super) fn aliases(sql: &str, is_table: impl Fn(&str) -> bool) -> BTreeMap<St
     let tokens = tokens(sql);
     let mut found = BTreeMap::new();
     for (position, token) in tokens.iter().enumerate().filter(|(_, token)| is_name(token)) {
-        let Some(table) = token.name().filter(|name| is_table(name)) else { continue };
+        let is_placed = position > 1 && tokens[position - 1].text == ".";
+        let schema = if is_placed { tokens[position - 2].name() } else { None };
+        let Some(table) = token.name().and_then(|name| table(schema.as_deref(), &name)) else { continue };
         let mut next = tokens.iter().skip(position + 1);
         let alias = next.next().and_then(|token| if token.is("AS") { next.next() } else { Some(token) });
         if let Some(alias) = alias.filter(|alias| is_name(alias))
@@ -237,11 +243,18 @@ mod tests {
 
     #[test]
     fn aliases_are_found() {
-        let is_table = |name: &str| ["trades", "my users"].contains(&name);
-        let found = aliases("SELECT * FROM trades AS T JOIN \"my users\" u ON u.id = T.uid", is_table);
-        let pairs: Vec<_> = found.iter().map(|(alias, table)| (alias.as_str(), table.as_str())).collect();
-        assert_eq!(pairs, [("t", "trades"), ("u", "my users")]);
-        assert!(aliases("SELECT * FROM trades WHERE id = 1", is_table).is_empty());
+        let table = |schema: Option<&str>, name: &str| {
+            let schema = schema.unwrap_or("main").to_owned();
+            let is_known =
+                ["trades", "my users"].contains(&name) && ["main", "old"].contains(&schema.as_str());
+            is_known.then(|| TableName { schema, name: name.to_owned() })
+        };
+        let sql = "SELECT * FROM trades AS T JOIN \"my users\" u ON u.id = T.uid JOIN old.trades o";
+        let found = aliases(sql, table);
+        let pairs: Vec<_> = found.iter().map(|(alias, table)| (alias.as_str(), table.to_string())).collect();
+        let expected = [("o", "old.trades"), ("t", "trades"), ("u", "my users")];
+        assert_eq!(pairs, expected.map(|(alias, table)| (alias, table.to_owned())));
+        assert!(aliases("SELECT * FROM trades WHERE id = 1", table).is_empty());
     }
 
     proptest! {
@@ -249,7 +262,7 @@ mod tests {
         fn no_text_makes_it_fail(sql in "([a-z(),.?'\"\\[\\]`é \n+|>-]|/\\*|--|->>|WHERE |lower\\(){0,60}") {
             let _ = expressions(&sql, |_| true);
             let _ = after_where(&sql);
-            let _ = aliases(&sql, |_| true);
+            let _ = aliases(&sql, |_, name| Some(TableName::main(name)));
         }
     }
 }

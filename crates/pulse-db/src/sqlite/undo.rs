@@ -38,10 +38,8 @@ impl Sqlite {
         progress: &mut dyn Progress,
     ) -> Result<Option<Undone>, DatabaseError> {
         let is_open = |run: &Run| run.has_effect() || run.is_pending();
-        if !self.runs()?.iter().any(is_open) {
-            return Ok(None);
-        }
-        let mut writing = Writing::open(self.path(), options, progress)?;
+        let Some(run) = self.runs()?.into_iter().rev().find(is_open) else { return Ok(None) };
+        let mut writing = Writing::open(&self.with(run.attached), options, progress)?;
         let mut journal = Journal::open(self.path())?;
         let Some(run) = journal.runs().into_iter().rev().find(is_open) else { return Ok(None) };
         let mut undone = Undone { run: run.number, ..Undone::default() };
@@ -49,7 +47,7 @@ impl Sqlite {
             if !matches!(change.state, ChangeState::Started | ChangeState::Done) {
                 continue;
             }
-            let subject = change.change.subject.clone();
+            let subject = change.change.title();
             match take_back(&mut writing, change, progress)? {
                 None => undone.taken_back.push(subject),
                 Some(reason) => undone.left.push(format!("{subject}: {reason}")),
@@ -69,7 +67,7 @@ fn take_back(
     recorded: &RecordedChange,
     progress: &mut dyn Progress,
 ) -> Result<Option<String>, DatabaseError> {
-    let (kind, subject) = (recorded.change.kind, &recorded.change.subject);
+    let (kind, subject) = (recorded.change.kind, recorded.change.title());
     if kind == ChangeKind::Vacuum {
         return Ok(Some(
             "a file that was written anew holds the same rows; there is nothing to take back".to_owned(),
@@ -88,8 +86,8 @@ fn take_back_locked(
     recorded: &RecordedChange,
     progress: &mut dyn Progress,
 ) -> Result<Option<String>, DatabaseError> {
-    let (kind, subject) = (recorded.change.kind, &recorded.change.subject);
-    match (kind, writing.index_sql(subject)?) {
+    let (kind, subject) = (recorded.change.kind, recorded.change.title());
+    match (kind, writing.index_sql(&recorded.change)?) {
         (ChangeKind::CreateIndex, None) => return Ok(Some("it is no longer there".to_owned())),
         (ChangeKind::CreateIndex, Some(now)) if recorded.sql.as_ref().is_some_and(|made| *made != now) => {
             return Ok(Some("it is another index of the same name now".to_owned()));

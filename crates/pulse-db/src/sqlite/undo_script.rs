@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::files::Attached;
 use super::journal::{ChangeState, RecordedChange, Run, beside, sync_folder};
-use super::space;
+use super::{quote, space};
 use crate::error::DatabaseError;
 
 /// What the script's name adds to the database's.
@@ -50,6 +51,11 @@ fn script(runs: &[Run]) -> String {
     ];
     for run in runs.iter().rev().filter(|run| run.has_effect()) {
         lines.push(format!("-- Run {}", run.number));
+        let attach = |other: &Attached| {
+            let file = quote::literal(&other.path.to_string_lossy());
+            format!("ATTACH DATABASE {file} AS {};", quote::name(&other.name))
+        };
+        lines.extend(run.attached.iter().map(attach));
         let is_made =
             |change: &&RecordedChange| matches!(change.state, ChangeState::Started | ChangeState::Done);
         for change in run.changes.iter().rev().filter(is_made).filter(|change| !change.undo.is_empty()) {
@@ -57,6 +63,9 @@ fn script(runs: &[Run]) -> String {
             lines.extend(change.undo.iter().map(|sql| format!("{sql};")));
             lines.push("COMMIT;".to_owned());
         }
+        lines.extend(
+            run.attached.iter().map(|other| format!("DETACH DATABASE {};", quote::name(&other.name))),
+        );
     }
     lines.push(String::new());
     lines.join("\n")

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Sqlite;
 use super::connection::refused;
+use super::files::{Files, MAIN};
 use super::private_copy::database_bytes;
 use super::vacuum_forecast::VacuumForecast;
 use super::writing::{WriteOptions, Writing, stopped};
@@ -63,9 +64,9 @@ impl Sqlite {
         if way != VacuumWay::Incremental {
             forecast.demand_space(self.path())?;
         }
-        let mut writing = Writing::open(self.path(), options, progress)?;
+        let mut writing = Writing::open(&Files::of(self.path()), options, progress)?;
         let failed = |source| refused(self.path(), "reading the size of the database", source);
-        let before_bytes = database_bytes(&writing.connection).map_err(failed)?;
+        let before_bytes = database_bytes(&writing.connection, MAIN).map_err(failed)?;
         let started = Instant::now();
         match way {
             VacuumWay::Incremental => {
@@ -75,7 +76,7 @@ impl Sqlite {
             _ => rewrite(&mut writing, forecast.copy_duration.map(Duration::from), &statements, progress)?,
         }
         let duration = started.elapsed().into();
-        let after_bytes = database_bytes(&writing.connection).map_err(failed)?;
+        let after_bytes = database_bytes(&writing.connection, MAIN).map_err(failed)?;
         let remarks = std::mem::take(&mut writing.remarks);
         Ok(Vacuumed { before_bytes, after_bytes, duration, remarks })
     }
@@ -84,7 +85,7 @@ impl Sqlite {
 /// The change that writes the file anew, for [`Sqlite::apply`] among others. Nothing takes it back, nor needs to.
 pub fn vacuum_change() -> Change {
     let fix = Fix { sql: vec!["VACUUM main".to_owned()], undo: Vec::new() };
-    Change { kind: ChangeKind::Vacuum, subject: "file".to_owned(), fix }
+    Change { kind: ChangeKind::Vacuum, schema: MAIN.to_owned(), subject: "file".to_owned(), fix }
 }
 
 fn statements(way: VacuumWay, forecast: &VacuumForecast) -> Result<Vec<String>, DatabaseError> {

@@ -12,19 +12,22 @@ use std::time::Duration;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, params};
 
+use super::files::TEMP;
 use super::index_sql;
-use super::index_statistics::{Estimator, IndexStatistics, KeySample, TriedIndex};
+use super::index_statistics::{Estimator, IndexStatistics, KeySample, TriedIndex, read_statistics};
 use super::plan_cost::{self, PlanCost};
 use super::query_plan::{self, PlanRow};
 use super::questions::Questioner;
+use super::quote;
 use super::sample::Sample;
-use super::schema_copy::{self, SchemaItem, Shape};
+use super::schema_copy::{self, Schema, SchemaItem, Shape};
 use super::studied::{self, Sources, Studied, StudiedCall};
 use crate::candidate::Candidate;
 use crate::catalog::{TableName, Unread};
 use crate::error::DatabaseError;
 use crate::plan::{Access, Effect, EffectKind, QueryPlan};
-use crate::sqlite::{Sqlite, bind, connection};
+use crate::sqlite::connection::{self, BUSY_TIMEOUT};
+use crate::sqlite::{Sqlite, bind};
 use crate::workload::Statement;
 
 /// How a question about other indexes is asked.
@@ -71,15 +74,16 @@ pub(crate) struct Priced {
 /// A copy of a database that can be asked.
 pub(crate) struct WhatIf {
     connection: Connection,
+    schemas: Vec<Schema>,
     shapes: Vec<Shape>,
     questioner: Questioner,
     pub(super) estimator: Estimator,
     /// Statistics of tables that the user never had analyzed, by table in small letters.
-    missing: BTreeMap<String, Vec<IndexStatistics>>,
+    missing: BTreeMap<TableName, Vec<IndexStatistics>>,
     /// Which of them are told to the planner now.
-    told: BTreeSet<String>,
+    told: BTreeSet<TableName>,
     /// Tables that some statement reads together with a table, itself included; in small letters.
-    together: BTreeMap<String, BTreeSet<String>>,
+    together: BTreeMap<TableName, BTreeSet<TableName>>,
     given: Vec<Given>,
     tried: BTreeMap<Candidate, Result<TriedIndex, String>>,
     watch: Arc<Watch>,
@@ -88,6 +92,7 @@ pub(crate) struct WhatIf {
 }
 
 struct Given {
+    schema: String,
     name: String,
     /// Rows in it; fewer than its table has when it is partial.
     rows: Option<f64>,
@@ -103,32 +108,34 @@ struct Watch {
 impl WhatIf {
     /// Copies the schema, and samples the tables.
     pub(crate) fn open(sqlite: &Sqlite, options: WhatIfOptions) -> Result<Self, DatabaseError> {
-        let mut source = connection::open_read_only(sqlite.path())?;
-        Self::copy(&mut source, options)
+        let mut source = connection::open_together(&sqlite.files, BUSY_TIMEOUT)?.connection;
+        Self::copy(&mut source, &sqlite.files.schemas(), options)
             .map_err(|source| connection::refused(sqlite.path(), "cannot copy the schema", source))
     }
 
-    fn copy(source: &mut Connection, options: WhatIfOptions) -> rusqlite::Result<Self> {
-        let page_size: i64 = source.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let items = schema_copy::read_schema(source)?;
-        let mut connection = schema_copy::in_memory(page_size)?;
+    fn copy(source: &mut Connection, names: &[String], options: WhatIfOptions) -> rusqlite::Result<Self> {
+        let schemas = schema_copy::schemas(source, names)?;
+        let items = schema_copy::read_schemas(source, &schemas)?;
+        let mut connection = schema_copy::in_memory(&schemas)?;
         connection.pragma_update(None, "foreign_keys", options.foreign_keys)?;
         let unread = schema_copy::make(&connection, &items.iter());
-        let shapes = schema_copy::shapes(&connection)?;
-        let own = own_statistics(source, options.stat4);
-        let sample = Sample::draw(source, &items, &shapes, page_size, options.sample_time)?;
-        let estimator = Estimator::new(sample, options.stat4)?;
+        let shapes = schema_copy::shapes(&connection, &schemas)?;
+        let own: Vec<_> =
+            names.iter().flat_map(|schema| own_statistics(source, schema, options.stat4)).collect();
+        let sample = Sample::draw(source, &items, &shapes, &schemas, options.sample_time)?;
+        let estimator = Estimator::new(sample, &schemas, options.stat4)?;
         let missing = missing_statistics(&estimator, &items, &shapes, &own)?;
-        connection.execute_batch("ANALYZE main.sqlite_schema")?;
+        read_statistics(&connection, &schemas)?;
         own.iter().try_for_each(|statistics| insert(&connection, statistics))?;
-        connection.execute_batch("ANALYZE main.sqlite_schema")?;
+        read_statistics(&connection, &schemas)?;
         let watch = Arc::new(Watch::default());
         let watching = Arc::clone(&watch);
         connection.authorizer(Some(move |context: AuthContext<'_>| watching.see(&context)))?;
         let names = items.iter().map(|item| item.name.to_ascii_lowercase()).collect();
         Ok(Self {
-            questioner: Questioner::new(&items, &shapes)?,
+            questioner: Questioner::new(&items, &shapes, &schemas)?,
             connection,
+            schemas,
             shapes,
             estimator,
             missing,
@@ -148,34 +155,43 @@ impl WhatIf {
     }
 
     /// What is to be analyzed when a table gets an index: of itself and the tables that are read beside it those that the user
-    /// never had analyzed. A table that is known beside others that are guessed misleads the planner.
-    pub(crate) fn to_analyze(&self, table: &str) -> BTreeSet<String> {
-        let table = table.to_ascii_lowercase();
+    /// never had analyzed; in small letters. A table that is known beside others that are guessed misleads the planner.
+    pub(crate) fn to_analyze(&self, table: &TableName) -> BTreeSet<TableName> {
+        let table = table.folded();
         let beside = self.together.get(&table).into_iter().flatten().cloned();
-        beside.chain([table]).filter(|table| self.missing.contains_key(table)).collect()
+        let is_kept = |table: &TableName| table.schema != TEMP && self.missing.contains_key(table);
+        beside.chain([table]).filter(is_kept).collect()
     }
 
     /// A table's name as the schema writes it.
-    pub(crate) fn name_of<'a>(&'a self, table: &'a str) -> &'a str {
-        self.shape(table).map_or(table, |shape| &shape.name)
+    pub(crate) fn name_of<'a>(&'a self, table: &'a TableName) -> &'a TableName {
+        self.shape(table).map_or(table, |shape| &shape.table)
     }
 
-    /// Whether an index or table has this name.
+    /// Whether an index or table has this name, in any schema: plans name indexes without theirs.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
         self.names.contains(&name.to_ascii_lowercase())
     }
 
-    pub(super) fn shape(&self, table: &str) -> Option<&Shape> {
-        self.shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table))
+    pub(super) fn shape(&self, table: &TableName) -> Option<&Shape> {
+        self.shapes.iter().find(|shape| shape.table.is(table))
+    }
+
+    /// The table that a statement means by a name; without a schema the first that SQLite finds.
+    pub(super) fn named(&self, schema: Option<&str>, name: &str) -> Option<&Shape> {
+        let is_in =
+            |shape: &&Shape| schema.is_none_or(|schema| schema.eq_ignore_ascii_case(&shape.table.schema));
+        let is_temporary = |shape: &&Shape| shape.table.schema.eq_ignore_ascii_case(TEMP);
+        let named =
+            self.shapes.iter().filter(is_in).filter(|shape| shape.table.name.eq_ignore_ascii_case(name));
+        // Temporary tables go before all others.
+        named.clone().find(is_temporary).or_else(|| named.clone().next())
     }
 
     /// Builds a candidate on the sample, once. The error is what SQLite says against it.
     pub(crate) fn try_candidate(&mut self, candidate: &Candidate) -> Result<&TriedIndex, String> {
         if !self.tried.contains_key(candidate) {
-            let shape = self
-                .shape(&candidate.table.name)
-                .filter(|_| candidate.table.schema.eq_ignore_ascii_case("main"));
-            let tried = match shape {
+            let tried = match self.shape(&candidate.table) {
                 Some(shape) => {
                     self.estimator.tried(candidate, shape).map_err(|error| schema_copy::words(&error))
                 }
@@ -206,12 +222,12 @@ impl WhatIf {
         knowledge: Knowledge,
     ) -> rusqlite::Result<()> {
         for given in std::mem::take(&mut self.given) {
-            self.connection.execute_batch(&index_sql::drop_index(&TableName::main(""), &given.name))?;
+            self.connection.execute_batch(&index_sql::drop_index(&given.schema, &given.name))?;
         }
         let told = match knowledge {
             Knowledge::Full => self.missing.keys().cloned().collect(),
             Knowledge::AsBuilt => {
-                candidates.iter().flat_map(|candidate| self.to_analyze(&candidate.table.name)).collect()
+                candidates.iter().flat_map(|candidate| self.to_analyze(&candidate.table)).collect()
             }
         };
         self.tell(told)?;
@@ -228,24 +244,25 @@ impl WhatIf {
                     &IndexStatistics { index: Some(name.clone()), ..statistics.clone() },
                 )?;
             }
-            self.given.push(Given { name, rows });
+            self.given.push(Given { schema: candidate.table.schema.clone(), name, rows });
         }
-        self.connection.execute_batch("ANALYZE main.sqlite_schema")
+        read_statistics(&self.connection, &self.schemas)
     }
 
     /// The statement that makes a candidate.
     pub(crate) fn create_index(&self, candidate: &Candidate, name: &str) -> String {
-        let shape = self.shape(&candidate.table.name);
+        let shape = self.shape(&candidate.table);
         index_sql::create_index(candidate, name, |column| {
             shape.and_then(|shape| shape.position(column).map(|at| shape.columns[at].collation.clone()))
         })
     }
 
-    fn tell(&mut self, told: BTreeSet<String>) -> rusqlite::Result<()> {
+    fn tell(&mut self, told: BTreeSet<TableName>) -> rusqlite::Result<()> {
         for table in self.told.difference(&told) {
             for statistics in ["sqlite_stat1", "sqlite_stat4"] {
-                let sql = format!("DELETE FROM main.{statistics} WHERE tbl = ?1 COLLATE NOCASE");
-                self.connection.execute(&sql, [table])?;
+                let schema = quote::name(&table.schema);
+                let sql = format!("DELETE FROM {schema}.{statistics} WHERE tbl = ?1 COLLATE NOCASE");
+                self.connection.execute(&sql, [&table.name])?;
             }
         }
         if !self.told.is_subset(&told) {
@@ -274,14 +291,15 @@ impl WhatIf {
             studied.learn(position, effects, limit, questions);
         }
         self.remember_together(&studied);
-        let is_table = |name: &str| self.shape(name).is_some();
-        studied.aliases = super::tokens::aliases(&statement.sql, is_table);
+        let table =
+            |schema: Option<&str>, name: &str| self.named(schema, name).map(|shape| shape.table.clone());
+        studied.aliases = super::tokens::aliases(&statement.sql, table);
         self.confirm_expressions(&mut studied);
         Ok(studied)
     }
 
     fn remember_together(&mut self, studied: &Studied) {
-        let tables: BTreeSet<_> = studied.tables().map(str::to_ascii_lowercase).collect();
+        let tables: BTreeSet<_> = studied.tables().map(TableName::folded).collect();
         for table in &tables {
             self.together.entry(table.clone()).or_default().extend(tables.iter().cloned());
         }
@@ -295,7 +313,7 @@ impl WhatIf {
         self.watch.is_on.store(false, Ordering::Relaxed);
         prepared.map_err(|error| schema_copy::words(&error))?;
         let seen = std::mem::take(&mut *self.watch.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(seen.into_iter().filter(|effect| self.shape(&effect.table.name).is_some()).collect())
+        Ok(seen.into_iter().filter(|effect| self.shape(&effect.table).is_some()).collect())
     }
 
     /// The call with its values in its text.
@@ -425,26 +443,28 @@ impl Watch {
 }
 
 fn insert(connection: &Connection, statistics: &IndexStatistics) -> rusqlite::Result<()> {
-    let IndexStatistics { table, index, rows, samples } = statistics;
-    let mut line =
-        connection.prepare_cached("INSERT INTO main.sqlite_stat1(tbl, idx, stat) VALUES (?1, ?2, ?3)")?;
-    line.execute(params![table, index, rows])?;
-    let sql =
-        "INSERT INTO main.sqlite_stat4(tbl, idx, neq, nlt, ndlt, sample) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let IndexStatistics { table: TableName { schema, name: table }, index, rows, samples } = statistics;
+    let schema = quote::name(schema);
+    let sql = format!("INSERT INTO {schema}.sqlite_stat1(tbl, idx, stat) VALUES (?1, ?2, ?3)");
+    connection.prepare_cached(&sql)?.execute(params![table, index, rows])?;
+    let sql = format!(
+        "INSERT INTO {schema}.sqlite_stat4(tbl, idx, neq, nlt, ndlt, sample) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    );
     for KeySample { equal, less, distinct_less, key } in samples {
-        connection.prepare_cached(sql)?.execute(params![table, index, equal, less, distinct_less, key])?;
+        connection.prepare_cached(&sql)?.execute(params![table, index, equal, less, distinct_less, key])?;
     }
     Ok(())
 }
 
-/// The user's own statistics; none where there are none, or where they cannot be read.
-fn own_statistics(source: &Connection, stat4: bool) -> Vec<IndexStatistics> {
+/// The user's own statistics of a schema; none where there are none, or where they cannot be read.
+fn own_statistics(source: &Connection, schema: &str, stat4: bool) -> Vec<IndexStatistics> {
+    let quoted = quote::name(schema);
     let mut found = Vec::new();
     let mut read = || -> rusqlite::Result<()> {
-        let mut lines = source.prepare("SELECT tbl, idx, stat FROM main.sqlite_stat1")?;
+        let mut lines = source.prepare(&format!("SELECT tbl, idx, stat FROM {quoted}.sqlite_stat1"))?;
         let lines = lines.query_map([], |row| {
             Ok(IndexStatistics {
-                table: row.get(0)?,
+                table: TableName { schema: schema.to_owned(), name: row.get(0)? },
                 index: row.get(1)?,
                 rows: row.get(2)?,
                 samples: Vec::new(),
@@ -455,8 +475,8 @@ fn own_statistics(source: &Connection, stat4: bool) -> Vec<IndexStatistics> {
     };
     let _ = read();
     let mut read_samples = || -> rusqlite::Result<()> {
-        let mut lines =
-            source.prepare("SELECT idx, neq, nlt, ndlt, sample FROM main.sqlite_stat4 ORDER BY rowid")?;
+        let sql = format!("SELECT idx, neq, nlt, ndlt, sample FROM {quoted}.sqlite_stat4 ORDER BY rowid");
+        let mut lines = source.prepare(&sql)?;
         let mut rows = lines.query([])?;
         while let Some(row) = rows.next()? {
             let index: Option<String> = row.get(0)?;
@@ -483,15 +503,13 @@ fn missing_statistics(
     items: &[SchemaItem],
     shapes: &[Shape],
     own: &[IndexStatistics],
-) -> rusqlite::Result<BTreeMap<String, Vec<IndexStatistics>>> {
-    let is_analyzed =
-        |shape: &Shape| own.iter().any(|statistics| statistics.table.eq_ignore_ascii_case(&shape.name));
+) -> rusqlite::Result<BTreeMap<TableName, Vec<IndexStatistics>>> {
+    let is_analyzed = |shape: &Shape| own.iter().any(|statistics| statistics.table.is(&shape.table));
     let mut missing = BTreeMap::new();
     for shape in shapes.iter().filter(|shape| !is_analyzed(shape)) {
-        let of_table =
-            items.iter().filter(|item| item.kind == "index" && item.table.eq_ignore_ascii_case(&shape.name));
-        let indexes: Vec<_> = of_table.map(|item| (item.name.as_str(), item.sql.as_str())).collect();
-        missing.insert(shape.name.to_ascii_lowercase(), estimator.table_statistics(shape, &indexes)?);
+        let of_table = items.iter().filter(|item| item.kind == "index" && item.table.is(&shape.table));
+        let indexes: Vec<_> = of_table.collect();
+        missing.insert(shape.table.folded(), estimator.table_statistics(shape, &indexes)?);
     }
     Ok(missing)
 }

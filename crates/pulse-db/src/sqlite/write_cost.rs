@@ -24,8 +24,8 @@ const ROUNDS: usize = 10;
 const MAX_TABLES: usize = 50;
 
 /// Tables of changes, each once.
-pub(crate) fn tables(changes: &[ChangeTrial]) -> Vec<String> {
-    let mut tables: Vec<String> = changes.iter().filter_map(|change| change.table.clone()).collect();
+pub(crate) fn tables(changes: &[ChangeTrial]) -> Vec<TableName> {
+    let mut tables: Vec<TableName> = changes.iter().filter_map(|change| change.table.clone()).collect();
     tables.sort();
     tables.dedup();
     tables.truncate(MAX_TABLES);
@@ -33,8 +33,13 @@ pub(crate) fn tables(changes: &[ChangeTrial]) -> Vec<String> {
 }
 
 /// Measures one table on both sides in turns, within a time.
-pub(crate) fn measure(stages: &[Stage; 2], table: &str, time: Duration, watch: &Arc<Watch>) -> WriteCost {
-    let mut cost = WriteCost { table: table.to_owned(), ..WriteCost::default() };
+pub(crate) fn measure(
+    stages: &[Stage; 2],
+    table: &TableName,
+    time: Duration,
+    watch: &Arc<Watch>,
+) -> WriteCost {
+    let mut cost = WriteCost { table: table.clone(), ..WriteCost::default() };
     watch.limit(time);
     match rounds(stages, table) {
         Ok([before, after]) => {
@@ -51,7 +56,7 @@ pub(crate) fn measure(stages: &[Stage; 2], table: &str, time: Duration, watch: &
 /// Times of a side, a list per round.
 type Rounds = Vec<Vec<u64>>;
 
-fn rounds(stages: &[Stage; 2], table: &str) -> rusqlite::Result<[Rounds; 2]> {
+fn rounds(stages: &[Stage; 2], table: &TableName) -> rusqlite::Result<[Rounds; 2]> {
     let rewriting = stages[0].own(|connection| Rewriting::of(connection, table))?;
     let rows = stages[0].own(|connection| rewriting.rows(connection))?;
     let mut times = [Rounds::new(), Rounds::new()];
@@ -87,15 +92,17 @@ struct Rewriting {
 }
 
 impl Rewriting {
-    fn of(connection: &Connection, table: &str) -> rusqlite::Result<Self> {
-        let sql = "SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+    fn of(connection: &Connection, table: &TableName) -> rusqlite::Result<Self> {
+        let sql = "SELECT name, pk FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid";
         let columns = connection
             .prepare(sql)?
-            .query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?
+            .query_map([&table.name, &table.schema], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+            })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let is_clustered: bool = connection.query_row(
-            "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE",
-            [table],
+            "SELECT wr FROM pragma_table_list WHERE schema = ?2 COLLATE NOCASE AND name = ?1 COLLATE NOCASE",
+            [&table.name, &table.schema],
             |row| row.get(0),
         )?;
         let is_taken = |name: &&str| !columns.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
@@ -108,7 +115,7 @@ impl Rewriting {
         let all: Vec<String> =
             keys.iter().cloned().chain(others.map(|(name, _)| quote::name(name))).collect();
         let (list, count) = (all.join(", "), all.len());
-        let table = quote::qualified(&TableName::main(table));
+        let table = quote::qualified(table);
         let places = vec!["?"; count].join(", ");
         let is_key = keys.iter().map(|key| format!("{key} = ?")).collect::<Vec<_>>().join(" AND ");
         Ok(Self {

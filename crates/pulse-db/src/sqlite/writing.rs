@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Connection, ErrorCode, MAIN_DB};
+use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{open_writable, refused};
+use super::connection::{open_to_write, refused};
+use super::files::Files;
+use super::quote;
 use super::watch::{Watch, watched};
+use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::progress::Progress;
 
@@ -44,6 +47,7 @@ impl Default for WriteOptions {
 pub(crate) struct Writing {
     pub(crate) connection: Connection,
     pub(crate) watch: Arc<Watch>,
+    /// The main file.
     pub(crate) path: PathBuf,
     options: WriteOptions,
     /// What could not be as it was meant to be.
@@ -51,39 +55,51 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// Opens the database, and refuses one that is read-only or damaged. Nothing is written yet.
+    /// Opens the database with those attached, and refuses what is read-only or damaged. Nothing is written yet.
     pub(crate) fn open(
-        path: &Path,
+        files: &Files,
         options: &WriteOptions,
         progress: &mut dyn Progress,
     ) -> Result<Self, DatabaseError> {
-        let read_only =
-            |reason: &str| DatabaseError::ReadOnly { path: path.to_owned(), reason: reason.to_owned() };
+        let read_only = |path: &Path, reason: &str| DatabaseError::ReadOnly {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
         // The superuser could write it all the same, against the owner's wish.
-        if std::fs::metadata(path).is_ok_and(|found| found.permissions().readonly()) {
-            return Err(read_only("its permissions forbid it"));
+        for (_, path) in files.all() {
+            if std::fs::metadata(path).is_ok_and(|found| found.permissions().readonly()) {
+                return Err(read_only(path, "its permissions forbid it"));
+            }
         }
-        let mut connection = open_writable(path)?;
-        let failed = |source| refused(path, "cannot prepare to write", source);
-        if connection.is_readonly(MAIN_DB).map_err(failed)? {
-            return Err(read_only("the file or its folder is read-only"));
+        let mut connection = open_to_write(files)?;
+        for (schema, path) in files.all() {
+            let failed = |source| refused(path, "cannot prepare to write", source);
+            if connection.is_readonly(schema).map_err(failed)? {
+                return Err(read_only(path, "the file or its folder is read-only"));
+            }
+            // What the journal calls done is done, even after a power cut: with FULL, the removal of the rollback journal, which
+            // is the commit, need not be on the disk yet.
+            let flushed = format!("PRAGMA {}.synchronous = EXTRA", quote::name(schema));
+            connection.execute_batch(&flushed).map_err(failed)?;
         }
-        // What the journal calls done is done, even after a power cut: with FULL, the removal of the rollback journal, which is the
-        // commit, need not be on the disk yet. Waiting is this module's, so that it can be told of.
-        connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = OFF").map_err(failed)?;
+        let failed = |source| refused(&files.main, "cannot prepare to write", source);
+        // Waiting is this module's, so that it can be told of.
+        connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(failed)?;
         connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         let watch = Watch::new();
         watch.attach(&mut connection).map_err(failed)?;
         let mut writing =
-            Self { connection, watch, path: path.to_owned(), options: *options, remarks: Vec::new() };
-        writing.check(progress)?;
+            Self { connection, watch, path: files.main.clone(), options: *options, remarks: Vec::new() };
+        for (schema, path) in files.all() {
+            writing.check(schema, path, progress)?;
+        }
         Ok(writing)
     }
 
-    /// Whether the file is sound, as far as the time goes.
-    fn check(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
+    /// Whether a schema's file is sound, as far as the time goes.
+    fn check(&mut self, schema: &str, path: &Path, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
         let (connection, watch, limit) = (&mut self.connection, &self.watch, self.options.check_limit);
-        let sql = format!("PRAGMA main.quick_check({MAX_MESSAGES})");
+        let sql = format!("PRAGMA {}.quick_check({MAX_MESSAGES})", quote::name(schema));
         let checked = watched("checking the file", None, watch, progress, move || {
             watch.limit(limit);
             let messages = messages(connection, &sql);
@@ -99,7 +115,7 @@ impl Writing {
                 };
                 match messages.iter().find(|message| !is_harmless(message)) {
                     Some(message) => {
-                        Err(DatabaseError::Corrupt { path: self.path.clone(), message: message.clone() })
+                        Err(DatabaseError::Corrupt { path: path.to_owned(), message: message.clone() })
                     }
                     None => Ok(()),
                 }
@@ -108,7 +124,7 @@ impl Writing {
                 self.remarks.push(format!("the file was checked for {} s only", limit.as_secs()));
                 Ok(())
             }
-            (Err(source), false) => match refused(&self.path, "checking the file", source) {
+            (Err(source), false) => match refused(path, "checking the file", source) {
                 // A function or collation that only the application has; the file is as sound as can be told.
                 DatabaseError::Sql { source, .. } => {
                     self.remarks.push(format!("the file could not be checked: {source}"));
@@ -195,10 +211,13 @@ impl Writing {
         }
     }
 
-    /// The statement of an index, where there is one of this name.
-    pub(crate) fn index_sql(&self, name: &str) -> Result<Option<String>, DatabaseError> {
-        let sql = "SELECT coalesce(sql, '') FROM main.sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE NOCASE";
-        match self.connection.query_row(sql, [name], |row| row.get(0)) {
+    /// The statement of the index that a change is about, where there is one.
+    pub(crate) fn index_sql(&self, change: &Change) -> Result<Option<String>, DatabaseError> {
+        let sql = format!(
+            "SELECT coalesce(sql, '') FROM {}.sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE NOCASE",
+            quote::name(&change.schema)
+        );
+        match self.connection.query_row(&sql, [&change.subject], |row| row.get(0)) {
             Ok(sql) => Ok(Some(sql)),
             Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
             Err(source) => Err(refused(&self.path, "reading the schema", source)),

@@ -10,7 +10,9 @@ mod script;
 mod splitter;
 mod structural;
 
-use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, Skipped, Statement, Value, Values, Workload, line};
+use super::{
+    Call, MAX_SAMPLES, MAX_STATEMENTS, MAX_TEMPORARY, Skipped, Statement, Value, Values, Workload, line,
+};
 
 pub use builder::{Entry, MAX_SKIPPED, MAX_STATEMENT_BYTES, MAX_WORKLOAD_BYTES, WorkloadBuilder};
 pub use error::WorkloadError;

@@ -66,7 +66,7 @@ fn statement(text: &str) -> Statement {
     let placeholders = sql.matches('?').count();
     let values = Values::Positional(vec![value; placeholders]);
     Statement {
-        form: pulse_model::without_values(sql),
+        form: pulse_model::sqlite_form(sql),
         sql: sql.to_owned(),
         calls: 10,
         samples: vec![Call { sql: None, values }],

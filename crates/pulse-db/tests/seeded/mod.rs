@@ -118,12 +118,12 @@ pub(crate) fn index(name: &str, on: &str) -> Change {
         sql: vec![format!("CREATE INDEX \"{name}\" ON {on}")],
         undo: vec![format!("DROP INDEX \"{name}\"")],
     };
-    Change { kind: ChangeKind::CreateIndex, subject: name.to_owned(), fix }
+    Change { kind: ChangeKind::CreateIndex, schema: "main".to_owned(), subject: name.to_owned(), fix }
 }
 
 pub(crate) fn drop_index(name: &str) -> Change {
     let fix = Fix { sql: vec![format!("DROP INDEX \"{name}\"")], undo: Vec::new() };
-    Change { kind: ChangeKind::DropIndex, subject: name.to_owned(), fix }
+    Change { kind: ChangeKind::DropIndex, schema: "main".to_owned(), subject: name.to_owned(), fix }
 }
 
 /// Three indexes for trades.

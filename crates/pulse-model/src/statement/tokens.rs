@@ -1,7 +1,9 @@
-//! The words of a statement, whatever dialect it is of.
+//! The words of a statement.
 //!
-//! Where dialects disagree about where a string ends, what follows could be a value to one and code to another. There the
-//! reading stops ([`Token::Cut`]): less is shown, and no value ever.
+//! Where the dialect is not known and dialects disagree about where a string ends, what follows could be a value to one and
+//! code to another. There the reading stops ([`Token::Cut`]): less is shown, and no value ever.
+
+use super::Dialect;
 
 /// The part of a statement that is looked at, in bytes.
 const MAX_SCANNED_BYTES: usize = 16 << 10;
@@ -20,7 +22,7 @@ const PREFIXES: [&str; 6] = ["n", "x", "b", "r", "br", "rb"];
 pub(super) enum Token<'a> {
     /// A keyword or a name.
     Word(&'a str),
-    /// A name in backticks, with them.
+    /// A name in quotes that hold nothing else, with them: backticks, and in SQLite double quotes and brackets as well.
     Name(&'a str),
     /// Something in double quotes, with them: a name or a string, depending on the dialect.
     Quoted(&'a str),
@@ -33,7 +35,7 @@ pub(super) enum Token<'a> {
 }
 
 /// Splits a statement into its words; comments and spaces are left out.
-pub(super) fn tokens(statement: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(statement: &str, dialect: Dialect) -> Vec<Token<'_>> {
     let end = statement.floor_char_boundary(MAX_SCANNED_BYTES);
     let mut rest = &statement[..end];
     let mut tokens = Vec::new();
@@ -46,7 +48,7 @@ pub(super) fn tokens(statement: &str) -> Vec<Token<'_>> {
         if rest.is_empty() {
             break;
         }
-        let (token, length) = next(rest);
+        let (token, length) = next(rest, dialect);
         if token == Token::Value {
             drop_sign(&mut tokens);
         }
@@ -100,8 +102,17 @@ fn after_comment(comment: &str) -> Option<&str> {
 }
 
 /// The first token of a text that begins with one, and its length.
-fn next(rest: &str) -> (Token<'_>, usize) {
+fn next(rest: &str, dialect: Dialect) -> (Token<'_>, usize) {
     let first = rest.chars().next().unwrap_or(' ');
+    match (dialect, first) {
+        (Dialect::Sqlite, '\'') => return value(string(rest, 0, Backslash::Plain)),
+        (Dialect::Sqlite, 'x' | 'X') if rest[1..].starts_with('\'') => {
+            return value(string(rest, 1, Backslash::Plain));
+        }
+        (Dialect::Sqlite, '"' | '`') => return name(rest, string(rest, 0, Backslash::Plain)),
+        (Dialect::Sqlite, '[') => return name(rest, rest.find(']').map(|end| end + 1)),
+        _ => {}
+    }
     match first {
         '\'' => value(string(rest, 0, Backslash::Unknown)),
         '"' => quoted(rest, Token::Quoted),
@@ -163,6 +174,8 @@ fn value<'a>(length: Option<usize>) -> (Token<'a>, usize) {
 enum Backslash {
     /// It takes the meaning from the next character.
     Escapes,
+    /// Nothing: it is a character like any other.
+    Plain,
     /// That depends on the dialect and its settings.
     Unknown,
 }
@@ -177,7 +190,7 @@ fn string(rest: &str, open: usize, backslash: Backslash) -> Option<usize> {
     loop {
         let byte = *bytes.get(at)?;
         if byte == quote {
-            if backslashes % 2 == 1 {
+            if backslashes % 2 == 1 && backslash != Backslash::Plain {
                 if backslash == Backslash::Unknown {
                     return None;
                 }
@@ -190,6 +203,11 @@ fn string(rest: &str, open: usize, backslash: Backslash) -> Option<usize> {
         backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
         at += 1;
     }
+}
+
+/// A name of this length; without one it does not end.
+fn name(rest: &str, length: Option<usize>) -> (Token<'_>, usize) {
+    length.map_or((Token::Cut, 0), |length| (Token::Name(&rest[..length]), length))
 }
 
 fn quoted<'a>(rest: &'a str, name: fn(&'a str) -> Token<'a>) -> (Token<'a>, usize) {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use pulse_model::{Histogram, Schema, statement_kind, without_values};
+use pulse_model::{Histogram, Schema, sqlite_form, statement_kind};
 
 use super::reservoir::Reservoir;
-use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, Skipped, Statement, Value, Values, Workload};
+use super::{Call, MAX_SAMPLES, MAX_STATEMENTS, MAX_TEMPORARY, Skipped, Statement, Value, Values, Workload};
+use crate::tokens::tokens;
 
 /// The longest text of a statement.
 pub const MAX_STATEMENT_BYTES: usize = 256 * 1024;
@@ -42,6 +43,7 @@ pub struct Entry {
 pub struct WorkloadBuilder {
     seed: u64,
     statements: Vec<Collected>,
+    temporary: Vec<String>,
     by_form: HashMap<String, usize>,
     by_text: HashMap<String, usize>,
     skipped: Vec<Skipped>,
@@ -60,6 +62,7 @@ impl WorkloadBuilder {
         Self {
             seed,
             statements: Vec::new(),
+            temporary: Vec::new(),
             by_form: HashMap::new(),
             by_text: HashMap::new(),
             skipped: Vec::new(),
@@ -73,6 +76,9 @@ impl WorkloadBuilder {
         let calls = entry.calls.min(MAX_CALLS);
         if calls == 0 {
             return;
+        }
+        if makes_temporary(&entry.sql) {
+            return self.keep_temporary(entry.sql, calls, origin);
         }
         match self.place(&entry.sql, origin) {
             Ok(at) => self.count(at, entry, calls),
@@ -110,9 +116,26 @@ impl WorkloadBuilder {
         };
         Workload {
             statements: self.statements.into_iter().map(finished).collect(),
+            temporary: self.temporary,
             skipped: self.skipped,
             is_structural: false,
         }
+    }
+
+    /// Keeps a statement that makes something temporary, once.
+    fn keep_temporary(&mut self, sql: String, calls: u64, origin: &str) {
+        if self.temporary.contains(&sql) {
+            return;
+        }
+        if sql.len() > MAX_STATEMENT_BYTES || self.kept_bytes + sql.len() > MAX_WORKLOAD_BYTES {
+            return self.skip(origin, &sql, "makes something temporary in too long a statement", calls);
+        }
+        if self.temporary.len() >= MAX_TEMPORARY {
+            let reason = format!("more than {MAX_TEMPORARY} statements make something temporary");
+            return self.skip(origin, &sql, &reason, calls);
+        }
+        self.kept_bytes += sql.len();
+        self.temporary.push(sql);
     }
 
     /// Where the statement of this text is; a new place when there is none.
@@ -121,7 +144,7 @@ impl WorkloadBuilder {
             return Ok(at);
         }
         refused(sql)?;
-        let form = form(sql);
+        let form = sqlite_form(sql);
         let at = match self.by_form.get(&form) {
             Some(&at) => at,
             None => self.insert(form, sql, origin)?,
@@ -201,23 +224,41 @@ fn refused(sql: &str) -> Result<(), String> {
         "schema" => Err("changes the schema: never run".to_owned()),
         "pragma" => Err("a setting".to_owned()),
         "explain" => Err("only asks for a plan".to_owned()),
+        _ if is_attaching(sql) => Err(attaching(sql)),
         _ => Err("not a statement that reads or changes rows".to_owned()),
     }
 }
 
-/// What all statements of one form share.
-///
-/// Elsewhere a backslash may keep a string from ending, so that the form would stop there; in SQLite it means nothing, and
-/// `LIKE … ESCAPE '\'` is what some frameworks write.
-fn form(sql: &str) -> String {
-    if sql.contains('\\') { without_values(&sql.replace('\\', "/")) } else { without_values(sql) }
+/// Whether a statement makes a temporary table, view or trigger.
+fn makes_temporary(sql: &str) -> bool {
+    if statement_kind(sql) != "schema" {
+        return false;
+    }
+    let words = tokens(sql);
+    let is = |at: usize, known: &[&str]| {
+        words.get(at).is_some_and(|word| known.iter().any(|known| word.is(known)))
+    };
+    is(0, &["CREATE"]) && is(1, &["TEMP", "TEMPORARY"]) && is(2, &["TABLE", "VIEW", "TRIGGER"])
+}
+
+/// Whether a statement attaches a database.
+fn is_attaching(sql: &str) -> bool {
+    tokens(sql).first().is_some_and(|word| word.is("ATTACH"))
+}
+
+/// What to do about a database that the application attaches: nothing that is in a workload opens another file.
+fn attaching(sql: &str) -> String {
+    let words = tokens(sql);
+    let name = words.iter().rposition(|word| word.is("AS")).and_then(|at| words.get(at + 1)?.name());
+    let name = name.unwrap_or_else(|| "NAME".to_owned());
+    format!("attaches a database: give --attach {name}=PATH, so that statements on {name} can be planned")
 }
 
 /// The beginning of a text, without values and on one line.
 fn shown(text: &str) -> String {
     // Twice as long a piece is enough, whatever is left out of it; a value that it cuts through has no end and is left out.
     let piece: String = text.chars().take(4 * SHOWN_CHARACTERS).collect();
-    let form = form(&piece);
+    let form = sqlite_form(&piece);
     let mut shown: String = form.chars().take(SHOWN_CHARACTERS).collect();
     if shown.len() < form.len() || piece.len() < text.len() {
         shown.push('…');
@@ -284,6 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn statements_that_differ_in_quoted_names_are_two() {
+        let workload = built(vec![
+            entry(r#"SELECT "a" FROM t WHERE "b" = 1"#, 1),
+            entry(r#"SELECT "c" FROM t WHERE "b" = 2"#, 1),
+            entry("SELECT [a] FROM t WHERE [b] = 1", 1),
+            entry("SELECT [c] FROM t WHERE [b] = 1", 1),
+            entry(r#"SELECT "a" FROM t WHERE "b" = 'x'"#, 1),
+        ]);
+        assert_eq!(
+            workload.statements.iter().map(|statement| statement.calls).collect::<Vec<_>>(),
+            [2, 1, 1, 1]
+        );
+    }
+
+    #[test]
     fn equal_calls_are_one_sample() {
         let workload = built(vec![entry("SELECT 1", 1000), entry("SELECT 1", 5)]);
         assert_eq!((workload.calls(), workload.statements[0].samples.len()), (1005, 1));
@@ -332,6 +388,37 @@ mod tests {
         ];
         assert_eq!(skipped, expected);
         assert_eq!(workload.skipped[1].reason, "changes the schema: never run");
+    }
+
+    #[test]
+    fn what_makes_something_temporary_is_kept_once() {
+        let texts =
+            ["CREATE TEMP TABLE a(x)", "create temporary view b AS SELECT 1", "CREATE TEMP TABLE a(x)"];
+        let mut entries: Vec<Entry> = texts.iter().map(|sql| entry(sql, 2)).collect();
+        entries.push(entry("CREATE TABLE c(x)", 1));
+        let workload = built(entries);
+        assert_eq!(
+            (workload.temporary.as_slice(), workload.skipped.len()),
+            (&texts.map(str::to_owned)[..2], 1)
+        );
+        let many = (0..MAX_TEMPORARY + 7).map(|number| entry(&format!("CREATE TEMP TABLE a{number}(x)"), 1));
+        let workload = built(many.collect());
+        assert_eq!((workload.temporary.len(), workload.skipped[0].count), (MAX_TEMPORARY, 7));
+    }
+
+    #[test]
+    fn what_attaches_a_database_says_how_to_name_it() {
+        let cases = [
+            ("ATTACH DATABASE '/data/secret.db' AS archive", "--attach archive=PATH"),
+            ("attach ? as \"old \"\"one\"\"\"", "--attach old \"one\"=PATH"),
+            ("ATTACH 'x.db'", "--attach NAME=PATH"),
+        ];
+        for (sql, hint) in cases {
+            let workload = built(vec![entry(sql, 3)]);
+            let skipped = &workload.skipped[0];
+            assert!(skipped.reason.contains(hint) && skipped.count == 3, "{skipped:?}");
+            assert!(!skipped.text.contains("secret"), "{skipped:?}");
+        }
     }
 
     #[test]
