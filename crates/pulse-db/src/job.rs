@@ -3,15 +3,18 @@
 mod figures;
 mod steps;
 
+use std::path::Path;
+
 use pulse_model::{Finding, Nanos, RunInfo, Severity, Summary, Target, TargetResult, Verdict};
 
 use crate::catalog::Catalog;
+use crate::driver::Upkeep;
 use crate::error::DatabaseError;
 use crate::findings::{FindingsInput, findings};
 use crate::plan::Explained;
 use crate::progress::Progress;
 use crate::recommend::SelectionOptions;
-use crate::sqlite::{Sqlite, Timing, WriteOptions};
+use crate::timing::Timing;
 use crate::workload::Workload;
 
 pub(crate) use figures::Figures;
@@ -42,8 +45,6 @@ pub struct Wishes {
     pub verify: bool,
     /// Time for timing and trials each; zero leaves it to the parts.
     pub trial_time: Nanos,
-    /// How the database is changed.
-    pub write: WriteOptions,
     /// Where the workload came from.
     pub sources: Vec<String>,
     /// Wall-clock start, RFC 3339.
@@ -55,7 +56,7 @@ const TIMING: Nanos = Nanos::from_secs(5);
 
 /// A database under work.
 pub(crate) struct Job<'a> {
-    pub(crate) database: &'a Sqlite,
+    pub(crate) database: &'a dyn Upkeep,
     pub(crate) wishes: &'a Wishes,
     pub(crate) workload: Workload,
     pub(crate) catalog: Catalog,
@@ -72,7 +73,7 @@ pub(crate) struct Job<'a> {
 /// # Errors
 /// When the database cannot be read, or a change of it fails; then the error says what was done.
 pub fn run(
-    database: &Sqlite,
+    database: &dyn Upkeep,
     workload: Workload,
     wishes: &Wishes,
     progress: &mut dyn Progress,
@@ -85,7 +86,7 @@ pub fn run(
         workload
     };
     progress.at("asking the planner", None);
-    let explained = database.explain_with(&workload.statements, &[], wishes.selection.what_if)?;
+    let explained = database.explain(&workload.statements, &[])?;
     let timings = if workload.is_structural {
         Vec::new()
     } else {
@@ -139,8 +140,8 @@ impl Job<'_> {
         Ok(Summary {
             run: RunInfo {
                 kind: "db".to_owned(),
-                name: file_name(self.database),
-                service: self.database.path().display().to_string(),
+                name: file_name(&self.database.place()),
+                service: self.database.place(),
                 targets: targets.iter().map(|result| result.target.clone()).collect(),
                 started: self.wishes.started.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,6 +177,6 @@ impl Job<'_> {
     }
 }
 
-fn file_name(database: &Sqlite) -> String {
-    database.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+fn file_name(place: &str) -> String {
+    Path::new(place).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -3,18 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use pulse_model::Fix;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
 use crate::catalog::{Catalog, Unread};
-use crate::change::{Change, ChangeKind};
+use crate::change::Change;
+use crate::driver::Driver;
 use crate::error::DatabaseError;
+use crate::matrix::{self, Weighed};
 use crate::plan::QueryPlan;
+use crate::planner::{Knowledge, Planner, Priced};
 use crate::selection::{self, SelectionLimits};
-use crate::sqlite::matrix::{self, Weighed};
-use crate::sqlite::what_if::{Knowledge, Priced, WhatIf};
-use crate::sqlite::{Sqlite, WhatIfOptions, quote};
 use crate::workload::Workload;
 
 /// Rejected candidates that are listed; the others are counted.
@@ -31,19 +30,11 @@ pub struct SelectionOptions {
     pub min_gain: f64,
     /// The share of the whole workload's cost that an index must save: what is less is noise, and an index more to keep.
     pub min_share: f64,
-    /// How the planner is asked.
-    pub what_if: WhatIfOptions,
 }
 
 impl Default for SelectionOptions {
     fn default() -> Self {
-        Self {
-            budget_bytes: None,
-            max_indexes: None,
-            min_gain: 0.1,
-            min_share: 0.001,
-            what_if: WhatIfOptions::default(),
-        }
+        Self { budget_bytes: None, max_indexes: None, min_gain: 0.1, min_share: 0.001 }
     }
 }
 
@@ -94,6 +85,8 @@ pub struct Recommended {
 pub struct Rejected {
     /// What it is.
     pub candidate: Candidate,
+    /// The statement that would make it.
+    pub sql: String,
     /// Its estimated size; 0 when it cannot be made.
     pub size_bytes: u64,
     /// Why.
@@ -120,34 +113,32 @@ pub struct StatementOutlook {
 /// # Errors
 /// When the database cannot be read.
 pub fn recommend(
-    sqlite: &Sqlite,
+    database: &dyn Driver,
     catalog: &Catalog,
     workload: &Workload,
     options: &SelectionOptions,
 ) -> Result<Recommendation, DatabaseError> {
-    let mut what_if = WhatIf::open(sqlite, options.what_if)?;
-    recommend_with(&mut what_if, catalog, workload, options).map_err(|message| DatabaseError::Sql {
-        what: "cannot think of indexes".to_owned(),
-        source: rusqlite::Error::ModuleError(message),
-    })
+    let mut planner = database.planner(&workload.statements)?;
+    recommend_with(&mut *planner, catalog, workload, options)
+        .map_err(|message| DatabaseError::Refused { reason: format!("cannot think of indexes: {message}") })
 }
 
 fn recommend_with(
-    what_if: &mut WhatIf,
+    planner: &mut dyn Planner,
     catalog: &Catalog,
     workload: &Workload,
     options: &SelectionOptions,
 ) -> Result<Recommendation, String> {
-    let weighed = matrix::weigh(what_if, catalog, workload)?;
+    let weighed = matrix::weigh(planner, catalog, workload)?;
     let limits = SelectionLimits { budget_bytes: options.budget_bytes, max_indexes: options.max_indexes };
     let selection = selection::select(&weighed.matrix, limits);
     let mut choice =
-        Choosing { what_if, weighed: &weighed, options, chosen: selection.chosen, dropped: Vec::new() };
+        Choosing { planner, weighed: &weighed, options, chosen: selection.chosen, dropped: Vec::new() };
     choice.settle()?;
     choice.shorten()?;
     let mut recommendation = choice.told(limits)?;
     recommendation.is_proven = selection.is_proven;
-    recommendation.unread = what_if.unread().to_vec();
+    recommendation.unread = planner.unread().to_vec();
     if weighed.left_out > 0 {
         recommendation.remarks.push(format!(
             "{} candidates beyond the limit of {} were not looked at; they belong to the cheapest statements",
@@ -161,7 +152,7 @@ fn recommend_with(
 /// A choice by the matrix on its way to one that the planner confirms: with all chosen indexes at once it may plan otherwise
 /// than with each alone.
 struct Choosing<'a> {
-    what_if: &'a mut WhatIf,
+    planner: &'a mut dyn Planner,
     weighed: &'a Weighed,
     options: &'a SelectionOptions,
     chosen: Vec<usize>,
@@ -178,10 +169,10 @@ impl Choosing<'_> {
     fn prices(&mut self, given: &[usize], knowledge: Knowledge) -> Result<Prices, String> {
         let candidates: Vec<_> =
             given.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
-        self.what_if.give(&candidates, knowledge)?;
+        self.planner.give(&candidates, knowledge)?;
         let mut found = Prices { statements: Vec::new(), reads: 0.0 };
-        for (statement, costs) in self.weighed.statements.iter().zip(&self.weighed.matrix.statements) {
-            let priced = statement.as_ref().ok().and_then(|known| self.what_if.price(&known.studied).ok());
+        for (position, costs) in self.weighed.matrix.statements.iter().enumerate() {
+            let priced = self.planner.price(position).ok();
             found.reads += costs.weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
             found.statements.push(priced);
         }
@@ -205,13 +196,11 @@ impl Choosing<'_> {
         }
         let candidates: Vec<_> =
             rest.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
-        self.what_if.give(&candidates, Knowledge::Full)?;
+        self.planner.give(&candidates, Knowledge::Full)?;
         let mut found = Prices { statements: Vec::new(), reads: 0.0 };
         for (position, known) in with_all.statements.iter().enumerate() {
-            let priced = match (known, &self.weighed.statements[position]) {
-                (Some(known), Ok(statement)) if known.used.contains(&at) => {
-                    self.what_if.price(&statement.studied).ok()
-                }
+            let priced = match known {
+                Some(known) if known.used.contains(&at) => self.planner.price(position).ok(),
                 _ => known.clone(),
             };
             let weight = self.weighed.matrix.statements[position].weight;
@@ -375,37 +364,16 @@ impl Choosing<'_> {
         taken: &BTreeSet<String>,
     ) -> Recommended {
         let known = &self.weighed.candidates[position];
-        let name = matrix::name_for(self.what_if, &known.candidate, taken);
+        let change = self.planner.change(&known.candidate, taken);
         Recommended {
-            change: self.change(&known.candidate, &name),
             candidate: known.candidate.clone(),
-            name,
+            name: change.subject.clone(),
+            change,
             size_bytes: known.size_bytes,
             write_cost: known.write_cost,
             saved,
             statements: statements.to_vec(),
         }
-    }
-
-    /// The index and its statistics: without them the planner would not know what was assumed here. Of a table that never was
-    /// analyzed all indexes are, for one that is known beside others that are guessed misleads the planner.
-    fn change(&self, candidate: &Candidate, name: &str) -> Change {
-        let schema = quote::name(&candidate.table.schema);
-        let index = quote::name(name);
-        let table = quote::name(&candidate.table.name);
-        let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
-        let analyzed = if self.what_if.is_never_analyzed(&candidate.table.name) {
-            let literal = quote::literal(&candidate.table.name);
-            let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
-                format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
-            });
-            undo.extend(forget);
-            table
-        } else {
-            index
-        };
-        let sql = vec![self.what_if.create_index(candidate, name), format!("ANALYZE {schema}.{analyzed}")];
-        Change { kind: ChangeKind::CreateIndex, subject: name.to_owned(), fix: Fix { sql, undo } }
     }
 
     fn rejected(&self, limits: SelectionLimits) -> Vec<Rejected> {
@@ -423,19 +391,20 @@ impl Choosing<'_> {
                 }
                 None => self.outdone(position),
             };
-            found.push(Rejected { candidate: known.candidate.clone(), size_bytes: known.size_bytes, reason });
+            found.push(self.not_chosen(&known.candidate, known.size_bytes, reason));
         }
         for (candidate, error) in &self.weighed.refused {
-            found.push(Rejected {
-                candidate: candidate.clone(),
-                size_bytes: 0,
-                reason: format!("SQLite: {error}"),
-            });
+            found.push(self.not_chosen(candidate, 0, format!("the database refuses it: {error}")));
         }
         // Those that some plan uses are of more interest than those that none does.
         found.sort_by_key(|rejected| rejected.reason == "no plan uses it");
         found.truncate(MAX_REJECTED);
         found
+    }
+
+    fn not_chosen(&self, candidate: &Candidate, size_bytes: u64, reason: String) -> Rejected {
+        let sql = self.planner.create_index(candidate);
+        Rejected { candidate: candidate.clone(), sql, size_bytes, reason }
     }
 
     fn outdone(&self, position: usize) -> String {

@@ -55,7 +55,10 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
     } else {
         Sqlite::open_waiting(&path, arguments.busy_timeout.into())
     };
-    let database = database.map_err(problem)?;
+    let database = database
+        .map_err(problem)?
+        .planning(WhatIfOptions { stat4: !arguments.no_stat4, ..WhatIfOptions::default() })
+        .writing(WriteOptions { busy_timeout: arguments.busy_timeout.into(), ..WriteOptions::default() });
     let mut watched = Told::new(arguments.quiet)?;
     let summary = pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched);
     let summary = match summary {
@@ -88,12 +91,10 @@ fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
             budget_bytes: arguments.budget,
             max_indexes: arguments.max_indexes,
             min_gain: arguments.min_gain,
-            what_if: WhatIfOptions { stat4: !arguments.no_stat4, ..WhatIfOptions::default() },
             ..SelectionOptions::default()
         },
         verify: !arguments.no_verify,
         trial_time: arguments.trial_time,
-        write: WriteOptions { busy_timeout: arguments.busy_timeout.into(), ..WriteOptions::default() },
         sources,
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
     }

@@ -7,7 +7,7 @@ use super::redundancy::{Keeper, Redundancy, Redundant, redundant};
 use super::shown;
 use super::{Rule, Weighed, finding};
 use crate::catalog::{Index, TableName};
-use crate::sqlite::{name, qualified};
+use crate::quote::{name, qualified};
 
 pub(super) const DUPLICATE: Rule = Rule {
     code: "duplicate_index",

@@ -4,14 +4,12 @@
 use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
 
 use super::Job;
-use crate::candidate::Candidate;
 use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::keep::{Judged, keep};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
-use crate::sqlite::{ApplyOptions, ForecastSource, VacuumWay, analyze_change, create_index, index_name};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
 
 impl Job<'_> {
@@ -153,19 +151,12 @@ impl Job<'_> {
         for rejected in &recommendation.rejected {
             self.figures.index(IndexFigures {
                 table: rejected.candidate.table.to_string(),
-                fix: Fix { sql: vec![self.would_make(&rejected.candidate)], undo: Vec::new() },
+                fix: Fix { sql: vec![rejected.sql.clone()], undo: Vec::new() },
                 reason: rejected.reason.clone(),
                 size_bytes: Some(rejected.size_bytes).filter(|bytes| *bytes > 0),
                 ..IndexFigures::default()
             });
         }
-    }
-
-    /// The statement that would make a candidate.
-    fn would_make(&self, candidate: &Candidate) -> String {
-        let table = self.catalog.table(&candidate.table);
-        let collation = |column: &str| Some(table?.column(column)?.collation.clone());
-        create_index(candidate, &index_name(candidate, |_| false), collation)
     }
 
     /// Makes changes, or says that it would.
@@ -187,8 +178,7 @@ impl Job<'_> {
             }
             return Ok(());
         }
-        let options = ApplyOptions { write: self.wishes.write, predicted: predicted.to_vec() };
-        let applied = self.database.apply(changes, &options, progress)?;
+        let applied = self.database.apply(changes, predicted, progress)?;
         self.figures.has_changed();
         for (number, change) in changes.iter().enumerate() {
             let took = applied.durations.get(number).copied().flatten().map(|took| took.0);
@@ -203,7 +193,7 @@ impl Job<'_> {
                 "undo",
                 Severity::Note,
                 format!("what takes the changes back is in {}", applied.undo_script.display()),
-                Some(format!("Run `pulse db undo {}`.", self.database.path().display())),
+                Some(format!("Run `pulse db undo {}`.", self.database.place())),
             );
         }
         Ok(())
@@ -218,7 +208,7 @@ impl Job<'_> {
         if !self.wishes.actions.vacuum {
             return Ok(());
         }
-        let forecast = self.database.forecast_vacuum(ForecastSource::Fill, progress)?;
+        let forecast = self.database.forecast_vacuum(progress)?;
         for warning in &forecast.warnings {
             self.note("vacuum_warning", Severity::Warning, warning.clone(), None);
         }
@@ -242,7 +232,7 @@ impl Job<'_> {
             self.action(Action { what, outcome, expected, took: None });
             return Ok(());
         }
-        let done = self.database.vacuum(VacuumWay::Whole, &forecast, &self.wishes.write, progress)?;
+        let done = self.database.vacuum(&forecast, progress)?;
         self.figures.has_changed();
         let outcome =
             format!("done: from {} to {} bytes; expected was {saving}", done.before_bytes, done.after_bytes);
@@ -258,7 +248,8 @@ impl Job<'_> {
         if !self.wishes.actions.analyze_stats {
             return Ok(());
         }
-        let changes = [analyze_change(None)];
+        let (change, remarks) = self.database.statistics_change()?;
+        let changes = [change];
         let mut predicted = Vec::new();
         if self.wishes.verify && !self.workload.is_structural {
             let result = self.tried(&changes, false, progress)?;
@@ -278,14 +269,8 @@ impl Job<'_> {
             }
             predicted = result.changes;
         }
-        if self.database.statistics()?.samples.is_none() {
-            self.note(
-                "new_samples",
-                Severity::Note,
-                "ANALYZE adds the table sqlite_stat4, samples of the indexes' keys; older programs read the file as before"
-                    .to_owned(),
-                None,
-            );
+        for remark in remarks {
+            self.note("new_samples", Severity::Note, remark, None);
         }
         self.make(&changes, &predicted, progress)
     }

@@ -11,7 +11,7 @@ use super::tokens;
 use super::what_if::WhatIf;
 use crate::candidate::{Candidate, CandidateReason};
 use crate::catalog::{IndexPart, TableName, Term};
-use crate::plan::{Access, Condition, Effect, EffectKind, Operator, Order, Question, Step};
+use crate::plan::{Access, Condition, Effect, Operator, Order, Question, Step};
 use crate::workload::{Statement, Value, Values};
 
 /// Calls of a statement that are planned: the first, one from the middle, the last.
@@ -142,11 +142,6 @@ impl Studied {
             value: None,
             joins: false,
         });
-    }
-
-    /// Whether it changes rows of a table itself, and not only by triggers.
-    pub(crate) fn writes(&self) -> impl Iterator<Item = &Effect> {
-        self.effects.iter().filter(|effect| effect.kind != EffectKind::Read)
     }
 }
 
