@@ -1,5 +1,6 @@
 //! The whole work on one database: look, judge, choose, try, change, look again. What comes out is a [`Summary`].
 
+mod drops;
 mod figures;
 mod steps;
 
@@ -21,9 +22,12 @@ pub(crate) use figures::Figures;
 
 /// What is to be done to a database; without any of these it is only looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own, and any of them go together")]
 pub struct Actions {
     /// Make the indexes that are proven to help.
     pub add_indexes: bool,
+    /// Drop the indexes that findings say can go and that a replay without them does not miss.
+    pub drop_indexes: bool,
     /// Write the file anew.
     pub vacuum: bool,
     /// Take the planner's statistics anew.
@@ -98,6 +102,7 @@ pub fn run(
         Job { database, wishes, workload, catalog, explained, timings, figures, findings: Vec::new() };
     job.look(progress)?;
     job.indexes(progress)?;
+    job.drops(progress)?;
     job.vacuum(progress)?;
     job.statistics(progress)?;
     job.finish(progress)

@@ -5,7 +5,7 @@
 //! - [`Driver`]: the only seam to a kind of database, with its [`Planner`] and [`Upkeep`]; [`Sqlite`]: the one there is;
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
 //! - [`findings()`]: what is found in all that, by a table of [`Rule`]s; [`Rewrite`]: a statement that no plain index helps;
-//! - [`recommend()`]: from these to the few indexes that make a workload cheapest;
+//! - [`proposed_drops()`]: which indexes may go; [`recommend()`]: from these to the few indexes that make a workload cheapest;
 //! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy; [`keep()`]: which of them are
 //!   worth making; [`run`]: all of it, from a look to a summary;
 //! - [`record::run`]: what a program asks that loads the system's SQLite; [`hook::Recorder`]: the same from within a program.
@@ -28,6 +28,8 @@ pub mod catalog;
 pub mod change;
 #[cfg(feature = "optimizer")]
 pub mod driver;
+#[cfg(feature = "optimizer")]
+pub mod drops;
 #[cfg(feature = "optimizer")]
 pub mod error;
 #[cfg(feature = "optimizer")]
@@ -83,6 +85,8 @@ pub use catalog::Catalog;
 pub use change::{Change, ChangeKind};
 #[cfg(feature = "optimizer")]
 pub use driver::{Driver, Upkeep};
+#[cfg(feature = "optimizer")]
+pub use drops::{Evidence, ProposedDrop, proposed_drops};
 #[cfg(feature = "optimizer")]
 pub use error::DatabaseError;
 #[cfg(feature = "optimizer")]

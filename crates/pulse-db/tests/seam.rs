@@ -219,7 +219,7 @@ fn a_recommendation_needs_nothing_but_the_seam() {
 
 #[test]
 fn the_whole_job_needs_nothing_but_the_seam() {
-    let actions = Actions { add_indexes: true, vacuum: true, analyze_stats: true };
+    let actions = Actions { add_indexes: true, vacuum: true, analyze_stats: true, ..Actions::default() };
     let wishes = Wishes { actions, verify: true, ..Wishes::default() };
     for (speed, made) in [(50, vec!["new_amount", "counts"]), (1, vec!["counts"])] {
         let database = Scripted { speed, ..Scripted::default() };

@@ -82,6 +82,7 @@ fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
     Wishes {
         actions: Actions {
             add_indexes: arguments.add_indexes,
+            drop_indexes: arguments.drop_indexes,
             vacuum: arguments.vacuum,
             analyze_stats: arguments.analyze_stats,
         },

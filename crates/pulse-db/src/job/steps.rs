@@ -1,7 +1,7 @@
-//! What can be done to a database: indexes, then the file, then the planner's statistics, which are best taken of what is there
+//! What can be done to a database: indexes (those to drop are beside this), then the file, then the planner's statistics, which are best taken of what is there
 //! in the end.
 
-use pulse_model::{Action, Fix, IndexFigures, Measured, Severity};
+use pulse_model::{Action, Fix, IndexFigures, Severity};
 
 use super::Job;
 use crate::change::Change;
@@ -11,6 +11,7 @@ use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
+use crate::workload::Workload;
 
 impl Job<'_> {
     /// Chooses indexes; tries them when they are to be made or to be said for sure; makes those that are proven.
@@ -69,7 +70,7 @@ impl Job<'_> {
         progress: &mut dyn Progress,
     ) -> Result<(), DatabaseError> {
         let changes: Vec<Change> = recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
-        let result = self.tried(&changes, true, progress)?;
+        let result = self.tried(&self.workload, &changes, true, progress)?;
         let judged = keep(&self.workload, &changes, &result, self.wishes.selection.min_gain);
         let (mut kept, mut predicted) = (Vec::new(), Vec::new());
         for (chosen, judged) in recommendation.chosen.iter().zip(&judged) {
@@ -82,7 +83,7 @@ impl Job<'_> {
         }
         if kept.len() < changes.len() && !kept.is_empty() {
             // What is left may work otherwise than all of them together; the figures are to be those of what is made.
-            let result = self.tried(&kept, true, progress)?;
+            let result = self.tried(&self.workload, &kept, true, progress)?;
             self.take(&result);
         } else {
             self.take(&result);
@@ -91,8 +92,9 @@ impl Job<'_> {
         self.make(&kept, &predicted, progress)
     }
 
-    fn tried(
+    pub(super) fn tried(
         &self,
+        workload: &Workload,
         changes: &[Change],
         write_costs: bool,
         progress: &mut dyn Progress,
@@ -103,7 +105,7 @@ impl Job<'_> {
             write_costs,
             ..Trial::default()
         };
-        self.database.measure(&self.workload, &trial, progress)
+        self.database.measure(workload, &trial, progress)
     }
 
     /// Takes a trial's times into the report.
@@ -129,19 +131,12 @@ impl Job<'_> {
 
     fn proven(&self, chosen: &Recommended, judged: &Judged, result: &TrialResult) -> IndexFigures {
         let tried = result.changes.get(judged.change);
-        let of_table = |table: &String| result.write_costs.iter().find(|cost| cost.table == *table);
-        let cost = tried.and_then(|tried| tried.table.as_ref()).and_then(of_table);
-        let growth = cost.and_then(|cost| {
-            let growth = cost.growth?;
-            let samples = cost.before.count() + cost.after.count();
-            Some(Measured { value: growth.value, lo: growth.lo, hi: growth.hi, samples })
-        });
         IndexFigures {
             recommended: judged.is_kept,
             reason: judged.reason.clone(),
             size_bytes: tried.map(|tried| tried.grown_bytes.max(0).unsigned_abs()),
             build: tried.map(|tried| tried.duration.0),
-            write_cost: growth,
+            write_cost: result.growth_of(judged.change),
             helps: self.figures.placed(&judged.helped),
             ..self.index_figures(chosen)
         }
@@ -160,7 +155,7 @@ impl Job<'_> {
     }
 
     /// Makes changes, or says that it would.
-    fn make(
+    pub(super) fn make(
         &mut self,
         changes: &[Change],
         predicted: &[ChangeTrial],
@@ -252,7 +247,7 @@ impl Job<'_> {
         let changes = [change];
         let mut predicted = Vec::new();
         if self.wishes.verify && !self.workload.is_structural {
-            let result = self.tried(&changes, false, progress)?;
+            let result = self.tried(&self.workload, &changes, false, progress)?;
             for changed in plan_changes(&result) {
                 let (severity, word) = if changed.is_slower() {
                     (Severity::Warning, "slower")

@@ -266,7 +266,11 @@ impl Applying<'_> {
                 Ok(vec![format!("DROP INDEX IF EXISTS main.{}", quote::name(&change.subject))])
             }
             ChangeKind::DropIndex => match existing {
-                Some(sql) if !sql.is_empty() => Ok(vec![sql]),
+                Some(sql) if !sql.is_empty() => {
+                    let mut undo = vec![sql];
+                    undo.extend(statistics::restoring_of(&self.writing.connection, &change.subject)?);
+                    Ok(undo)
+                }
                 _ => Err(refusal(format!(
                     "the index {} belongs to its table and cannot be dropped",
                     change.subject

@@ -83,7 +83,7 @@ pub(crate) fn restoring(connection: &Connection) -> Result<Vec<String>, Database
     for table in TABLES {
         if exists(connection, table).map_err(failed)? {
             statements.push(format!("DELETE FROM main.{table}"));
-            rows(connection, table, &mut statements).map_err(failed)?;
+            rows(connection, table, "true", &mut statements).map_err(failed)?;
         } else {
             statements.push(format!("DROP TABLE IF EXISTS main.{table}"));
         }
@@ -95,8 +95,26 @@ pub(crate) fn restoring(connection: &Connection) -> Result<Vec<String>, Database
     Ok(statements)
 }
 
-/// A statement per row. `quote` writes every value so that it is read back as it is.
-fn rows(connection: &Connection, table: &str, statements: &mut Vec<String>) -> rusqlite::Result<()> {
+/// Statements that put back the statistics of one index, which go with it.
+pub(crate) fn restoring_of(connection: &Connection, index: &str) -> Result<Vec<String>, DatabaseError> {
+    let failed = |source| DatabaseError::Sql { what: "reading the index's statistics".to_owned(), source };
+    let is_of_index = format!("idx = {} COLLATE NOCASE", quote::literal(index));
+    let mut statements = Vec::new();
+    for table in TABLES {
+        if exists(connection, table).map_err(failed)? {
+            rows(connection, table, &is_of_index, &mut statements).map_err(failed)?;
+        }
+    }
+    Ok(statements)
+}
+
+/// A statement per row that meets the condition. `quote` writes every value so that it is read back as it is.
+fn rows(
+    connection: &Connection,
+    table: &str,
+    condition: &str,
+    statements: &mut Vec<String>,
+) -> rusqlite::Result<()> {
     let columns = connection
         .prepare("SELECT name FROM pragma_table_info(?1, 'main') ORDER BY cid")?
         .query_map([table], |row| row.get::<_, String>(0))?
@@ -105,7 +123,7 @@ fn rows(connection: &Connection, table: &str, statements: &mut Vec<String>) -> r
     let list = columns.join(", ");
     let quoted =
         columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
-    let sql = format!("SELECT {quoted} FROM main.{table} LIMIT {}", MAX_ROWS + 1);
+    let sql = format!("SELECT {quoted} FROM main.{table} WHERE {condition} LIMIT {}", MAX_ROWS + 1);
     let mut select = connection.prepare(&sql)?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
