@@ -366,6 +366,69 @@ fn an_undo_that_waits_for_a_lock_can_be_interrupted() {
     run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0);
 }
 
+/// Of two alike one goes; one that only the clock needs stays, and so does whatever enforces something or differs.
+#[test]
+fn indexes_are_dropped_and_taken_back() {
+    const SCHEMA: &str = "
+        CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b INT, c TEXT, note TEXT);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO t SELECT i, i % 20, i / 100, 'c' || (i % 300), hex(zeroblob(150)) FROM n;
+        CREATE TABLE parent(code TEXT, name TEXT); INSERT INTO parent SELECT 'p' || id, id FROM t WHERE id <= 2000;
+        CREATE UNIQUE INDEX parent_code ON parent(code);
+        CREATE TABLE child(code TEXT REFERENCES parent(code), v INT);
+        INSERT INTO child SELECT 'p' || id, id FROM t WHERE id <= 2000;
+        CREATE INDEX child_code ON child(code); CREATE UNIQUE INDEX id_c ON t(id, c);
+        CREATE INDEX c_binary ON t(c); CREATE INDEX c_nocase ON t(c COLLATE NOCASE, b);
+        CREATE INDEX b_down ON t(b DESC); CREATE INDEX b_up ON t(b, a);
+        CREATE INDEX b_some ON t(b) WHERE c = 'c1';
+        CREATE INDEX narrow ON t(a); CREATE INDEX wide ON t(a, note);
+        CREATE INDEX c_twin ON t(c); ANALYZE;";
+    const ASKED: &str = "SELECT count(*) FROM t WHERE a = 7;
+        SELECT note FROM t WHERE c = 'c7';
+        SELECT note FROM t WHERE c = 'C7' COLLATE NOCASE;
+        SELECT note FROM t WHERE b = 7 AND a = 3;
+        SELECT note FROM t WHERE b = 7 AND c = 'c1';
+        SELECT name FROM parent WHERE rowid = 7;
+        SELECT v FROM child WHERE rowid = 7;";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(SCHEMA).unwrap();
+    fs::write(folder.path().join("w.sql"), ASKED).unwrap();
+    let all = indexes(&path);
+    let found = analyze(folder.path(), &[]);
+    assert!(found["findings"].to_string().contains("--drop-indexes"), "{found}");
+    let dry = analyze(
+        folder.path(),
+        &["--drop-indexes", "--dry-run", "--out", "md=report.md", "--out", "text=report.txt"],
+    );
+    assert_eq!(indexes(&path), all, "{dry}");
+    let schema: Value = serde_json::from_str(include_str!("../../../schemas/report.schema.json")).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&dry)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    for (file, said) in [("report.md", "#### Indexes to drop"), ("report.txt", "INDEXES TO DROP")] {
+        let report = fs::read_to_string(folder.path().join(file)).unwrap();
+        for said in [said, "c_twin", "the clock does: without it", "frees "] {
+            assert!(report.contains(said), "{said}: {report}");
+        }
+    }
+    let done = analyze(folder.path(), &["--drop-indexes"]);
+    let left: Vec<String> = all.iter().filter(|name| *name != "c_twin").cloned().collect();
+    assert_eq!(indexes(&path), left, "{done}");
+    let dropped = recommended(&done)[0];
+    assert_eq!(
+        (&dropped["action"], &dropped["undo"][0]),
+        (&"drop".into(), &"CREATE INDEX c_twin ON t(c)".into())
+    );
+    assert!(dropped["size_bytes"].as_u64().unwrap() > 100_000, "{dropped}");
+    let undone = run_in(folder.path(), &["db", "undo", "demo.db"]).expect(0).stdout;
+    assert!(undone.contains("taken back: c_twin"), "{undone}");
+    assert_eq!(indexes(&path), all);
+}
+
 #[test]
 fn there_is_nothing_to_go_on_with() {
     let (folder, _) = folder(10);

@@ -102,6 +102,11 @@ impl TableName {
         Self { schema: "main".to_owned(), name: name.into() }
     }
 
+    /// Whether it is a connection's own, and gone with it.
+    pub fn is_temporary(&self) -> bool {
+        self.schema.eq_ignore_ascii_case("temp")
+    }
+
     /// The name by which equal ones are found in maps: in small letters.
     pub(crate) fn folded(&self) -> Self {
         Self { schema: self.schema.to_ascii_lowercase(), name: self.name.to_ascii_lowercase() }

@@ -1,26 +1,33 @@
 //! The whole work on one database: look, judge, choose, try, change, look again. What comes out is a [`Summary`].
 
+mod drops;
 mod figures;
 mod steps;
+
+use std::path::Path;
 
 use pulse_model::{Ending, Finding, Nanos, RunInfo, Severity, Summary, Target, TargetResult, Verdict};
 
 use crate::catalog::Catalog;
+use crate::driver::Upkeep;
 use crate::error::DatabaseError;
 use crate::findings::{FindingsInput, findings};
 use crate::plan::Explained;
 use crate::progress::Progress;
 use crate::recommend::SelectionOptions;
-use crate::sqlite::{Sqlite, Timing, WriteOptions};
+use crate::timing::Timing;
 use crate::workload::Workload;
 
 pub(crate) use figures::Figures;
 
 /// What is to be done to a database; without any of these it is only looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own, and any of them go together")]
 pub struct Actions {
     /// Make the indexes that are proven to help.
     pub add_indexes: bool,
+    /// Drop the indexes that findings say can go and that a replay without them does not miss.
+    pub drop_indexes: bool,
     /// Write the file anew.
     pub vacuum: bool,
     /// Take the planner's statistics anew.
@@ -42,8 +49,6 @@ pub struct Wishes {
     pub verify: bool,
     /// Time for timing and trials each; zero leaves it to the parts.
     pub trial_time: Nanos,
-    /// How the database is changed.
-    pub write: WriteOptions,
     /// Where the workload came from.
     pub sources: Vec<String>,
     /// Wall-clock start, RFC 3339.
@@ -55,7 +60,7 @@ const TIMING: Nanos = Nanos::from_secs(5);
 
 /// A database under work.
 pub(crate) struct Job<'a> {
-    pub(crate) database: &'a Sqlite,
+    pub(crate) database: &'a dyn Upkeep,
     pub(crate) wishes: &'a Wishes,
     pub(crate) workload: Workload,
     pub(crate) catalog: Catalog,
@@ -74,13 +79,13 @@ pub(crate) struct Job<'a> {
 /// When the database cannot be read, when it is stopped before there is anything to tell, or a change of it fails; then the error
 /// says what was done.
 pub fn run(
-    database: &Sqlite,
+    database: &dyn Upkeep,
     workload: Workload,
     wishes: &Wishes,
     progress: &mut dyn Progress,
 ) -> Result<Summary, DatabaseError> {
     progress.at("reading the database", None);
-    let database = &database.clone().with_temporary(workload.temporary.clone());
+    let database = &*database.with_temporary(&workload.temporary);
     let catalog = database.introspect(progress)?;
     let workload = if workload.statements.is_empty() {
         Workload { skipped: workload.skipped, ..crate::workload::structural(&catalog) }
@@ -88,7 +93,7 @@ pub fn run(
         workload
     };
     progress.at("asking the planner", None);
-    let explained = database.explain_with(&workload.statements, &[], wishes.selection.what_if)?;
+    let explained = database.explain(&workload.statements, &[])?;
     let timings = if workload.is_structural {
         Vec::new()
     } else {
@@ -114,6 +119,7 @@ impl Job<'_> {
     fn work(&mut self, progress: &mut dyn Progress) -> Result<(), DatabaseError> {
         self.look(progress)?;
         self.indexes(progress)?;
+        self.drops(progress)?;
         self.vacuum(progress)?;
         self.statistics(progress)?;
         if !self.figures.has_done_something() {
@@ -160,8 +166,8 @@ impl Job<'_> {
         Summary {
             run: RunInfo {
                 kind: "db".to_owned(),
-                name: file_name(self.database),
-                service: self.database.path().display().to_string(),
+                name: file_name(&self.database.place()),
+                service: self.database.place(),
                 targets: targets.iter().map(|result| result.target.clone()).collect(),
                 started: self.wishes.started.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -198,6 +204,6 @@ impl Job<'_> {
     }
 }
 
-fn file_name(database: &Sqlite) -> String {
-    database.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+fn file_name(place: &str) -> String {
+    Path::new(place).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

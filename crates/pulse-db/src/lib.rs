@@ -2,10 +2,10 @@
 //!
 //! **Main types**
 //! - [`Catalog`]: what is in a database; [`Workload`]: what it is asked; plain data without a dialect;
-//! - [`Driver`]: the only seam to a kind of database; [`Sqlite`]: the one there is;
+//! - [`Driver`]: the only seam to a kind of database, with its [`Planner`] and [`Upkeep`]; [`Sqlite`]: the one there is;
 //! - [`Explained`]: a statement's plan, cost, and what the planner asked for; [`Candidate`]: an index that could be;
 //! - [`findings()`]: what is found in all that, by a table of [`Rule`]s; [`Rewrite`]: a statement that no plain index helps;
-//! - [`recommend()`]: from these to the few indexes that make a workload cheapest;
+//! - [`proposed_drops()`]: which indexes may go; [`recommend()`]: from these to the few indexes that make a workload cheapest;
 //! - [`Change`]: statements and what takes them back; [`Trial`]: their test on a private copy; [`keep()`]: which of them are
 //!   worth making; [`run`]: all of it, from a look to a summary;
 //! - [`record::run`]: what a program asks that loads the system's SQLite; [`hook::Recorder`]: the same from within a program.
@@ -14,8 +14,10 @@
 //! analysis needs.
 //!
 //! What it does *not* do: no terminal and no arguments (see `pulse-cli`); it never writes to a database but through
-//! [`Driver::apply`] and [`Sqlite::vacuum`].
+//! [`Driver::apply`] and [`Upkeep::vacuum`].
 
+#[cfg(feature = "optimizer")]
+pub mod applied;
 #[cfg(feature = "optimizer")]
 pub mod candidate;
 #[cfg(feature = "optimizer")]
@@ -26,6 +28,8 @@ pub mod catalog;
 pub mod change;
 #[cfg(feature = "optimizer")]
 pub mod driver;
+#[cfg(feature = "optimizer")]
+pub mod drops;
 #[cfg(feature = "optimizer")]
 pub mod error;
 #[cfg(feature = "optimizer")]
@@ -41,6 +45,8 @@ pub mod plan;
 #[cfg(feature = "optimizer")]
 pub mod plan_change;
 #[cfg(feature = "optimizer")]
+pub mod planner;
+#[cfg(feature = "optimizer")]
 pub mod progress;
 #[cfg(feature = "optimizer")]
 pub mod recommend;
@@ -53,14 +59,24 @@ pub mod selection;
 #[cfg(feature = "optimizer")]
 pub mod sqlite;
 #[cfg(feature = "optimizer")]
+pub mod timing;
+#[cfg(feature = "optimizer")]
 pub mod trial;
+#[cfg(feature = "optimizer")]
+pub mod vacuum_forecast;
 pub mod workload;
 
+#[cfg(feature = "optimizer")]
+mod matrix;
+#[cfg(feature = "optimizer")]
+mod quote;
 #[cfg(feature = "optimizer")]
 mod tokens;
 #[cfg(feature = "optimizer")]
 mod weighted;
 
+#[cfg(feature = "optimizer")]
+pub use applied::Applied;
 #[cfg(feature = "optimizer")]
 pub use candidate::{Candidate, CandidateReason};
 #[cfg(feature = "optimizer")]
@@ -68,7 +84,9 @@ pub use catalog::Catalog;
 #[cfg(feature = "optimizer")]
 pub use change::{Change, ChangeKind};
 #[cfg(feature = "optimizer")]
-pub use driver::Driver;
+pub use driver::{Driver, Upkeep};
+#[cfg(feature = "optimizer")]
+pub use drops::{Evidence, ProposedDrop, proposed_drops};
 #[cfg(feature = "optimizer")]
 pub use error::DatabaseError;
 #[cfg(feature = "optimizer")]
@@ -82,6 +100,8 @@ pub use plan::{Explained, QueryPlan};
 #[cfg(feature = "optimizer")]
 pub use plan_change::{PlanChange, plan_changes};
 #[cfg(feature = "optimizer")]
+pub use planner::Planner;
+#[cfg(feature = "optimizer")]
 pub use progress::{Progress, Unwatched};
 #[cfg(feature = "optimizer")]
 pub use recommend::{Recommendation, SelectionOptions, recommend};
@@ -89,6 +109,8 @@ pub use recommend::{Recommendation, SelectionOptions, recommend};
 pub use rewrite::{Rewrite, RewriteKind};
 #[cfg(feature = "optimizer")]
 pub use sqlite::Sqlite;
+#[cfg(feature = "optimizer")]
+pub use timing::Timing;
 #[cfg(feature = "optimizer")]
 pub use trial::{Trial, TrialResult};
 pub use workload::{Statement, Workload};

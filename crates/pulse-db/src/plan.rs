@@ -120,6 +120,13 @@ pub enum Operator {
     NotEqual,
 }
 
+impl Operator {
+    /// Whether a condition of it can lead into an index at all.
+    pub fn is_indexable(self) -> bool {
+        matches!(self, Self::Equal | Self::In | Self::Range | Self::IsNull)
+    }
+}
+
 /// A wish for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {

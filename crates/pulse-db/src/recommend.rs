@@ -3,18 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use pulse_model::Fix;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
 use crate::catalog::{Catalog, Unread};
-use crate::change::{Change, ChangeKind};
+use crate::change::Change;
+use crate::driver::Driver;
 use crate::error::DatabaseError;
+use crate::matrix::{self, Weighed};
 use crate::plan::QueryPlan;
+use crate::planner::{Knowledge, Planner, Priced};
 use crate::selection::{self, AccessOption, SelectionLimits};
-use crate::sqlite::matrix::{self, Weighed};
-use crate::sqlite::what_if::{Knowledge, Priced, WhatIf};
-use crate::sqlite::{Sqlite, WhatIfOptions, quote};
 use crate::workload::Workload;
 
 /// Rejected candidates that are listed; the others are counted.
@@ -34,19 +33,11 @@ pub struct SelectionOptions {
     /// The share of the whole workload's cost that an index must save: what is less is noise, and an index more to keep. A
     /// call of one statement counts for no more of that cost than one of each of the others together.
     pub min_share: f64,
-    /// How the planner is asked.
-    pub what_if: WhatIfOptions,
 }
 
 impl Default for SelectionOptions {
     fn default() -> Self {
-        Self {
-            budget_bytes: None,
-            max_indexes: None,
-            min_gain: 0.1,
-            min_share: 0.001,
-            what_if: WhatIfOptions::default(),
-        }
+        Self { budget_bytes: None, max_indexes: None, min_gain: 0.1, min_share: 0.001 }
     }
 }
 
@@ -97,6 +88,8 @@ pub struct Recommended {
 pub struct Rejected {
     /// What it is.
     pub candidate: Candidate,
+    /// The statement that would make it.
+    pub sql: String,
     /// Its estimated size; 0 when it cannot be made.
     pub size_bytes: u64,
     /// Why.
@@ -123,31 +116,29 @@ pub struct StatementOutlook {
 /// # Errors
 /// When the database cannot be read.
 pub fn recommend(
-    sqlite: &Sqlite,
+    database: &dyn Driver,
     catalog: &Catalog,
     workload: &Workload,
     options: &SelectionOptions,
 ) -> Result<Recommendation, DatabaseError> {
-    let mut what_if = WhatIf::open(sqlite, options.what_if)?;
-    recommend_with(&mut what_if, catalog, workload, options).map_err(|message| DatabaseError::Sql {
-        what: "cannot think of indexes".to_owned(),
-        source: rusqlite::Error::ModuleError(message),
-    })
+    let mut planner = database.planner(&workload.statements)?;
+    recommend_with(&mut *planner, catalog, workload, options)
+        .map_err(|message| DatabaseError::Refused { reason: format!("cannot think of indexes: {message}") })
 }
 
 fn recommend_with(
-    what_if: &mut WhatIf,
+    planner: &mut dyn Planner,
     catalog: &Catalog,
     workload: &Workload,
     options: &SelectionOptions,
 ) -> Result<Recommendation, String> {
-    let weighed = matrix::weigh(what_if, catalog, workload)?;
+    let weighed = matrix::weigh(planner, catalog, workload)?;
     let limits = SelectionLimits { budget_bytes: options.budget_bytes, max_indexes: options.max_indexes };
-    let (mut choice, is_proven) = chosen(what_if, &weighed, options, limits)?;
+    let (mut choice, is_proven) = chosen(planner, &weighed, options, limits)?;
     choice.shorten()?;
     let mut recommendation = choice.told(limits)?;
     recommendation.is_proven = is_proven;
-    recommendation.unread = what_if.unread().to_vec();
+    recommendation.unread = planner.unread().to_vec();
     if weighed.left_out > 0 {
         recommendation.remarks.push(format!(
             "{} candidates beyond the limit of {} were not looked at; they belong to the cheapest statements",
@@ -161,13 +152,13 @@ fn recommend_with(
 /// The choice that is cheapest by the planner's own prices, and whether the matrix has no better one. What the planner refutes
 /// of a choice leaves a gap that other candidates may fill, so that it is chosen again without those.
 fn chosen<'a>(
-    what_if: &'a mut WhatIf,
+    planner: &'a mut dyn Planner,
     weighed: &'a Weighed,
     options: &'a SelectionOptions,
     limits: SelectionLimits,
 ) -> Result<(Choosing<'a>, bool), String> {
     let mut matrix = weighed.matrix.clone();
-    let mut choice = Choosing { what_if, weighed, options, chosen: Vec::new(), dropped: Vec::new() };
+    let mut choice = Choosing { planner, weighed, options, chosen: Vec::new(), dropped: Vec::new() };
     let mut best: Option<(f64, Vec<usize>, bool)> = None;
     for _ in 0..MAX_CHOICES {
         let selection = selection::select(&matrix, limits);
@@ -196,7 +187,7 @@ fn chosen<'a>(
 /// A choice by the matrix on its way to one that the planner confirms: with all chosen indexes at once it may plan otherwise
 /// than with each alone.
 struct Choosing<'a> {
-    what_if: &'a mut WhatIf,
+    planner: &'a mut dyn Planner,
     weighed: &'a Weighed,
     options: &'a SelectionOptions,
     chosen: Vec<usize>,
@@ -213,10 +204,10 @@ impl Choosing<'_> {
     fn prices(&mut self, given: &[usize], knowledge: Knowledge) -> Result<Prices, String> {
         let candidates: Vec<_> =
             given.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
-        self.what_if.give(&candidates, knowledge)?;
+        self.planner.give(&candidates, knowledge)?;
         let mut found = Prices { statements: Vec::new(), reads: 0.0 };
-        for (statement, costs) in self.weighed.statements.iter().zip(&self.weighed.matrix.statements) {
-            let priced = statement.as_ref().ok().and_then(|known| self.what_if.price(&known.studied).ok());
+        for (position, costs) in self.weighed.matrix.statements.iter().enumerate() {
+            let priced = self.planner.price(position).ok();
             found.reads += costs.weight * priced.as_ref().map_or(0.0, |priced| priced.cost);
             found.statements.push(priced);
         }
@@ -240,13 +231,11 @@ impl Choosing<'_> {
         }
         let candidates: Vec<_> =
             rest.iter().map(|&position| &self.weighed.candidates[position].candidate).collect();
-        self.what_if.give(&candidates, Knowledge::Full)?;
+        self.planner.give(&candidates, Knowledge::Full)?;
         let mut found = Prices { statements: Vec::new(), reads: 0.0 };
         for (position, known) in with_all.statements.iter().enumerate() {
-            let priced = match (known, &self.weighed.statements[position]) {
-                (Some(known), Ok(statement)) if known.used.contains(&at) => {
-                    self.what_if.price(&statement.studied).ok()
-                }
+            let priced = match known {
+                Some(known) if known.used.contains(&at) => self.planner.price(position).ok(),
                 _ => known.clone(),
             };
             let weight = self.weighed.matrix.statements[position].weight;
@@ -417,43 +406,15 @@ impl Choosing<'_> {
         taken: &BTreeSet<String>,
     ) -> Recommended {
         let known = &self.weighed.candidates[position];
-        let name = matrix::name_for(self.what_if, &known.candidate, taken);
+        let change = self.planner.change(&known.candidate, taken);
         Recommended {
-            change: self.change(&known.candidate, &name),
             candidate: known.candidate.clone(),
-            name,
+            name: change.subject.clone(),
+            change,
             size_bytes: known.size_bytes,
             write_cost: known.write_cost,
             saved,
             statements: statements.to_vec(),
-        }
-    }
-
-    /// The index and its statistics: without them the planner would not know what was assumed here. Of a table that never was
-    /// analyzed all indexes are.
-    fn change(&self, candidate: &Candidate, name: &str) -> Change {
-        let schema = quote::name(&candidate.table.schema);
-        let index = quote::name(name);
-        let mut sql = vec![self.what_if.create_index(candidate, name)];
-        let mut undo = vec![format!("DROP INDEX {schema}.{index}")];
-        let new = self.what_if.to_analyze(&candidate.table);
-        if !new.contains(&candidate.table.folded()) {
-            sql.push(format!("ANALYZE {schema}.{index}"));
-        }
-        for table in new.iter().map(|table| self.what_if.name_of(table)) {
-            let schema = quote::name(&table.schema);
-            sql.push(format!("ANALYZE {schema}.{}", quote::name(&table.name)));
-            let literal = quote::literal(&table.name);
-            let forget = ["sqlite_stat1", "sqlite_stat4"].map(|statistics| {
-                format!("DELETE FROM {schema}.{statistics} WHERE tbl = {literal} COLLATE NOCASE")
-            });
-            undo.extend(forget);
-        }
-        Change {
-            kind: ChangeKind::CreateIndex,
-            schema: candidate.table.schema.clone(),
-            subject: name.to_owned(),
-            fix: Fix { sql, undo },
         }
     }
 
@@ -472,19 +433,20 @@ impl Choosing<'_> {
                 }
                 None => self.outdone(position),
             };
-            found.push(Rejected { candidate: known.candidate.clone(), size_bytes: known.size_bytes, reason });
+            found.push(self.not_chosen(&known.candidate, known.size_bytes, reason));
         }
         for (candidate, error) in &self.weighed.refused {
-            found.push(Rejected {
-                candidate: candidate.clone(),
-                size_bytes: 0,
-                reason: format!("SQLite: {error}"),
-            });
+            found.push(self.not_chosen(candidate, 0, format!("the database refuses it: {error}")));
         }
         // Those that some plan uses are of more interest than those that none does.
         found.sort_by_key(|rejected| rejected.reason == "no plan uses it");
         found.truncate(MAX_REJECTED);
         found
+    }
+
+    fn not_chosen(&self, candidate: &Candidate, size_bytes: u64, reason: String) -> Rejected {
+        let sql = self.planner.create_index(candidate);
+        Rejected { candidate: candidate.clone(), sql, size_bytes, reason }
     }
 
     fn outdone(&self, position: usize) -> String {

@@ -2,6 +2,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::catalog::{Column, Index, IndexPart, Table, TableKind, TableName, Term};
+use crate::sqlite::Sqlite;
 use crate::workload::{Call, Statement, Value, Values};
 
 /// What the tests need of a catalog, read without the rest of introspection.

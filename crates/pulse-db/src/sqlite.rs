@@ -7,7 +7,6 @@ mod bind;
 mod connection;
 mod copy_folder;
 mod driver;
-mod explain;
 pub(crate) mod files;
 mod header;
 mod index_sql;
@@ -17,13 +16,12 @@ mod indexes;
 mod introspect;
 mod journal;
 mod limit;
-pub(crate) mod matrix;
 mod measure;
 mod plan_cost;
+mod planning;
 mod private_copy;
 mod query_plan;
 mod questions;
-pub(crate) mod quote;
 mod replay;
 mod rewrites;
 mod row;
@@ -44,30 +42,31 @@ mod undo_script;
 mod vacuum;
 mod vacuum_forecast;
 mod watch;
-pub(crate) mod what_if;
+mod what_if;
 mod write_cost;
 mod writing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use apply::{Applied, ApplyOptions};
+pub use apply::ApplyOptions;
 pub use connection::{open_read_only, open_writable};
 pub use files::{Attached, MAX_ATTACHED};
 pub use index_sql::{create_index, index_name};
 pub use journal::{ChangeState, JOURNAL_VERSION, RecordedChange, Run, journal_path};
 pub use private_copy::{CopyKind, CopyOptions, MAX_COPY_BYTES, PrivateCopy};
-pub use quote::{literal, name, qualified};
 pub use statistics::{STATISTICS, StatisticsState, analyze_change};
-pub use timing::Timing;
 pub use undo::Undone;
 pub use undo_script::undo_script_path;
-pub use vacuum::{VacuumWay, Vacuumed, vacuum_change};
-pub use vacuum_forecast::{ForecastSource, MIN_SAVED_SHARE, Room, VacuumForecast};
+pub use vacuum::{VacuumWay, vacuum_change};
 pub use what_if::WhatIfOptions;
 pub use writing::WriteOptions;
 
+pub use crate::applied::Applied;
 use crate::error::DatabaseError;
+use crate::quote;
+pub use crate::quote::{literal, name, qualified};
+pub use crate::vacuum_forecast::{ForecastSource, MIN_SAVED_SHARE, Room, VacuumForecast, Vacuumed};
 use connection::{BUSY_TIMEOUT, open_reading, open_together};
 use files::Files;
 
@@ -76,6 +75,8 @@ use files::Files;
 pub struct Sqlite {
     files: Files,
     busy_timeout: Duration,
+    what_if: WhatIfOptions,
+    write: WriteOptions,
 }
 
 impl Sqlite {
@@ -94,7 +95,7 @@ impl Sqlite {
     pub fn open_waiting(path: impl Into<PathBuf>, busy_timeout: Duration) -> Result<Self, DatabaseError> {
         let path = path.into();
         open_reading(&path, busy_timeout)?;
-        Ok(Self { files: Files::of(path), busy_timeout })
+        Ok(Self::with_defaults(path, busy_timeout))
     }
 
     /// The database at this path, for changes. What another program's crash has left unfinished is rolled back by SQLite here;
@@ -105,7 +106,24 @@ impl Sqlite {
     pub fn open_to_change(path: impl Into<PathBuf>) -> Result<Self, DatabaseError> {
         let path = path.into();
         open_writable(&path)?;
-        Ok(Self { files: Files::of(path), busy_timeout: BUSY_TIMEOUT })
+        Ok(Self::with_defaults(path, BUSY_TIMEOUT))
+    }
+
+    fn with_defaults(path: PathBuf, busy_timeout: Duration) -> Self {
+        let (what_if, write) = (WhatIfOptions::default(), WriteOptions::default());
+        Self { files: Files::of(path), busy_timeout, what_if, write }
+    }
+
+    /// The same, with its planner asked in this way.
+    #[must_use]
+    pub fn planning(self, what_if: WhatIfOptions) -> Self {
+        Self { what_if, ..self }
+    }
+
+    /// The same, changed in this way where a [`Driver`](crate::Driver) is asked to.
+    #[must_use]
+    pub fn writing(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
     }
 
     /// The same with another database attached, as the application attaches it: its tables are read, planned, tried and changed

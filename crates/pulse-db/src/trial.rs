@@ -1,6 +1,6 @@
 //! A trial of changes on a private copy, and what it found.
 
-use pulse_model::{Histogram, Nanos};
+use pulse_model::{Histogram, Measured, Nanos};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::TableName;
@@ -37,6 +37,17 @@ pub struct TrialResult {
     pub rounds: u64,
     /// What could not be as it was meant to be, for people.
     pub remarks: Vec<String>,
+}
+
+impl TrialResult {
+    /// How many times longer a row of a change's table takes to be written with all changes of the table; `None` where it was not
+    /// measured.
+    pub fn growth_of(&self, change: usize) -> Option<Measured> {
+        let table = self.changes.get(change)?.table.as_ref()?;
+        let cost = self.write_costs.iter().find(|cost| cost.table == *table)?;
+        let Gain { value, lo, hi } = cost.growth?;
+        Some(Measured { value, lo, hi, samples: cost.before.count() + cost.after.count() })
+    }
 }
 
 /// A statement without and with the changes.

@@ -71,6 +71,38 @@ fn changes_are_made_and_taken_back_last_ones_first() {
     }
 }
 
+/// What the planner knows of indexes.
+fn statistics(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).unwrap();
+    let sql = "SELECT concat_ws(' ', tbl, idx, stat) FROM sqlite_stat1 UNION ALL
+               SELECT concat_ws(' ', tbl, idx, neq, hex(sample)) FROM sqlite_stat4 ORDER BY 1";
+    connection.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_dropped_index_comes_back_with_what_was_known_of_it() {
+    let trading = Trading::new(3_000, "WAL");
+    let mine = "CREATE INDEX \"It's mine\" ON trades (symbol,   at DESC)";
+    trading.connect().execute_batch(&format!("{mine}; CREATE INDEX other ON trades(at); ANALYZE")).unwrap();
+    let (before, known) = (schema(&trading.path), statistics(&trading.path));
+    let mut drop = drop_index("It's mine");
+    drop.fix.sql = vec!["DROP INDEX \"main\".\"It's mine\"".to_owned()];
+    let database = Sqlite::open(&trading.path).unwrap();
+    for is_by_script in [false, true] {
+        database.apply(std::slice::from_ref(&drop), &ApplyOptions::default(), &mut Unwatched).unwrap();
+        assert_eq!(indexes(&trading.path), ["other"]);
+        let left = statistics(&trading.path);
+        assert!(left.len() < known.len() && left.iter().all(|row| known.contains(row)), "{left:?}");
+        if is_by_script {
+            let script = std::fs::read_to_string(undo_script_path(&trading.path)).unwrap();
+            trading.connect().execute_batch(&script).unwrap();
+        } else {
+            database.undo(&WriteOptions::default(), &mut Unwatched).unwrap();
+        }
+        assert_eq!((schema(&trading.path), statistics(&trading.path)), (before.clone(), known.clone()));
+    }
+}
+
 fn schema(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name";

@@ -5,6 +5,7 @@ mod seeded;
 
 use std::path::{Path, PathBuf};
 
+use pulse_db::Driver as _;
 use pulse_db::recommend::SelectionOptions;
 use pulse_db::sqlite::{ApplyOptions, Attached, MAX_ATTACHED, WriteOptions, journal_path, undo_script_path};
 use pulse_db::{Change, Recommendation, Sqlite, Trial, Unwatched, Workload, recommend};

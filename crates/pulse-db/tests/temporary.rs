@@ -3,6 +3,7 @@
 
 mod seeded;
 
+use pulse_db::Driver as _;
 use pulse_db::workload::WorkloadBuilder;
 use pulse_db::{Actions, Sqlite, Unwatched, Wishes, Workload, read_workload_from, run};
 use pulse_model::{Nanos, Severity};

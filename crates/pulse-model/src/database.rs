@@ -122,20 +122,50 @@ pub struct IndexFigures {
     pub name: String,
     /// Its table.
     pub table: String,
+    /// What is thought of doing with it.
+    #[serde(default)]
+    pub action: IndexAction,
     /// The statements that make it, or drop it, and what takes that back.
     pub fix: Fix,
-    /// Whether it is recommended.
+    /// Whether that is recommended.
     pub recommended: bool,
     /// Why it is, or is not.
     pub reason: String,
-    /// Bytes of its pages: measured, or expected where nothing was measured.
+    /// Bytes of its pages: measured, or expected where nothing was measured. Of one that is dropped, they are free then.
     pub size_bytes: Option<u64>,
-    /// How long it takes to make, nanoseconds, measured on the copy.
+    /// How long it takes to make or drop, nanoseconds, measured on the copy.
     pub build: Option<u64>,
-    /// How many times longer a row takes to be written.
+    /// How many times longer a row takes to be written; less than 1 when a drop saves time.
     pub write_cost: Option<Measured>,
     /// Statements that it helps, as positions in [`DatabaseReport::statements`].
     pub helps: Vec<usize>,
+    /// Of a drop: the statements that use it, replayed with and without it.
+    #[serde(default)]
+    pub replayed: Vec<ReplayedStatement>,
+}
+
+/// What is thought of doing with an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexAction {
+    /// Making it.
+    #[default]
+    Make,
+    /// Dropping it.
+    Drop,
+}
+
+/// A statement that was replayed with and without an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplayedStatement {
+    /// Its position in [`DatabaseReport::statements`].
+    pub statement: usize,
+    /// Mean time with the index, nanoseconds.
+    pub before: f64,
+    /// Mean time without it.
+    pub after: f64,
+    /// How many times faster it is without; `None` without enough rounds.
+    pub gain: Option<Measured>,
 }
 
 /// Something that was done.

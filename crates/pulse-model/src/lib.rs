@@ -42,8 +42,8 @@ pub use case_info::CaseInfo;
 pub use change::{Change, Effect};
 pub use course::{Course, CourseColumn, Moment, MomentKind};
 pub use database::{
-    Action, DatabaseReport, DatabaseState, IndexFigures, StatementFigures, StatementTimes, TableFigures,
-    WorkloadFigures,
+    Action, DatabaseReport, DatabaseState, IndexAction, IndexFigures, ReplayedStatement, StatementFigures,
+    StatementTimes, TableFigures, WorkloadFigures,
 };
 pub use delta::Delta;
 pub use event::{EventKind, IntervalEvent, RunEvent};

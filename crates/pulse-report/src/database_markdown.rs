@@ -1,8 +1,8 @@
 //! What the Markdown report says of a database.
 
-use pulse_model::{DatabaseReport, StatementTimes};
+use pulse_model::{DatabaseReport, IndexAction, StatementTimes};
 
-use crate::database_text::{gain, price, size, workload_words};
+use crate::database_text::{before_and_after, gain, price, saving, size, workload_words};
 use crate::markdown_page::{Page, escaped};
 use crate::number::{self, NONE};
 
@@ -12,6 +12,7 @@ pub(crate) fn all(page: &mut Page, database: &DatabaseReport) {
     page.line("");
     statements(page, database);
     indexes(page, database);
+    drops(page, database);
     tables(page, database);
     let actions = database.actions.iter().map(|action| {
         let took = action.took.map_or_else(|| NONE.to_owned(), |nanos| number::millis(Some(nanos as f64)));
@@ -45,15 +46,38 @@ fn statements(page: &mut Page, database: &DatabaseReport) {
 }
 
 fn indexes(page: &mut Page, database: &DatabaseReport) {
-    let rows = database.indexes.iter().map(|index| {
+    let made = database.indexes.iter().filter(|index| index.action == IndexAction::Make);
+    let rows = made.map(|index| {
         vec![
             if index.recommended { "yes" } else { "no" }.to_owned(),
-            format!("`{}`", index.fix.sql.join("; ").replace(['`', '\n', '|'], " ")),
+            code(&index.fix.sql),
             escaped(&price(index)),
             escaped(&index.reason),
         ]
     });
     page.table("Indexes", &["Worth it", "Statement", "Price", "Why"], rows.collect());
+}
+
+fn drops(page: &mut Page, database: &DatabaseReport) {
+    let dropped = database.indexes.iter().filter(|index| index.action == IndexAction::Drop);
+    let rows = dropped.map(|index| {
+        let replayed = index.replayed.iter().map(|replayed| before_and_after(database, replayed));
+        vec![
+            if index.recommended { "yes" } else { "no" }.to_owned(),
+            code(&index.fix.sql),
+            escaped(&saving(index)),
+            escaped(&replayed.collect::<Vec<_>>().join("; ")),
+            escaped(&index.reason),
+            code(&index.fix.undo),
+        ]
+    });
+    let columns = ["Can go", "Statement", "Saves", "With → without", "Why", "Undo"];
+    page.table("Indexes to drop", &columns, rows.collect());
+}
+
+/// Statements as code within a table.
+fn code(statements: &[String]) -> String {
+    format!("`{}`", statements.join("; ").replace(['`', '\n', '|'], " "))
 }
 
 fn tables(page: &mut Page, database: &DatabaseReport) {

@@ -1,6 +1,9 @@
 //! What the text report says of a database.
 
-use pulse_model::{DatabaseReport, DatabaseState, IndexFigures, StatementFigures, StatementTimes, Summary};
+use pulse_model::{
+    DatabaseReport, DatabaseState, IndexAction, IndexFigures, Measured, ReplayedStatement, StatementFigures,
+    StatementTimes, Summary,
+};
 
 use crate::figures::Figures;
 use crate::header::RULE;
@@ -13,6 +16,10 @@ use crate::text_sections;
 const STATEMENTS: usize = 15;
 /// Indexes that were thought of and are not worth it, at most; the other formats have all.
 const REJECTED: usize = 5;
+/// Indexes that stay although a finding says that they can go, at most.
+const STAYING: usize = 20;
+/// Statements of a drop that are shown with their times.
+const REPLAYED: usize = 5;
 /// Tables that are shown.
 const TABLES: usize = 20;
 
@@ -33,6 +40,7 @@ pub(crate) fn all(page: &mut Page, summary: &Summary, database: &DatabaseReport)
     plans(page, database);
     text_sections::findings(page, summary);
     indexes(page, database);
+    drops(page, database);
     actions(page, database);
     let figures = Figures::of(summary);
     text_sections::criteria(page, &figures);
@@ -205,7 +213,11 @@ pub(crate) fn workload_words(database: &DatabaseReport) -> String {
 
 /// `12.3x (10.1 – 14.2)`.
 pub(crate) fn gain(row: &StatementFigures) -> String {
-    row.gain.map_or_else(
+    ratio(row.gain)
+}
+
+fn ratio(gain: Option<Measured>) -> String {
+    gain.map_or_else(
         || NONE.to_owned(),
         |gain| format!("{}x ({} – {})", factor(gain.value), factor(gain.lo), factor(gain.hi)),
     )
@@ -239,11 +251,11 @@ fn plans(page: &mut Page, database: &DatabaseReport) {
 }
 
 fn indexes(page: &mut Page, database: &DatabaseReport) {
-    if database.indexes.is_empty() {
+    let (chosen, rejected) = of(database, IndexAction::Make);
+    if chosen.is_empty() && rejected.is_empty() {
         return;
     }
     page.title("INDEXES");
-    let (chosen, rejected): (Vec<_>, Vec<_>) = database.indexes.iter().partition(|index| index.recommended);
     for index in &chosen {
         page.wrapped(4, &format!("  + {}", printable(&index.fix.sql.join("; "))));
         page.wrapped(6, &format!("    {}", price(index)));
@@ -264,20 +276,67 @@ fn indexes(page: &mut Page, database: &DatabaseReport) {
     more(page, rejected.len(), REJECTED);
 }
 
+/// Indexes that are thought of in this way: those that are worth it, and the others.
+fn of(database: &DatabaseReport, action: IndexAction) -> (Vec<&IndexFigures>, Vec<&IndexFigures>) {
+    database.indexes.iter().filter(|index| index.action == action).partition(|index| index.recommended)
+}
+
+fn drops(page: &mut Page, database: &DatabaseReport) {
+    let (going, staying) = of(database, IndexAction::Drop);
+    if going.is_empty() && staying.is_empty() {
+        return;
+    }
+    page.title("INDEXES TO DROP");
+    if going.is_empty() {
+        page.line("  none can go");
+    }
+    for index in going {
+        page.wrapped(4, &format!("  - {}", printable(&index.fix.sql.join("; "))));
+        page.wrapped(6, &format!("    {}", saving(index)));
+        for replayed in index.replayed.iter().take(REPLAYED) {
+            page.wrapped(6, &format!("    {}", printable(&before_and_after(database, replayed))));
+        }
+        more(page, index.replayed.len(), REPLAYED);
+        page.wrapped(6, &format!("    {}", printable(&index.reason)));
+        page.wrapped(6, &format!("    undo: {}", printable(&index.fix.undo.join("; "))));
+    }
+    for index in staying.iter().take(STAYING) {
+        page.wrapped(4, &format!("  stays: {}: {}", printable(&index.name), printable(&index.reason)));
+    }
+    more(page, staying.len(), STAYING);
+}
+
+/// What a drop saves: `frees 1.20MB, writing a row takes 0.80x as long (0.78 – 0.83)`.
+pub(crate) fn saving(index: &IndexFigures) -> String {
+    let freed = index.size_bytes.map(|bytes| format!("frees {} within the file", bytes_of(bytes)));
+    let parts: Vec<String> = freed.into_iter().chain(writing(index)).collect();
+    if parts.is_empty() { "what it saves was not measured".to_owned() } else { parts.join(", ") }
+}
+
+/// `0.12ms → 0.11ms, 1.05x (1.01 – 1.09): SELECT …`.
+pub(crate) fn before_and_after(database: &DatabaseReport, replayed: &ReplayedStatement) -> String {
+    let form = database.statements.get(replayed.statement).map_or("", |row| row.form.as_str());
+    let [before, after] = [replayed.before, replayed.after].map(|nanos| number::millis(Some(nanos)));
+    format!("{before} → {after}, {} as fast: {form}", ratio(replayed.gain))
+}
+
+fn writing(index: &IndexFigures) -> Option<String> {
+    let cost = index.write_cost?;
+    Some(format!(
+        "writing a row takes {}x as long ({} – {})",
+        factor(cost.value),
+        factor(cost.lo),
+        factor(cost.hi)
+    ))
+}
+
 /// What an index costs: `helps 2 statements; 1.20MB, made in 0.12s, a row is written 1.10x as slowly`.
 pub(crate) fn price(index: &IndexFigures) -> String {
     let count = index.helps.len();
     let mut parts = vec![format!("helps {count} statement{}", if count == 1 { "" } else { "s" })];
     parts.extend(index.size_bytes.map(bytes_of));
     parts.extend(index.build.map(|nanos| format!("made in {}", number::millis(Some(nanos as f64)))));
-    parts.extend(index.write_cost.map(|cost| {
-        format!(
-            "writing a row takes {}x as long ({} – {})",
-            factor(cost.value),
-            factor(cost.lo),
-            factor(cost.hi)
-        )
-    }));
+    parts.extend(writing(index));
     parts.join(", ")
 }
 

@@ -1,8 +1,8 @@
 //! The part of the JSON document about a database.
 
 use pulse_model::{
-    Action, DatabaseReport, DatabaseState, IndexFigures, Measured, StatementFigures, StatementTimes,
-    TableFigures, WorkloadFigures,
+    Action, DatabaseReport, DatabaseState, IndexAction, IndexFigures, Measured, ReplayedStatement,
+    StatementFigures, StatementTimes, TableFigures, WorkloadFigures,
 };
 use serde::Serialize;
 
@@ -54,6 +54,7 @@ struct Ratio {
 struct Index<'a> {
     name: &'a str,
     table: &'a str,
+    action: IndexAction,
     recommended: bool,
     reason: &'a str,
     sql: &'a [String],
@@ -62,6 +63,15 @@ struct Index<'a> {
     build_ms: Option<f64>,
     write_cost: Option<Ratio>,
     helps: &'a [usize],
+    replayed: Vec<Replayed>,
+}
+
+#[derive(Serialize)]
+struct Replayed {
+    statement: usize,
+    before_ms: f64,
+    after_ms: f64,
+    gain: Option<Ratio>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +136,7 @@ impl<'a> Index<'a> {
         Self {
             name: &figures.name,
             table: &figures.table,
+            action: figures.action,
             recommended: figures.recommended,
             reason: &figures.reason,
             sql: &figures.fix.sql,
@@ -134,6 +145,18 @@ impl<'a> Index<'a> {
             build_ms: figures.build.map(|nanos| millis(nanos as f64)),
             write_cost: figures.write_cost.map(Ratio::of),
             helps: &figures.helps,
+            replayed: figures.replayed.iter().map(Replayed::of).collect(),
+        }
+    }
+}
+
+impl Replayed {
+    fn of(replayed: &ReplayedStatement) -> Self {
+        Self {
+            statement: replayed.statement,
+            before_ms: millis(replayed.before),
+            after_ms: millis(replayed.after),
+            gain: replayed.gain.map(Ratio::of),
         }
     }
 }

@@ -37,6 +37,9 @@ pub(crate) struct DbArguments {
     /// Make the indexes that are proven to help.
     #[arg(long, help_heading = "Actions")]
     pub(crate) add_indexes: bool,
+    /// Drop redundant and unused indexes that a replay of the workload without them does not miss.
+    #[arg(long, help_heading = "Actions")]
+    pub(crate) drop_indexes: bool,
     /// Write the file anew, without what is free in it.
     #[arg(long, help_heading = "Actions")]
     pub(crate) vacuum: bool,
@@ -169,7 +172,7 @@ impl DbArguments {
 
     /// Whether anything but looking was asked for.
     pub(crate) fn changes_something(&self) -> bool {
-        self.add_indexes || self.vacuum || self.analyze_stats
+        self.add_indexes || self.drop_indexes || self.vacuum || self.analyze_stats
     }
 }
 

@@ -23,7 +23,7 @@ use crate::terminal::Stream;
 pub(crate) fn run(arguments: &CompareArguments) -> Result<Exit, Problem> {
     let mut places = Vec::new();
     for request in &arguments.out {
-        if let (ComparisonFormat::Report(format), None) = (request.format, &request.path) {
+        if let (ComparisonFormat::Picture(format), None) = (request.format, &request.path) {
             check_standard_output(format)?;
         }
         let place =

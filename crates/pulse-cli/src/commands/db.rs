@@ -57,7 +57,13 @@ fn optimize(arguments: &DbArguments) -> Result<Exit, Problem> {
         Sqlite::open_waiting(&path, arguments.busy_timeout.into())
     };
     let attach = |database: Result<Sqlite, DatabaseError>, other: &Attached| database?.attach(other.clone());
-    let database = arguments.attach.iter().fold(database, attach).map_err(problem)?;
+    let database = arguments
+        .attach
+        .iter()
+        .fold(database, attach)
+        .map_err(problem)?
+        .planning(WhatIfOptions { stat4: !arguments.no_stat4, ..WhatIfOptions::default() })
+        .writing(WriteOptions { busy_timeout: arguments.busy_timeout.into(), ..WriteOptions::default() });
     let mut watched = Told::new(arguments.quiet)?;
     let summary =
         pulse_db::run(&database, workload, &wishes(arguments, sources), &mut watched).map_err(problem)?;
@@ -75,6 +81,7 @@ fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
     Wishes {
         actions: Actions {
             add_indexes: arguments.add_indexes,
+            drop_indexes: arguments.drop_indexes,
             vacuum: arguments.vacuum,
             analyze_stats: arguments.analyze_stats,
         },
@@ -84,12 +91,10 @@ fn wishes(arguments: &DbArguments, sources: Vec<String>) -> Wishes {
             budget_bytes: arguments.budget,
             max_indexes: arguments.max_indexes,
             min_gain: arguments.min_gain,
-            what_if: WhatIfOptions { stat4: !arguments.no_stat4, ..WhatIfOptions::default() },
             ..SelectionOptions::default()
         },
         verify: !arguments.no_verify,
         trial_time: arguments.trial_time,
-        write: WriteOptions { busy_timeout: arguments.busy_timeout.into(), ..WriteOptions::default() },
         sources,
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
     }

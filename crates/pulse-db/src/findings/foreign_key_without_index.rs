@@ -8,7 +8,7 @@ use super::shown;
 use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::{ForeignKey, Index, Table, TableName, Term};
 use crate::plan::{Effect, EffectKind};
-use crate::sqlite::{name, qualified};
+use crate::quote::{name, qualified};
 use crate::tokens::{TokenKind, tokens};
 
 pub(super) const RULE: Rule = Rule {

@@ -7,7 +7,7 @@ use super::redundancy::is_ours;
 use super::shown;
 use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
-use crate::sqlite::{literal, name, qualified};
+use crate::quote::{literal, name, qualified};
 
 pub(super) const RULE: Rule = Rule {
     code: "missing_statistics",

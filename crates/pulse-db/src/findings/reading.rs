@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FindingsInput;
 use crate::catalog::{Table, TableName, Term};
-use crate::plan::{Access, Condition, Effect, EffectKind, Explained, Operator, Question};
+use crate::plan::{Access, Condition, Effect, EffectKind, Explained, Question};
 use crate::tokens::{Token, tokens};
 use crate::workload::Statement;
 
@@ -201,7 +201,7 @@ impl<'a> Reading<'a> {
 
 /// Whether an index could answer a condition.
 pub(super) fn is_answerable(condition: &Condition) -> bool {
-    matches!(condition.operator, Operator::Equal | Operator::In | Operator::Range | Operator::IsNull)
+    condition.operator.is_indexable()
 }
 
 /// Rows of a table, from the best source there is.

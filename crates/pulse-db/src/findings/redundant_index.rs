@@ -7,7 +7,7 @@ use super::redundancy::{Keeper, Redundancy, Redundant, redundant};
 use super::shown;
 use super::{Rule, Weighed, finding};
 use crate::catalog::{Index, TableName};
-use crate::sqlite::{name, qualified};
+use crate::quote::{name, qualified};
 
 pub(super) const DUPLICATE: Rule = Rule {
     code: "duplicate_index",
@@ -16,7 +16,8 @@ pub(super) const DUPLICATE: Rule = Rule {
         cache, and no statement is answered by one of them that is not answered by the other. Two indexes count as the same \
         only when columns, expressions, order, collation and condition are the same down to the row: `r(a, id)` is `r(a)` when \
         `id` is the row's number, which every index ends with. An index that enforces uniqueness is never said to be \
-        superfluous, nor one that a statement insists on with INDEXED BY. Drop the one named; the undo makes it again.",
+        superfluous, nor one that a statement insists on with INDEXED BY. `--drop-indexes` drops the one named, after the \
+        workload was replayed without it; the undo makes it again.",
     find: |view| find(view, &DUPLICATE, Redundancy::Duplicate),
 };
 
@@ -28,7 +29,8 @@ pub(super) const REDUNDANT: Rule = Rule {
         condition, and when no statement wants the rows of one `a` in the order of their row numbers, which `r(a)` gives and \
         `r(a, b)` does not: the workload is searched for such statements, and where a statement could not be understood \
         nothing is said. An index that enforces uniqueness is never said to be superfluous. The longer index takes more pages \
-        to read; where a wide second column matters, `pulse db` measures before it drops.",
+        to read; where a wide second column matters the clock shows it: `--drop-indexes` replays the workload on a private copy \
+        without the index, and drops it only when no statement gets slower.",
     find: |view| find(view, &REDUNDANT, Redundancy::Prefix),
 };
 
@@ -77,7 +79,15 @@ fn describe(rule: &Rule, it: Redundant<'_>, is_without_workload: bool) -> Findin
             "no statement of the workload wants its rows in the order of their row numbers".to_owned()
         });
     }
-    finding.help = Some(format!("Drop {}; {stays} answers what it answers.", index.name));
+    finding.help = Some(format!(
+        "Drop {}; {stays} answers what it answers. `--drop-indexes` does so{}.",
+        index.name,
+        if how == Redundancy::Duplicate {
+            ""
+        } else {
+            " when the workload, replayed without it, is no slower"
+        }
+    ));
     finding.fix = Some(dropped(&table.name, index));
     finding
 }

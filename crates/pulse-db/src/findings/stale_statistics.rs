@@ -7,7 +7,7 @@ use super::redundancy::is_ours;
 use super::shown;
 use super::{MIN_ROWS, Rule, Weighed, finding};
 use crate::catalog::Table;
-use crate::sqlite::qualified;
+use crate::quote::qualified;
 
 /// SQLite's own `PRAGMA optimize` analyzes again at this change.
 const FACTOR: f64 = 10.0;

@@ -24,7 +24,8 @@ pub(super) const RULE: Rule = Rule {
         the use. The statement to drop it is \
         offered only where all lines of the workload were understood and none asks for what the index is sorted by, as with \
         other values the planner may choose otherwise. Drop it when you know that nothing else asks for it: every write to the \
-        table becomes cheaper by one index. The undo makes it again.",
+        table becomes cheaper by one index. `--drop-indexes` does so after a replay without it, but for indexes with a condition, \
+        a direction or an order of texts of their own. The undo makes it again.",
     find,
 };
 
@@ -94,7 +95,9 @@ fn describe(view: &View<'_>, table: &Table, index: &Index) -> Weighed {
     } else {
         finding.fix = Some(dropped(&table.name, index));
     }
-    finding.help = Some("Drop it if you know that nothing outside this workload asks for it.".to_owned());
+    let flag =
+        if finding.fix.is_some() { " `--drop-indexes` does so after a replay without it." } else { "" };
+    finding.help = Some(format!("Drop it if you know that nothing outside this workload asks for it.{flag}"));
     Weighed { weight: bytes as f64, finding }
 }
 

@@ -10,7 +10,7 @@ use pulse_stats::{judge as judge_sampled, judge_estimate};
 use crate::catalog::{Catalog, Table};
 use crate::findings;
 use crate::plan::{Explained, QueryPlan};
-use crate::sqlite::Timing;
+use crate::timing::Timing;
 use crate::trial::{Gain, StatementTrial};
 use crate::weighted::{weighted, weighted_mean};
 use crate::workload::{Statement, Workload};

@@ -1,23 +1,17 @@
-//! What can be done to a database: indexes, then the file, then the planner's statistics, which are best taken of what is there
-//! in the end.
+//! What can be done to a database: indexes (those to drop are beside this), then the file, then the planner's statistics, which
+//! are best taken of what is there in the end.
 
-use pulse_model::{Action, Finding, Fix, IndexFigures, Measured, Severity};
+use pulse_model::{Action, Finding, Fix, IndexAction, IndexFigures, Severity};
 
 use super::Job;
-use crate::candidate::Candidate;
-use crate::catalog::TableName;
 use crate::change::Change;
 use crate::error::DatabaseError;
 use crate::keep::{Judged, keep, settle};
 use crate::plan_change::plan_changes;
 use crate::progress::Progress;
 use crate::recommend::{Recommendation, Recommended, recommend};
-use crate::sqlite::files::TEMP;
-use crate::sqlite::{
-    ApplyOptions, ChangeState, ForecastSource, VacuumWay, analyze_change, create_index, index_name,
-    undo_script_path,
-};
 use crate::trial::{ChangeTrial, Trial, TrialResult};
+use crate::workload::Workload;
 
 /// What becomes of what was not made when it was stopped.
 const INTERRUPTED: &str = "not done: interrupted";
@@ -45,7 +39,7 @@ impl Job<'_> {
         }
         let (temporary, lasting) = std::mem::take(&mut recommendation.chosen)
             .into_iter()
-            .partition(|chosen: &Recommended| chosen.candidate.table.schema.eq_ignore_ascii_case(TEMP));
+            .partition(|chosen: &Recommended| chosen.candidate.table.is_temporary());
         recommendation.chosen = lasting;
         self.temporary(&temporary);
         let wants_trial =
@@ -109,11 +103,11 @@ impl Job<'_> {
         progress: &mut dyn Progress,
     ) -> Result<(), DatabaseError> {
         let changes: Vec<Change> = recommendation.chosen.iter().map(|chosen| chosen.change.clone()).collect();
-        let tried = self.tried(&changes, &[], true, progress).and_then(|result| {
+        let tried = self.tried(&self.workload, &changes, &[], true, progress).and_then(|result| {
             let min_gain = self.wishes.selection.min_gain;
             let mut judged = keep(&self.workload, &changes, &result, min_gain);
             let retry = |change: &Change, given: &[Change]| {
-                self.tried(std::slice::from_ref(change), given, false, progress)
+                self.tried(&self.workload, std::slice::from_ref(change), given, false, progress)
             };
             settle(&self.workload, &changes, &mut judged, &result, min_gain, retry)?;
             Ok((result, judged))
@@ -133,7 +127,7 @@ impl Job<'_> {
         }
         if kept.len() < changes.len() && !kept.is_empty() {
             // What is left may work otherwise than all of them together; the figures are to be those of what is made.
-            let result = self.tried(&kept, &[], true, progress);
+            let result = self.tried(&self.workload, &kept, &[], true, progress);
             if matches!(result, Err(DatabaseError::Stopped { .. })) {
                 self.partly_made(&kept, &predicted)?;
             }
@@ -145,8 +139,9 @@ impl Job<'_> {
         self.make(&kept, &predicted, progress)
     }
 
-    fn tried(
+    pub(super) fn tried(
         &self,
+        workload: &Workload,
         changes: &[Change],
         given: &[Change],
         write_costs: bool,
@@ -159,7 +154,7 @@ impl Job<'_> {
             write_costs,
             ..Trial::default()
         };
-        self.database.measure(&self.workload, &trial, progress)
+        self.database.measure(workload, &trial, progress)
     }
 
     /// Takes a trial's times into the report.
@@ -185,19 +180,12 @@ impl Job<'_> {
 
     fn proven(&self, chosen: &Recommended, judged: &Judged, result: &TrialResult) -> IndexFigures {
         let tried = result.changes.get(judged.change);
-        let of_table = |table: &TableName| result.write_costs.iter().find(|cost| cost.table == *table);
-        let cost = tried.and_then(|tried| tried.table.as_ref()).and_then(of_table);
-        let growth = cost.and_then(|cost| {
-            let growth = cost.growth?;
-            let samples = cost.before.count() + cost.after.count();
-            Some(Measured { value: growth.value, lo: growth.lo, hi: growth.hi, samples })
-        });
         IndexFigures {
             recommended: judged.is_kept,
             reason: judged.reason.clone(),
             size_bytes: tried.map(|tried| tried.grown_bytes.max(0).unsigned_abs()),
             build: tried.map(|tried| tried.duration.0),
-            write_cost: growth,
+            write_cost: result.growth_of(judged.change),
             helps: self.figures.placed(&judged.helped),
             ..self.index_figures(chosen)
         }
@@ -207,7 +195,7 @@ impl Job<'_> {
         for rejected in &recommendation.rejected {
             self.figures.index(IndexFigures {
                 table: rejected.candidate.table.to_string(),
-                fix: Fix { sql: vec![self.would_make(&rejected.candidate)], undo: Vec::new() },
+                fix: Fix { sql: vec![rejected.sql.clone()], undo: Vec::new() },
                 reason: rejected.reason.clone(),
                 size_bytes: Some(rejected.size_bytes).filter(|bytes| *bytes > 0),
                 ..IndexFigures::default()
@@ -215,15 +203,8 @@ impl Job<'_> {
         }
     }
 
-    /// The statement that would make a candidate.
-    fn would_make(&self, candidate: &Candidate) -> String {
-        let table = self.catalog.table(&candidate.table);
-        let collation = |column: &str| Some(table?.column(column)?.collation.clone());
-        create_index(candidate, &index_name(candidate, |_| false), collation)
-    }
-
     /// Makes changes, or says that it would.
-    fn make(
+    pub(super) fn make(
         &mut self,
         changes: &[Change],
         predicted: &[ChangeTrial],
@@ -240,8 +221,7 @@ impl Job<'_> {
             }
             return Ok(());
         }
-        let options = ApplyOptions { write: self.wishes.write, predicted: predicted.to_vec() };
-        let applied = self.database.apply(changes, &options, progress);
+        let applied = self.database.apply(changes, predicted, progress);
         if matches!(applied, Err(DatabaseError::Stopped { .. })) {
             self.partly_made(changes, predicted)?;
         }
@@ -255,30 +235,27 @@ impl Job<'_> {
         for remark in applied.remarks {
             self.note("apply_remark", Severity::Note, remark, None);
         }
-        let path = self.database.path().display();
-        self.say_how_to_undo(format!("Run `pulse db undo {path}`."));
+        let place = self.database.place();
+        self.say_how_to_undo(format!("Run `pulse db undo {place}`."));
         Ok(())
     }
 
     /// Tells of changes of which some were made before it was stopped: the journal knows which.
     fn partly_made(&mut self, changes: &[Change], predicted: &[ChangeTrial]) -> Result<(), DatabaseError> {
         // A run of which nothing was made is not pending.
-        let run = self.database.pending()?;
+        let made = self.database.pending()?;
         for (number, change) in changes.iter().enumerate() {
-            let recorded = run.as_ref().and_then(|run| run.changes.get(number));
-            let (outcome, took) = match recorded {
-                Some(recorded) if recorded.state == ChangeState::Done => ("done", recorded.duration),
-                _ => (INTERRUPTED, None),
-            };
+            let took = made.as_ref().and_then(|made| made.get(number).copied().flatten());
+            let outcome = if took.is_some() { "done" } else { INTERRUPTED };
             let expected = predicted.get(number).map(|tried| tried.duration.0);
             let (what, outcome, took) = (what(change), outcome.to_owned(), took.map(|took| took.0));
             self.action(Action { what, outcome, expected, took });
         }
-        if run.is_some() {
+        if made.is_some() {
             self.figures.has_changed();
-            let path = self.database.path().display();
+            let place = self.database.place();
             self.say_how_to_undo(format!(
-                "Run `pulse db undo {path}`, or go on with `pulse db resume {path}`."
+                "Run `pulse db undo {place}`, or go on with `pulse db resume {place}`."
             ));
         }
         Ok(())
@@ -286,8 +263,7 @@ impl Job<'_> {
 
     fn say_how_to_undo(&mut self, help: String) {
         if !self.findings.iter().any(|finding| finding.code == "undo") {
-            let script = undo_script_path(self.database.path());
-            let message = format!("what takes the changes back is in {}", script.display());
+            let message = format!("what takes the changes back is in {}", self.database.undo_script());
             self.note("undo", Severity::Note, message, Some(help));
         }
     }
@@ -305,8 +281,14 @@ impl Job<'_> {
     /// Tells of what was wished for and not begun when it was stopped.
     pub(super) fn leave_undone(&mut self) {
         let wished = self.wishes.actions;
-        let statistics = what(&analyze_change(None));
-        for (is_wished, what) in [(wished.vacuum, VACUUM.to_owned()), (wished.analyze_stats, statistics)] {
+        let statistics = self.database.statistics_change().map(|(change, _)| what(&change));
+        let is_dropping = self.figures.report.indexes.iter().any(|index| index.action == IndexAction::Drop)
+            || self.findings.iter().any(|finding| finding.code == "nothing_dropped");
+        for (is_wished, what) in [
+            (wished.drop_indexes && !is_dropping, "DROP INDEX".to_owned()),
+            (wished.vacuum, VACUUM.to_owned()),
+            (wished.analyze_stats, statistics.unwrap_or_else(|_| "ANALYZE".to_owned())),
+        ] {
             let is_told = self.figures.report.actions.iter().any(|action| action.what == what);
             if is_wished && !is_told {
                 let outcome = INTERRUPTED.to_owned();
@@ -324,7 +306,7 @@ impl Job<'_> {
         if !self.wishes.actions.vacuum {
             return Ok(());
         }
-        let forecast = self.database.forecast_vacuum(ForecastSource::Fill, progress)?;
+        let forecast = self.database.forecast_vacuum(progress)?;
         for warning in &forecast.warnings {
             self.note("vacuum_warning", Severity::Warning, warning.clone(), None);
         }
@@ -348,7 +330,7 @@ impl Job<'_> {
             self.action(Action { what, outcome, expected, took: None });
             return Ok(());
         }
-        let done = self.database.vacuum(VacuumWay::Whole, &forecast, &self.wishes.write, progress)?;
+        let done = self.database.vacuum(&forecast, progress)?;
         self.figures.has_changed();
         let outcome =
             format!("done: from {} to {} bytes; expected was {saving}", done.before_bytes, done.after_bytes);
@@ -364,10 +346,11 @@ impl Job<'_> {
         if !self.wishes.actions.analyze_stats {
             return Ok(());
         }
-        let changes = [analyze_change(None)];
+        let (change, remarks) = self.database.statistics_change()?;
+        let changes = [change];
         let mut predicted = Vec::new();
         if self.wishes.verify && !self.workload.is_structural {
-            let result = self.tried(&changes, &[], false, progress)?;
+            let result = self.tried(&self.workload, &changes, &[], false, progress)?;
             for changed in plan_changes(&result) {
                 let (severity, word) = if changed.is_slower() {
                     (Severity::Warning, "slower")
@@ -384,14 +367,8 @@ impl Job<'_> {
             }
             predicted = result.changes;
         }
-        if self.database.statistics()?.samples.is_none() {
-            self.note(
-                "new_samples",
-                Severity::Note,
-                "ANALYZE adds the table sqlite_stat4, samples of the indexes' keys; older programs read the file as before"
-                    .to_owned(),
-                None,
-            );
+        for remark in remarks {
+            self.note("new_samples", Severity::Note, remark, None);
         }
         self.make(&changes, &predicted, progress)
     }

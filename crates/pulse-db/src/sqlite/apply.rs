@@ -5,7 +5,6 @@
 //! script, flushed. (3) The change and its commit. (4) The journal says that it is done. A crash between (2) and (4) leaves a
 //! change of which the journal does not know whether it was made; the database does.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pulse_model::Nanos;
@@ -17,6 +16,7 @@ use super::schema_copy::placed;
 use super::undo_script::{self, undo_script_path};
 use super::writing::{WriteOptions, Writing};
 use super::{ForecastSource, Sqlite, space, statistics};
+use crate::applied::Applied;
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
@@ -30,21 +30,6 @@ pub struct ApplyOptions {
     /// What each change did on the private copy, in order: for the share of progress, and to see that there is room. May be
     /// empty.
     pub predicted: Vec<ChangeTrial>,
-}
-
-/// What was done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// The number of the run in the journal.
-    pub run: u64,
-    /// How long each change took, in order; `None` for one that was made before a crash.
-    pub durations: Vec<Option<Nanos>>,
-    /// The record of what was done.
-    pub journal: PathBuf,
-    /// What takes it back with SQLite's own shell.
-    pub undo_script: PathBuf,
-    /// What could not be as it was meant to be, for people.
-    pub remarks: Vec<String>,
 }
 
 impl Sqlite {
@@ -316,7 +301,15 @@ impl Applying<'_> {
                 Ok(vec![format!("DROP INDEX IF EXISTS {schema}.{name}")])
             }
             ChangeKind::DropIndex => match existing {
-                Some(sql) if !sql.is_empty() => Ok(vec![placed(&change.schema, &sql)]),
+                Some(sql) if !sql.is_empty() => {
+                    let mut undo = vec![placed(&change.schema, &sql)];
+                    undo.extend(statistics::restoring_of(
+                        &self.writing.connection,
+                        &change.schema,
+                        &change.subject,
+                    )?);
+                    Ok(undo)
+                }
                 _ => Err(refusal(format!(
                     "the index {} belongs to its table and cannot be dropped",
                     change.title()

@@ -120,7 +120,9 @@ unsafe impl<'vtab> VTab<'vtab> for Asked {
         // Taking every usable condition makes the planner ask again with fewer of them: that is how joins show.
         let mut taken = 0;
         for (constraint, mut usage) in info.constraints_and_usages() {
-            if constraint.is_usable() && operator(&constraint.operator(), false).is_some_and(is_indexable) {
+            if constraint.is_usable()
+                && operator(&constraint.operator(), false).is_some_and(Operator::is_indexable)
+            {
                 taken += 1;
                 usage.set_argv_index(taken);
             }
@@ -179,10 +181,6 @@ fn operator(operator: &IndexConstraintOp, is_in: bool) -> Option<Operator> {
         | Op::SQLITE_INDEX_CONSTRAINT_OFFSET
         | Op::SQLITE_INDEX_CONSTRAINT_FUNCTION(_) => return None,
     })
-}
-
-fn is_indexable(operator: Operator) -> bool {
-    matches!(operator, Operator::Equal | Operator::In | Operator::Range | Operator::IsNull)
 }
 
 fn owned(value: ValueRef<'_>) -> Option<Value> {

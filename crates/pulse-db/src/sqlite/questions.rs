@@ -166,11 +166,6 @@ fn question(call: &Call, shape: &Shape) -> Question {
     }
 }
 
-/// Whether a condition can lead into an index at all.
-pub(super) fn is_indexable(operator: Operator) -> bool {
-    matches!(operator, Operator::Equal | Operator::In | Operator::Range | Operator::IsNull)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,7 @@ impl Sqlite {
     pub fn statistics(&self) -> Result<StatisticsState, DatabaseError> {
         let connection = open_read_only(self.path())?;
         let count = |table: &str| -> rusqlite::Result<Option<u64>> {
-            if !exists(&connection, table)? {
+            if !exists(&connection, MAIN, table)? {
                 return Ok(None);
             }
             connection
@@ -87,9 +87,9 @@ pub(crate) fn restoring(connection: &Connection) -> Result<Vec<String>, Database
     let failed = |source| DatabaseError::Sql { what: "reading the old statistics".to_owned(), source };
     let mut statements = Vec::new();
     for table in TABLES {
-        if exists(connection, table).map_err(failed)? {
+        if exists(connection, MAIN, table).map_err(failed)? {
             statements.push(format!("DELETE FROM main.{table}"));
-            rows(connection, table, &mut statements).map_err(failed)?;
+            rows(connection, MAIN, table, "true", &mut statements).map_err(failed)?;
         } else {
             statements.push(format!("DROP TABLE IF EXISTS main.{table}"));
         }
@@ -101,27 +101,53 @@ pub(crate) fn restoring(connection: &Connection) -> Result<Vec<String>, Database
     Ok(statements)
 }
 
-/// A statement per row. `quote` writes every value so that it is read back as it is.
-fn rows(connection: &Connection, table: &str, statements: &mut Vec<String>) -> rusqlite::Result<()> {
+/// Statements that put back the statistics of one index, which go with it.
+pub(crate) fn restoring_of(
+    connection: &Connection,
+    schema: &str,
+    index: &str,
+) -> Result<Vec<String>, DatabaseError> {
+    let failed = |source| DatabaseError::Sql { what: "reading the index's statistics".to_owned(), source };
+    let is_of_index = format!("idx = {} COLLATE NOCASE", quote::literal(index));
+    let mut statements = Vec::new();
+    for table in TABLES {
+        if exists(connection, schema, table).map_err(failed)? {
+            rows(connection, schema, table, &is_of_index, &mut statements).map_err(failed)?;
+        }
+    }
+    Ok(statements)
+}
+
+/// A statement per row that meets the condition. `quote` writes every value so that it is read back as it is.
+fn rows(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+    condition: &str,
+    statements: &mut Vec<String>,
+) -> rusqlite::Result<()> {
     let columns = connection
-        .prepare("SELECT name FROM pragma_table_info(?1, 'main') ORDER BY cid")?
-        .query_map([table], |row| row.get::<_, String>(0))?
+        .prepare("SELECT name FROM pragma_table_info(?1, ?2) ORDER BY cid")?
+        .query_map([table, schema], |row| row.get::<_, String>(0))?
         .map(|name| name.map(|name| quote::name(&name)))
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let list = columns.join(", ");
     let quoted =
         columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
-    let sql = format!("SELECT {quoted} FROM main.{table} LIMIT {}", MAX_ROWS + 1);
+    let schema = quote::name(schema);
+    let sql = format!("SELECT {quoted} FROM {schema}.{table} WHERE {condition} LIMIT {}", MAX_ROWS + 1);
     let mut select = connection.prepare(&sql)?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
         let values: String = row.get(0)?;
-        statements.push(format!("INSERT INTO main.{table} ({list}) VALUES ({values})"));
+        statements.push(format!("INSERT INTO {schema}.{table} ({list}) VALUES ({values})"));
     }
     Ok(())
 }
 
-fn exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1)";
-    connection.query_row(sql, [table], |row| row.get(0))
+fn exists(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<bool> {
+    let schema = quote::name(schema);
+    let sql =
+        format!("SELECT EXISTS (SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = ?1)");
+    connection.query_row(&sql, [table], |row| row.get(0))
 }

@@ -11,7 +11,7 @@ use super::tokens;
 use super::what_if::WhatIf;
 use crate::candidate::{Candidate, CandidateReason};
 use crate::catalog::{IndexPart, TableName, Term};
-use crate::plan::{Access, Condition, Effect, EffectKind, Operator, Order, Question, Step};
+use crate::plan::{Access, Condition, Effect, Operator, Order, Question, Step};
 use crate::workload::{Statement, Value, Values};
 
 /// Calls of a statement that are planned: the first, one from the middle, the last.
@@ -146,11 +146,6 @@ impl Studied {
     /// The tables that it reads or changes, some more than once.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &TableName> {
         self.effects.iter().map(|effect| &effect.table)
-    }
-
-    /// What it changes.
-    pub(crate) fn writes(&self) -> impl Iterator<Item = &Effect> {
-        self.effects.iter().filter(|effect| effect.kind != EffectKind::Read)
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use pulse_model::{Histogram, Nanos};
+use pulse_model::Nanos;
 
 use super::Sqlite;
 use super::replay::{NoResult, Stage};
 use super::watch::{Watch, watched};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
+use crate::timing::Timing;
 use crate::workload::{Call, Statement, Workload};
 
 /// Rounds over the whole workload; more make no interval narrower that matters.
@@ -20,17 +21,6 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 const LARGEST_SHARE: f64 = 0.25;
 /// The share of the time after which no more first calls are made.
 const FIRST_ROUND: f64 = 0.5;
-
-/// How long a statement takes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Timing {
-    /// Times of calls in nanoseconds.
-    pub warm: Histogram,
-    /// The first call of a new connection, its preparation included.
-    pub cold: Histogram,
-    /// Why it was not timed.
-    pub failure: Option<String>,
-}
 
 impl Sqlite {
     /// Times the statements of a workload in rounds, until `budget` is over. Never writes.

@@ -2,19 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use pulse_model::{Fix, Nanos};
+use pulse_model::Fix;
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
 
 use super::Sqlite;
 use super::connection::refused;
 use super::files::{Files, MAIN};
 use super::private_copy::database_bytes;
-use super::vacuum_forecast::VacuumForecast;
 use super::writing::{WriteOptions, Writing, stopped};
 use crate::change::{Change, ChangeKind};
 use crate::error::DatabaseError;
 use crate::progress::Progress;
+use crate::vacuum_forecast::{VacuumForecast, Vacuumed};
 
 /// Page sizes that SQLite knows.
 const PAGE_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
@@ -31,19 +30,6 @@ pub enum VacuumWay {
     PageSize(u32),
     /// Free pages are given back in small steps; only with `auto_vacuum = INCREMENTAL`.
     Incremental,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Vacuumed {
-    /// Bytes before.
-    pub before_bytes: u64,
-    /// Bytes after.
-    pub after_bytes: u64,
-    /// How long it took.
-    pub duration: Nanos,
-    /// What could not be as it was meant to be, for people.
-    pub remarks: Vec<String>,
 }
 
 impl Sqlite {

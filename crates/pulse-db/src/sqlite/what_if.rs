@@ -25,7 +25,8 @@ use super::studied::{self, Sources, Studied, StudiedCall};
 use crate::candidate::Candidate;
 use crate::catalog::{TableName, Unread};
 use crate::error::DatabaseError;
-use crate::plan::{Access, Effect, EffectKind, QueryPlan};
+use crate::plan::{Access, Effect, EffectKind};
+use crate::planner::{Knowledge, Priced};
 use crate::sqlite::connection::{self, BUSY_TIMEOUT};
 use crate::sqlite::{Sqlite, bind};
 use crate::workload::Statement;
@@ -46,29 +47,6 @@ impl Default for WhatIfOptions {
     fn default() -> Self {
         Self { stat4: true, foreign_keys: false, sample_time: Duration::from_secs(5) }
     }
-}
-
-/// What the planner is told about tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Knowledge {
-    /// What it will know: the file's own statistics, and those of tables that get an index and of tables that are read
-    /// beside them.
-    AsBuilt,
-    /// Everything: costs of tables that never were analyzed are comparable only so.
-    Full,
-}
-
-/// A plan and what it costs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Priced {
-    /// The plan of the first call.
-    pub plan: QueryPlan,
-    /// The mean cost of the calls.
-    pub cost: f64,
-    /// Rows that come out, before any limit.
-    pub rows: f64,
-    /// Which of the given candidates are used by any call, by position.
-    pub used: BTreeSet<usize>,
 }
 
 /// A copy of a database that can be asked.

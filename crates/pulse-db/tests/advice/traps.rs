@@ -329,6 +329,12 @@ const TRAPS: &[Trap] = &[
         expected: &[],
     },
     Trap {
+        name: "an index of children is not unused because the workload reads them otherwise",
+        schema: "{FK} CREATE TABLE k(pid INT REFERENCES p, v INT); {N} INSERT INTO k SELECT i, i FROM n; CREATE INDEX i ON k(pid, v);",
+        statements: &["SELECT v FROM k WHERE rowid = ?"],
+        expected: &[],
+    },
+    Trap {
         name: "the primary key finds the children",
         schema: "{FK} CREATE TABLE k(pid INT REFERENCES p, n INT, PRIMARY KEY(pid, n)) WITHOUT ROWID;
             {N} INSERT INTO k SELECT i, i FROM n;

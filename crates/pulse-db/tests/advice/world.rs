@@ -3,7 +3,7 @@
 use pulse_db::findings::{FindingsInput, findings};
 use pulse_db::plan::Explained;
 use pulse_db::workload::{Call, Skipped, Statement, Value, Values, Workload};
-use pulse_db::{Catalog, Sqlite, Unwatched};
+use pulse_db::{Catalog, Driver as _, Sqlite, Unwatched};
 use pulse_model::Finding;
 use rusqlite::Connection;
 

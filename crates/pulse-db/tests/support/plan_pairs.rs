@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use pulse_db::Driver as _;
 use pulse_db::candidate::{Candidate, CandidateReason};
 use pulse_db::catalog::{IndexPart, TableName, Term};
 use pulse_db::sqlite::{Sqlite, create_index, index_name};

@@ -2,7 +2,7 @@
 
 use super::{Call, MAX_STATEMENTS, Skipped, Statement, Workload};
 use crate::catalog::{Catalog, Column, ForeignKey, Routine, Table, TableKind};
-use crate::sqlite::{name, qualified};
+use crate::quote::{name, qualified};
 
 /// A workload from the structure of a database, for when there is no other: of low confidence, since nothing says how often
 /// anything of it happens.

@@ -2,16 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index_sql;
-use super::quote;
-use super::studied::{self, Studied};
-use super::what_if::{Knowledge, Priced, WhatIf};
 use crate::candidate::Candidate;
-use crate::candidates::{self, CandidateLimits, Predicate};
+use crate::candidates::{self, CandidateLimits};
 use crate::catalog::{Catalog, Term};
-use crate::plan::{Condition, EffectKind, Operator, Question};
+use crate::plan::{Condition, Effect, EffectKind, Question};
+use crate::planner::{Asked, Knowledge, Planner, Priced};
 use crate::selection::{AccessOption, CandidateCosts, CostMatrix, StatementCosts};
-use crate::workload::{Value, Workload};
+use crate::workload::Workload;
 
 /// Candidates of a workload.
 pub(crate) const MAX_CANDIDATES: usize = 1_200;
@@ -22,7 +19,7 @@ const WRITE_ROW: f64 = 8.0;
 
 /// A workload that was weighed.
 pub(crate) struct Weighed {
-    /// Statements in order; the error is SQLite's, for what cannot be planned.
+    /// Statements in order; the error is the database's, for what cannot be planned.
     pub statements: Vec<Result<WeighedStatement, String>>,
     /// Candidates in the order of the matrix.
     pub candidates: Vec<WeighedCandidate>,
@@ -36,7 +33,6 @@ pub(crate) struct Weighed {
 
 /// A statement that can be planned.
 pub(crate) struct WeighedStatement {
-    pub studied: Studied,
     pub before: Priced,
     /// Its own candidates, by position.
     pub own: Vec<usize>,
@@ -52,14 +48,14 @@ pub(crate) struct WeighedCandidate {
 }
 
 /// Weighs a workload. Statements that matter most get their candidates first.
-pub(crate) fn weigh(what_if: &mut WhatIf, catalog: &Catalog, workload: &Workload) -> Result<Weighed, String> {
-    let studied: Vec<_> = workload.statements.iter().map(|statement| what_if.study(statement)).collect();
-    what_if.give(&[], Knowledge::Full)?;
-    let statements = studied.into_iter().map(|studied| {
-        let studied = studied?;
-        let before = what_if.price(&studied)?;
-        Ok(WeighedStatement { studied, before, own: Vec::new() })
-    });
+pub(crate) fn weigh(
+    planner: &mut dyn Planner,
+    catalog: &Catalog,
+    workload: &Workload,
+) -> Result<Weighed, String> {
+    planner.give(&[], Knowledge::Full)?;
+    let statements = (0..workload.statements.len())
+        .map(|position| Ok(WeighedStatement { before: planner.price(position)?, own: Vec::new() }));
     let statements: Vec<Result<WeighedStatement, String>> = statements.collect();
     let weights: Vec<_> = workload.statements.iter().map(|statement| statement.calls.max(1) as f64).collect();
     let mut weighed = Weighed {
@@ -69,10 +65,10 @@ pub(crate) fn weigh(what_if: &mut WhatIf, catalog: &Catalog, workload: &Workload
         refused: Vec::new(),
         left_out: 0,
     };
-    weighed.think(what_if, catalog);
-    weighed.price_alone(what_if)?;
-    weighed.price_together(what_if)?;
-    weighed.price_writes(what_if);
+    weighed.think(planner, catalog);
+    weighed.price_alone(planner)?;
+    weighed.price_together(planner)?;
+    weighed.price_writes(planner);
     Ok(weighed)
 }
 
@@ -88,7 +84,7 @@ fn costs_before(statements: &[Result<WeighedStatement, String>], weights: &[f64]
 
 impl Weighed {
     /// Candidates of all statements, dear statements first, then those that serve several.
-    fn think(&mut self, what_if: &mut WhatIf, catalog: &Catalog) {
+    fn think(&mut self, planner: &mut dyn Planner, catalog: &Catalog) {
         let limits = CandidateLimits::default();
         let total = |position: usize| {
             let costs = &self.matrix.statements[position];
@@ -100,9 +96,10 @@ impl Weighed {
         let mut proposals: Vec<Candidate> = Vec::new();
         for position in order {
             let Ok(statement) = &mut self.statements[position] else { continue };
-            let few = |question: &Question, condition: &Condition| predicate(what_if, question, condition);
-            let mut found = candidates::candidates(catalog, &statement.studied.questions, &few, limits);
-            found.extend(candidates::foreign_keys(catalog, &statement.studied.effects));
+            let Ok(Asked { questions, effects }) = planner.asked(position) else { continue };
+            let few = |question: &Question, condition: &Condition| planner.predicate(question, condition);
+            let mut found = candidates::candidates(catalog, questions, &few, limits);
+            found.extend(candidates::foreign_keys(catalog, effects));
             for candidate in found {
                 let key = (candidate.table.clone(), candidate.parts.clone(), candidate.predicate.clone());
                 let place = *places.entry(key).or_insert_with(|| {
@@ -115,14 +112,14 @@ impl Weighed {
         proposals.extend(candidates::merged(catalog, &proposals, limits));
         self.left_out = proposals.len().saturating_sub(MAX_CANDIDATES);
         proposals.truncate(MAX_CANDIDATES);
-        self.try_all(what_if, proposals);
+        self.try_all(planner, proposals);
     }
 
-    /// Keeps what SQLite would make.
-    fn try_all(&mut self, what_if: &mut WhatIf, proposals: Vec<Candidate>) {
+    /// Keeps what the database would make.
+    fn try_all(&mut self, planner: &mut dyn Planner, proposals: Vec<Candidate>) {
         let mut places = Vec::new();
         for candidate in proposals {
-            match what_if.try_candidate(&candidate).map(|tried| tried.size_bytes) {
+            match planner.size_bytes(&candidate) {
                 Ok(size_bytes) => {
                     places.push(Some(self.candidates.len()));
                     self.candidates.push(WeighedCandidate {
@@ -145,14 +142,14 @@ impl Weighed {
     }
 
     /// Gives each candidate alone to all statements that it could serve.
-    fn price_alone(&mut self, what_if: &mut WhatIf) -> Result<(), String> {
+    fn price_alone(&mut self, planner: &mut dyn Planner) -> Result<(), String> {
         for position in 0..self.candidates.len() {
-            what_if.give(&[&self.candidates[position].candidate], Knowledge::Full)?;
+            planner.give(&[&self.candidates[position].candidate], Knowledge::Full)?;
             for at in 0..self.statements.len() {
-                let Ok(statement) = &self.statements[at] else { continue };
+                let (Ok(statement), Ok(asked)) = (&self.statements[at], planner.asked(at)) else { continue };
                 let is_served = statement.own.contains(&position)
-                    || could_serve(&self.candidates[position].candidate, &statement.studied.questions);
-                if is_served && let Ok(priced) = what_if.price(&statement.studied) {
+                    || could_serve(&self.candidates[position].candidate, asked.questions);
+                if is_served && let Ok(priced) = planner.price(at) {
                     self.add_option(at, &[position], &priced);
                 }
             }
@@ -161,7 +158,7 @@ impl Weighed {
     }
 
     /// Gives each statement several of its own candidates at once: joins and `OR` need them together.
-    fn price_together(&mut self, what_if: &mut WhatIf) -> Result<(), String> {
+    fn price_together(&mut self, planner: &mut dyn Planner) -> Result<(), String> {
         for at in 0..self.statements.len() {
             for given in [self.best_of_each_table(at), self.best_of_each_beginning(at)] {
                 if given.len() < 2 {
@@ -169,9 +166,8 @@ impl Weighed {
                 }
                 let candidates: Vec<_> =
                     given.iter().map(|&position| &self.candidates[position].candidate).collect();
-                what_if.give(&candidates, Knowledge::Full)?;
-                let Ok(statement) = &self.statements[at] else { continue };
-                if let Ok(priced) = what_if.price(&statement.studied) {
+                planner.give(&candidates, Knowledge::Full)?;
+                if let Ok(priced) = planner.price(at) {
                     self.add_option(at, &given, &priced);
                 }
             }
@@ -224,12 +220,13 @@ impl Weighed {
         }
     }
 
-    fn price_writes(&mut self, what_if: &WhatIf) {
+    fn price_writes(&mut self, planner: &dyn Planner) {
         for candidate in &mut self.candidates {
             let mut cost = 0.0;
-            for (statement, costs) in self.statements.iter().zip(&self.matrix.statements) {
-                if let Ok(statement) = statement {
-                    cost += costs.weight * writes(what_if, &candidate.candidate, statement);
+            for (position, statement) in self.statements.iter().enumerate() {
+                if let (Ok(statement), Ok(asked)) = (statement, planner.asked(position)) {
+                    let each = writes(planner, &candidate.candidate, asked.effects, statement.before.rows);
+                    cost += self.matrix.statements[position].weight * each;
                 }
             }
             candidate.write_cost = cost;
@@ -245,14 +242,14 @@ impl Weighed {
 }
 
 /// What one run of a statement costs more with an index: rows that are written to it, each a search and a change.
-fn writes(what_if: &WhatIf, candidate: &Candidate, statement: &WeighedStatement) -> f64 {
-    let rows = what_if.estimator.rows(&candidate.table).unwrap_or(1_000).max(2) as f64;
+fn writes(planner: &dyn Planner, candidate: &Candidate, effects: &[Effect], written: f64) -> f64 {
+    let rows = planner.rows(&candidate.table).unwrap_or(1_000).max(2) as f64;
     let each = WRITE_ROW + rows.log2() / 2.0;
-    let effects = statement.studied.writes().filter(|effect| effect.table.is(&candidate.table));
+    let effects = effects.iter().filter(|effect| effect.table.is(&candidate.table));
     let share = candidate
         .predicate
         .as_ref()
-        .map_or(1.0, |predicate| what_if.estimator.share(&candidate.table, predicate, &[]).unwrap_or(1.0));
+        .map_or(1.0, |predicate| planner.share(&candidate.table, predicate).unwrap_or(1.0));
     let changes: f64 = effects
         .map(|effect| match effect.kind {
             EffectKind::Insert | EffectKind::Delete => 1.0,
@@ -261,7 +258,7 @@ fn writes(what_if: &WhatIf, candidate: &Candidate, statement: &WeighedStatement)
             EffectKind::Update | EffectKind::Read => 0.0,
         })
         .sum();
-    changes * each * share * statement.before.rows.max(1.0)
+    changes * each * share * written.max(1.0)
 }
 
 /// Whether an index changes when a column does. Expressions and predicates are texts: where a column's name is in one, it may.
@@ -279,46 +276,13 @@ fn holds(candidate: &Candidate, column: &str) -> bool {
 fn could_serve(candidate: &Candidate, questions: &[Question]) -> bool {
     let Some(first) = candidate.parts.first() else { return false };
     questions.iter().filter(|question| question.table.is(&candidate.table)).any(|question| {
-        let compares = question.conditions.iter().any(|condition| {
-            condition.term == first.term && super::questions::is_indexable(condition.operator)
-        });
+        let compares = question
+            .conditions
+            .iter()
+            .any(|condition| condition.term == first.term && condition.operator.is_indexable());
         let sorts = question.order.first().is_some_and(|order| order.term == first.term);
         let holds_all =
             !question.used.is_empty() && question.used.iter().all(|column| holds(candidate, column));
         compares || sorts || holds_all
-    })
-}
-
-/// A condition on one column as an index's own, with the share of rows that meet it.
-fn predicate(what_if: &WhatIf, question: &Question, condition: &Condition) -> Option<Predicate> {
-    let Term::Column(column) = &condition.term else { return None };
-    let name = quote::name(column);
-    let sql = match (condition.operator, &condition.value) {
-        (Operator::IsNull, _) => format!("{name} IS NULL"),
-        (Operator::IsNotNull, _) => format!("{name} IS NOT NULL"),
-        (Operator::Equal, Some(Value::Text(text))) if !text.contains('\0') => {
-            format!("{name} = {}", quote::literal(text))
-        }
-        (Operator::Equal, Some(Value::Integer(number))) => format!("{name} = {number}"),
-        _ => return None,
-    };
-    let table = what_if.shape(&question.table)?;
-    let own = table.position(column).map(|at| &table.columns[at].collation)?;
-    // The index's condition compares as its column does; a statement that compares otherwise could not use it.
-    if condition.operator == Operator::Equal && !own.eq_ignore_ascii_case(&condition.collation) {
-        return None;
-    }
-    // A value that hardly any row has is one of very many: an index for it alone would serve one call.
-    let share = studied::share(&what_if.estimator, &question.table, condition);
-    let values = what_if.estimator.distinct(&question.table, std::slice::from_ref(&name))?;
-    let is_skewed =
-        condition.operator != Operator::Equal || (values <= 64.0 && share < 0.5 / values.max(1.0));
-    is_skewed.then_some(Predicate { sql, share })
-}
-
-/// The name that a chosen candidate gets.
-pub(crate) fn name_for(what_if: &WhatIf, candidate: &Candidate, taken: &BTreeSet<String>) -> String {
-    index_sql::index_name(candidate, |name| {
-        what_if.is_taken(name) || taken.contains(&name.to_ascii_lowercase())
     })
 }

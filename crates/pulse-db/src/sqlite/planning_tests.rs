@@ -3,7 +3,9 @@ use rusqlite::{Connection, StatementStatus};
 use super::*;
 use crate::candidate::CandidateReason;
 use crate::catalog::{IndexPart, TableName, Term};
-use crate::plan::{Access, EffectKind, Operator};
+use crate::driver::Driver as _;
+use crate::plan::{Access, EffectKind, Explained, Operator};
+use crate::sqlite::WhatIfOptions;
 use crate::workload::{Call, Value, Values};
 
 struct Case {
@@ -187,7 +189,7 @@ fn without_samples_of_keys_values_do_not_matter() {
     let plan = |state: &str, stat4: bool| {
         let options = WhatIfOptions { stat4, ..WhatIfOptions::default() };
         let statements = [statement(sql, &[Value::Text(state.to_owned())])];
-        let mut explained = case.sqlite.explain_with(&statements, &[], options).unwrap();
+        let mut explained = case.sqlite.clone().planning(options).explain(&statements, &[]).unwrap();
         explained.remove(0).unwrap().plan.steps.remove(0).detail
     };
     assert_ne!(plan("open", true), plan("closed", true));
@@ -202,7 +204,7 @@ fn enforced_keys_look_for_children() {
     let lines = |foreign_keys: bool| {
         let options = WhatIfOptions { foreign_keys, ..WhatIfOptions::default() };
         let statements = [statement("DELETE FROM parent WHERE id = 3", &[])];
-        let mut explained = case.sqlite.explain_with(&statements, &[], options).unwrap();
+        let mut explained = case.sqlite.clone().planning(options).explain(&statements, &[]).unwrap();
         explained.remove(0).unwrap().plan.steps.iter().filter(|step| step.detail == "SCAN child").count()
     };
     assert_eq!((lines(false), lines(true)), (0, 1));
