@@ -373,7 +373,7 @@ mod tests {
             (&json!([0, 1, 0, 0]), &json!([]))
         );
         assert_eq!(timeline["failures"], json!({ "reset": [0, 0, 1, 0], "timeout": [3, 0, 2, 0] }));
-        let since = json(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(2)) });
+        let since = read(Page { summary: &summary, running: true, since: Some(Nanos::from_secs(2)) });
         assert_eq!(since["timeline"]["failures"], json!({ "reset": [1, 0], "timeout": [2, 0] }));
     }
 
