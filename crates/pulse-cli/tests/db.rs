@@ -383,7 +383,7 @@ fn indexes_are_dropped_and_taken_back() {
         CREATE INDEX b_some ON t(b) WHERE c = 'c1';
         CREATE INDEX narrow ON t(a); CREATE INDEX wide ON t(a, note);
         CREATE INDEX c_twin ON t(c); ANALYZE;";
-    const ASKED: &str = "SELECT count(*) FROM t WHERE a = 7;
+    const ASKED: &str = "SELECT count(*) FROM t WHERE a > 3;
         SELECT note FROM t WHERE c = 'c7';
         SELECT note FROM t WHERE c = 'C7' COLLATE NOCASE;
         SELECT note FROM t WHERE b = 7 AND a = 3;
@@ -418,7 +418,7 @@ fn indexes_are_dropped_and_taken_back() {
     let done = analyze(folder.path(), &["--drop-indexes"]);
     let left: Vec<String> = all.iter().filter(|name| *name != "c_twin").cloned().collect();
     assert_eq!(indexes(&path), left, "{done}");
-    let dropped = recommended(&done)[0];
+    let dropped = recommended(&done).into_iter().find(|index| index["action"] == "drop").unwrap();
     assert_eq!(
         (&dropped["action"], &dropped["undo"][0]),
         (&"drop".into(), &"CREATE INDEX c_twin ON t(c)".into())

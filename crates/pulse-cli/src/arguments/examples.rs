@@ -86,9 +86,10 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 65] = [
+const RIGHT: [(&str, &str); 66] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
+    ("--attach", "archive=data/archive.db"),
     ("--baseline", "main"),
     ("--bearer", "TOKEN"),
     ("--budget", "100MB"),

@@ -298,7 +298,9 @@ impl Applying<'_> {
         match change.kind {
             ChangeKind::CreateIndex => {
                 let (schema, name) = (quote::name(&change.schema), quote::name(&change.subject));
-                Ok(vec![format!("DROP INDEX IF EXISTS {schema}.{name}")])
+                let mut undo = vec![format!("DROP INDEX IF EXISTS {schema}.{name}")];
+                undo.extend(statistics::forgetting(&self.writing.connection, change)?);
+                Ok(undo)
             }
             ChangeKind::DropIndex => match existing {
                 Some(sql) if !sql.is_empty() => {

@@ -101,6 +101,29 @@ pub(crate) fn restoring(connection: &Connection) -> Result<Vec<String>, Database
     Ok(statements)
 }
 
+/// Statements that forget what a change learns of tables that never were analyzed: those of its own undo that can be run whether
+/// or not it was made. Where there are no statistics at all yet, their table goes.
+pub(crate) fn forgetting(connection: &Connection, change: &Change) -> Result<Vec<String>, DatabaseError> {
+    let failed = |source| DatabaseError::Sql { what: "looking for statistics".to_owned(), source };
+    let mut schemas = connection.prepare("SELECT name FROM pragma_database_list").map_err(failed)?;
+    let schemas = schemas.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
+    let mut statements = Vec::new();
+    for schema in schemas {
+        let schema = schema.map_err(failed)?;
+        for table in TABLES {
+            let full_name = format!("{}.{table}", quote::name(&schema));
+            let start = format!("DELETE FROM {full_name} ");
+            let mut own = change.fix.undo.iter().filter(|sql| sql.starts_with(&start)).peekable();
+            if own.peek().is_some() && !exists(connection, &schema, table).map_err(failed)? {
+                statements.push(format!("DROP TABLE IF EXISTS {full_name}"));
+            } else {
+                statements.extend(own.cloned());
+            }
+        }
+    }
+    Ok(statements)
+}
+
 /// Statements that put back the statistics of one index, which go with it.
 pub(crate) fn restoring_of(
     connection: &Connection,
