@@ -71,6 +71,7 @@ describe("a day", () => {
       p95_us: same(4000),
       p99_us: same(5000),
       max_us: numbers.map((i) => (i === slow ? 3_000_000 : 6000)),
+      failures: {},
     });
     const usual = 84;
     const column = (i) => {
