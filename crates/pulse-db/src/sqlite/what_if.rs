@@ -70,7 +70,7 @@ pub(crate) struct WhatIf {
 }
 
 struct Given {
-    schema: String,
+    candidate: Candidate,
     name: String,
     /// Rows in it; fewer than its table has when it is partial.
     rows: Option<f64>,
@@ -199,17 +199,28 @@ impl WhatIf {
         tried: &[TriedIndex],
         knowledge: Knowledge,
     ) -> rusqlite::Result<()> {
-        for given in std::mem::take(&mut self.given) {
-            self.connection.execute_batch(&index_sql::drop_index(&given.schema, &given.name))?;
-        }
         let told = match knowledge {
             Knowledge::Full => self.missing.keys().cloned().collect(),
             Knowledge::AsBuilt => {
                 candidates.iter().flat_map(|candidate| self.to_analyze(&candidate.table)).collect()
             }
         };
+        // Most questions differ from the one before in one index; but what the planner is told of a table is told of all its
+        // indexes, so that they are made anew when that changes.
+        let is_same = told == self.told;
+        let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.given)
+            .into_iter()
+            .partition(|given| is_same && candidates.contains(&&given.candidate));
+        for given in go {
+            let schema = &given.candidate.table.schema;
+            self.connection.execute_batch(&index_sql::drop_index(schema, &given.name))?;
+        }
+        self.given = stay;
         self.tell(told)?;
         for (candidate, tried) in candidates.iter().zip(tried) {
+            if self.given.iter().any(|given| given.candidate == **candidate) {
+                continue;
+            }
             let is_taken =
                 |name: &str| self.is_taken(name) || self.given.iter().any(|given| given.name == name);
             let name = index_sql::index_name(candidate, is_taken);
@@ -222,8 +233,11 @@ impl WhatIf {
                     &IndexStatistics { index: Some(name.clone()), ..statistics.clone() },
                 )?;
             }
-            self.given.push(Given { schema: candidate.table.schema.clone(), name, rows });
+            self.given.push(Given { candidate: (*candidate).clone(), name, rows });
         }
+        // They are named by their place among those that were asked for.
+        let place = |given: &Given| candidates.iter().position(|candidate| **candidate == given.candidate);
+        self.given.sort_by_key(place);
         read_statistics(&self.connection, &self.schemas)
     }
 
