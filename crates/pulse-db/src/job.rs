@@ -56,7 +56,7 @@ pub struct Wishes {
 }
 
 /// Time for the timing of statements on the database itself, unless trials are to take less.
-const TIMING: Nanos = Nanos::from_secs(5);
+const TIMING: Nanos = Nanos::from_secs(4);
 
 /// A database under work.
 pub(crate) struct Job<'a> {
