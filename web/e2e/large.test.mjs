@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, dataOf, demo, folder, open, picture, run, scenario, withData } from "./support.mjs";
+import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, dataOf, demo, folder, open, openFile, picture, run, scenario, withData } from "./support.mjs";
 
 const place = folder();
 const report = join(place, "report.html");
@@ -24,10 +24,7 @@ after(async () => {
   cleanUp();
 });
 
-async function opened(path, options = {}) {
-  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, offline: true, ...options });
-  return open(context, pathToFileURL(path).href);
-}
+const opened = (path, options) => openFile(chrome, path, options);
 
 const chartOf = (page, title) => page.locator("figure.chart", { has: page.locator(`h3:text-is("${title}")`) });
 

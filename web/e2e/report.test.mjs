@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { pathToFileURL } from "node:url";
-import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, folder, open, picture, run, scenario } from "./support.mjs";
+import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, folder, openFile, picture, run, scenario } from "./support.mjs";
 
 const place = folder();
 let chrome;
@@ -38,10 +37,7 @@ after(async () => {
   cleanUp();
 });
 
-async function opened(path, options = {}) {
-  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, offline: true, ...options });
-  return open(context, pathToFileURL(path).href);
-}
+const opened = (path, options) => openFile(chrome, path, options);
 
 describe("a report", () => {
   test("says first whether targets are met and the measurement is valid", async () => {

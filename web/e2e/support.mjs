@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
@@ -71,6 +71,12 @@ export function browser() {
   );
   assert.ok(executablePath, "there is no Chromium; name one with CHROMIUM=PATH");
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+}
+
+/** Opens a file from disk, where there is no network. */
+export async function openFile(chrome, path, options = {}) {
+  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, offline: true, ...options });
+  return open(context, pathToFileURL(path).href);
 }
 
 /** A page, with what it complained about and what it asked for. */
