@@ -122,8 +122,13 @@ fn whole(rows: i64) {
             chosen.statements.len()
         );
     }
+    analyzed(&sqlite, workload);
+}
+
+/// What `pulse db --analyze` takes, the timing of the statements included.
+fn analyzed(sqlite: &Sqlite, workload: Workload) {
     let start = Instant::now();
-    let report = pulse_db::run(&sqlite, workload, &Wishes::default(), &mut Unwatched).expect("a report");
+    let report = pulse_db::run(sqlite, workload, &Wishes::default(), &mut Unwatched).expect("a report");
     println!(
         "analyze, with the timing of the statements: {:.1} s, {}; {} findings",
         start.elapsed().as_secs_f64(),
