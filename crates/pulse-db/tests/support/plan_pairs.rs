@@ -2,13 +2,14 @@
 //!
 //! Everything comes from a seed: tables, rows with even, skewed, rare and missing values, statements, candidates.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use pulse_db::Driver as _;
 use pulse_db::candidate::{Candidate, CandidateReason};
 use pulse_db::catalog::{IndexPart, TableName, Term};
-use pulse_db::sqlite::{Sqlite, create_index, index_name};
+use pulse_db::sqlite::Sqlite;
 use pulse_db::workload::{Call, Statement, Value, Values};
+use pulse_db::{Driver as _, Planner};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::Connection;
@@ -44,7 +45,7 @@ pub(crate) fn pairs(seed: u64) -> Vec<Pair> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pairs.db");
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
-    let (is_analyzed, rows) = fill(&path, &mut draw, seed % 4 == 3);
+    let rows = fill(&path, &mut draw, seed % 4 == 3);
     let sqlite = Sqlite::open(&path).expect("a database");
     let mut found = Vec::new();
     for _ in 0..2 {
@@ -56,7 +57,8 @@ pub(crate) fn pairs(seed: u64) -> Vec<Pair> {
         let connection = Connection::open(&copy).expect("the copy");
         // As the question about other indexes is asked, and as most applications have it.
         connection.pragma_update(None, "foreign_keys", false).expect("a setting");
-        let indexes = build(&connection, &given, is_analyzed);
+        let planner = sqlite.planner(&statements).expect("a schema that can be copied");
+        let indexes = build(&connection, &*planner, &given);
         for (statement, explained) in statements.iter().zip(explained) {
             let explained = explained.unwrap_or_else(|error| panic!("{}: {error}", statement.sql));
             let foretold = explained.plan.steps.into_iter().map(|step| step.detail).collect();
@@ -91,9 +93,8 @@ impl Draw {
 
 const COLUMNS: [&str; 6] = ["kind", "owner", "state", "price", "at", "note"];
 
-/// Two tables of which the second belongs to the first; whether they were analyzed, and the rows of the first: the second has
-/// twice as many.
-fn fill(path: &Path, draw: &mut Draw, is_large: bool) -> (bool, i64) {
+/// Two tables of which the second belongs to the first, analyzed or not; the rows of the first: the second has twice as many.
+fn fill(path: &Path, draw: &mut Draw, is_large: bool) -> i64 {
     let connection = Connection::open(path).expect("a new database");
     let key = if draw.happens(20) { "id INT PRIMARY KEY, " } else { "id INTEGER PRIMARY KEY, " };
     let clustered = if key.contains("INT ") && draw.happens(60) { "WITHOUT ROWID" } else { "" };
@@ -130,11 +131,10 @@ fn fill(path: &Path, draw: &mut Draw, is_large: bool) -> (bool, i64) {
     }
     drop(part);
     connection.execute_batch("COMMIT").expect("a transaction");
-    let is_analyzed = draw.happens(60);
-    if is_analyzed {
+    if draw.happens(60) {
         connection.execute_batch("ANALYZE").expect("statistics");
     }
-    (is_analyzed, rows)
+    rows
 }
 
 fn statement(draw: &mut Draw) -> Statement {
@@ -223,20 +223,17 @@ fn candidates(draw: &mut Draw) -> Vec<Candidate> {
     found
 }
 
-/// Makes the indexes as a recommendation would.
-fn build(connection: &Connection, given: &[Candidate], is_analyzed: bool) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+/// Makes the indexes as a recommendation does.
+fn build(connection: &Connection, planner: &dyn Planner, given: &[Candidate]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
     let mut statements = Vec::new();
     for candidate in given {
-        let name =
-            index_name(candidate, |name| name == "old_owner" || names.iter().any(|known| known == name));
-        let collation = |column: &str| Some(if column == "kind" { "NOCASE" } else { "BINARY" }.to_owned());
-        let sql = create_index(candidate, &name, collation);
-        connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let analyzed = if is_analyzed { &name } else { &candidate.table.name };
-        connection.execute_batch(&format!("ANALYZE main.\"{analyzed}\"")).expect("statistics");
-        names.push(name);
-        statements.push(sql);
+        let change = planner.change(candidate, &taken);
+        taken.insert(change.subject.to_ascii_lowercase());
+        for sql in &change.fix.sql {
+            connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        statements.extend(change.fix.sql.into_iter().take(1));
     }
     statements
 }
