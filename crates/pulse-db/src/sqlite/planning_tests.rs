@@ -83,6 +83,22 @@ fn an_index_that_is_only_thought_of_changes_the_plan_and_its_cost() {
     assert_eq!(now.effects[0].kind, EffectKind::Read);
 }
 
+/// Costs are those by all that is known; plans are those of a planner that was never told of it.
+#[test]
+fn what_was_told_for_costs_is_forgotten_for_plans() {
+    let case = case(&format!("{TRADES} CREATE INDEX by_user ON trades(user_id);"));
+    for sql in [
+        "SELECT t.price FROM trades t, users u WHERE u.id = t.user_id AND u.name = 'u3' AND t.symbol = 's1'",
+        "SELECT t.price FROM trades t, users u WHERE u.id = t.user_id AND u.name = 'u3'",
+        "SELECT t.price FROM users u, trades t WHERE u.id = t.user_id",
+    ] {
+        let mut prepared = case.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> =
+            prepared.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(case.plan(sql, &[], &[]), plan, "{sql}");
+    }
+}
+
 #[test]
 fn a_partial_index_depends_on_the_value() {
     let case = case(&format!("{TRADES} ANALYZE;"));
