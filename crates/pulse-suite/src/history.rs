@@ -10,7 +10,8 @@ mod query;
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pulse_model::{Ending, Summary};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -33,6 +34,8 @@ const MIGRATIONS: [&str; 3] = [
 ];
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause before a file that another process was preparing is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Longest name of a baseline in bytes.
 const NAME_BYTES: usize = 200;
 /// Longest summary that is kept, bytes of JSON.
@@ -253,8 +256,19 @@ fn version(path: &Path, connection: &Connection) -> Result<usize, HistoryError> 
     }
 }
 
-/// Brings a file to the current version.
+/// Brings a file to the current version and to its journal mode, as soon as nobody else is about to do the same:
+/// changing the journal mode needs the whole file, and SQLite refuses that at once instead of waiting.
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), HistoryError> {
+    let started = Instant::now();
+    loop {
+        match migrate(path, connection) {
+            Err(HistoryError::Busy { .. }) if started.elapsed() < BUSY_TIMEOUT => thread::sleep(BUSY_PAUSE),
+            done => return done,
+        }
+    }
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), HistoryError> {
     let failed = |source| HistoryError::sql(path, source);
     if version(path, connection)? < MIGRATIONS.len() {
         let transaction =

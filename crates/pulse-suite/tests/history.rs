@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use pulse_model::{
     Aggregate, Ending, Estimate, Histogram, Interval, Measured, Nanos, ScenarioInfo, Series, Snapshot,
@@ -16,7 +17,7 @@ use pulse_suite::{
     RunId, RunRecord, Spreads, changes_over, compare, load_baseline, metric_unit, plan_changes,
     read_baseline, save_baseline, write_baseline,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 /// A case whose requests take about so many milliseconds.
 fn case(id: &str, millis: u64) -> CaseRecord {
@@ -407,6 +408,22 @@ fn a_read_only_folder_is_readable_still() {
     }
     drop(history);
     allow(0o600, 0o700);
+}
+
+#[test]
+fn a_history_that_another_process_is_making_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    // As it is for a moment while it is made: complete, but not yet in the journal mode in which it is used.
+    let mut maker = Connection::open(folder.path().join(History::PATH)).unwrap();
+    maker.pragma_update(None, "journal_mode", "delete").unwrap();
+    let making = maker.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    thread::scope(|scope| {
+        let opened = scope.spawn(|| open(folder.path()).runs(&RunFilter::default()).unwrap().len());
+        thread::sleep(Duration::from_millis(200));
+        drop(making);
+        assert_eq!(opened.join().unwrap(), 0);
+    });
 }
 
 #[test]
