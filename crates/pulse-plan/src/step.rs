@@ -36,6 +36,8 @@ pub struct Step {
     pub think: Think,
     /// How often the request is made, one after another; at least 1.
     pub repeat: u32,
+    /// What kind of conversation the request begins.
+    pub kind: StepKind,
 }
 
 impl Step {
@@ -55,6 +57,7 @@ impl Step {
             extractions: Vec::new(),
             think: Think::None,
             repeat: 1,
+            kind: StepKind::Request,
         }
     }
 
@@ -63,6 +66,14 @@ impl Step {
         self.checks.iter().any(|check| check.condition.needs_body())
             || self.extractions.iter().any(|extraction| extraction.source.needs_body())
     }
+}
+
+/// What follows a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum StepKind {
+    /// One answer.
+    #[default]
+    Request,
 }
 
 /// The body of a request.
