@@ -27,6 +27,8 @@ pub enum FailureClass {
     Closed,
     /// What came back is not a valid HTTP/1.x response.
     BadResponse,
+    /// What came back breaks the rules of the protocol that an upgrade had switched to.
+    Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,
     /// This process or machine has no file descriptor left.
@@ -39,7 +41,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class, in the order reports show them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Resolve,
         Self::Refused,
         Self::ConnectTimeout,
@@ -49,6 +51,7 @@ impl FailureClass {
         Self::Reset,
         Self::Closed,
         Self::BadResponse,
+        Self::Protocol,
         Self::TooLarge,
         Self::Descriptors,
         Self::Ports,
@@ -67,6 +70,7 @@ impl FailureClass {
             Self::Reset => "reset",
             Self::Closed => "closed",
             Self::BadResponse => "bad_response",
+            Self::Protocol => "protocol",
             Self::TooLarge => "too_large",
             Self::Descriptors => "descriptors",
             Self::Ports => "ports",
@@ -112,6 +116,7 @@ impl fmt::Display for FailureClass {
             Self::Reset => "connection reset",
             Self::Closed => "connection closed early",
             Self::BadResponse => "bad response",
+            Self::Protocol => "protocol violated",
             Self::TooLarge => "response too large",
             Self::Descriptors => "out of file descriptors",
             Self::Ports => "out of local ports",
