@@ -21,7 +21,6 @@ pub(crate) struct Opened {
 
 /// Moments and sizes of an attempt, for its failure as well.
 struct Attempt {
-    started: Instant,
     sent: Instant,
     connect: Option<ConnectTimes>,
     written: usize,
@@ -39,7 +38,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, Failure> {
     let started = Instant::now();
     deadline.arm(started, timeout);
-    let mut attempt = Attempt { started, sent: started, connect: None, written: 0, first_byte: None };
+    let mut attempt = Attempt { sent: started, connect: None, written: 0, first_byte: None };
     let outcome = attempt.run(connector, deadline, parser, request, timeout).await;
     deadline.disarm();
     let failed = |cause: Cause| cause.into_failure(started, attempt.written as u64, parser.received());
