@@ -72,7 +72,7 @@ pub use segment::{Segment, SegmentError};
 pub use service::{Authorization, DEFAULT_URL, Service, ServiceError, ServiceOptions};
 pub use status::{StatusError, StatusSet};
 pub use step::{Body, Step, StepKind, Think};
-pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService};
+pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService, WebSocketTls};
 pub use target_conflict::target_conflict;
 pub use template::{Escape, Piece, Template, Variable};
 pub use url_plan::UrlRequest;
