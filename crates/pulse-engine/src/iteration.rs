@@ -110,6 +110,16 @@ impl<'a> Iteration<'a> {
         self.intended = measured.finished;
     }
 
+    /// The intended start of what comes next.
+    pub fn intended(&self) -> Nanos {
+        self.intended
+    }
+
+    /// Lets what comes next be due at `moment`, after something that took its time without being a request.
+    pub fn continue_from(&mut self, moment: Nanos) {
+        self.intended = moment;
+    }
+
     /// Writes down the outcome of a check, numbered as in the endpoint's table.
     pub fn check(&self, endpoint: EndpointId, check: usize, passed: bool) {
         self.shared.recorder.borrow_mut().check(endpoint, self.due, check, passed);

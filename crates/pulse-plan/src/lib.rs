@@ -37,6 +37,7 @@
 mod arrivals;
 mod check;
 mod draft;
+mod events;
 mod extraction;
 mod feed;
 mod file;
@@ -54,9 +55,11 @@ mod suite;
 mod target_conflict;
 mod template;
 mod url_plan;
+mod websocket;
 
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use events::EventsUntil;
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
@@ -76,3 +79,4 @@ pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, 
 pub use target_conflict::target_conflict;
 pub use template::{Escape, Piece, Template, Variable};
 pub use url_plan::UrlRequest;
+pub use websocket::{Action, Receive, WebSocketScript};
