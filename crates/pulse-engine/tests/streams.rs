@@ -142,7 +142,7 @@ fn how_a_websocket_ends_is_told() {
     let table = [
         (socket(vec![Step::Send(server_frame(CLOSE, b"\x03\xf3too busy"))]), "closed", "code 1011: too busy"),
         (socket(vec![Step::Echo(0), Step::Close]), "closed", "code 1006"),
-        (socket(vec![Step::Send(server_frame(0x83, b"x")), Step::Hold]), "protocol", "frame type"),
+        (socket(vec![Step::Send(server_frame(0x83, b"x")), Step::Hold]), "protocol", "invalid opcode"),
         (
             stream(vec![Step::send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")]),
             "status",
