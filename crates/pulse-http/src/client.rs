@@ -59,6 +59,7 @@ struct Run {
     sent: Instant,
     timeout: Duration,
     connect: Option<ConnectTimes>,
+    blocked: Duration,
     bytes_sent: u64,
     bytes_received: u64,
 }
@@ -69,6 +70,8 @@ struct Turn {
     written: usize,
     /// All written, or given up.
     write_done: bool,
+    /// When the rest was written of a request that the first write did not take whole.
+    sent_late: Option<Instant>,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
     write_error: Option<io::Error>,
     first_byte: Option<Instant>,
@@ -97,12 +100,20 @@ impl Client {
         keep: Keep,
     ) -> Result<Exchange, Failure> {
         let started = Instant::now();
-        let mut run =
-            Run { started, sent: started, timeout, connect: None, bytes_sent: 0, bytes_received: 0 };
+        let mut run = Run {
+            started,
+            sent: started,
+            timeout,
+            connect: None,
+            blocked: Duration::ZERO,
+            bytes_sent: 0,
+            bytes_received: 0,
+        };
         self.deadline.arm(started, timeout);
         let mut outcome = self.attempt(request, keep, &mut run, true).await;
         if let Ok(None) = outcome {
             self.counts.resent += 1;
+            run.blocked = run.started.elapsed();
             outcome = self.attempt(request, keep, &mut run, false).await;
         }
         self.deadline.disarm();
@@ -204,11 +215,15 @@ impl Client {
             connection.last_used = finished;
             self.idle = Some(connection);
         }
+        let first_byte = turn.first_byte.unwrap_or(finished);
+        let sent_late = turn.sent_late.map_or(run.sent, |late| late.min(first_byte));
         Exchange {
             status: self.parser.status(),
             started: run.started,
             sent: run.sent,
-            first_byte: turn.first_byte.unwrap_or(finished),
+            blocked: run.blocked,
+            send: sent_late.saturating_duration_since(run.sent),
+            first_byte,
             finished,
             connect: run.connect,
             bytes_sent: run.bytes_sent,
@@ -229,11 +244,15 @@ fn poll_turn(
 ) -> Poll<Result<(), Cause>> {
     // Reading goes on while a long request is still being written: the answer may come early, and a peer that
     // waits for its answer to be read would never read the rest.
-    if !turn.write_done
-        && let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written)
-    {
-        turn.write_done = true;
-        turn.write_error = result.err();
+    if !turn.write_done {
+        let first = turn.written == 0;
+        if let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written) {
+            turn.write_done = true;
+            turn.write_error = result.err();
+            if !first {
+                turn.sent_late = Some(Instant::now());
+            }
+        }
     }
     loop {
         match stream.poll_read(cx, parser.room()) {

@@ -11,6 +11,12 @@ pub struct Exchange {
     pub started: Instant,
     /// Just before the request was written (the second time, where it had to be sent again).
     pub sent: Instant,
+    /// Time between `started` and `sent` that was spent neither on connecting nor on sending: waiting for a connection or
+    /// for a place on one, and what a first attempt on a kept connection took that turned out to be dead. Zero otherwise.
+    pub blocked: Duration,
+    /// From `sent` until the whole request was handed to the kernel, and never beyond `first_byte`. Zero where the first
+    /// write took all of it, which spares a clock reading.
+    pub send: Duration,
     /// When the first bytes of the response had been read. Equal to `finished` where one read brought everything.
     pub first_byte: Instant,
     /// When the last byte of the response had been read.
@@ -31,9 +37,14 @@ impl Exchange {
         self.finished.saturating_duration_since(self.sent)
     }
 
-    /// Time from sending to the first byte of the response.
+    /// Time to first byte: from the end of sending to the first byte of the response.
     pub fn waiting_time(&self) -> Duration {
-        self.first_byte.saturating_duration_since(self.sent)
+        self.first_byte.saturating_duration_since(self.sent).saturating_sub(self.send)
+    }
+
+    /// From the first byte of the response to its last; zero where one read brought everything.
+    pub fn receiving_time(&self) -> Duration {
+        self.finished.saturating_duration_since(self.first_byte)
     }
 }
 

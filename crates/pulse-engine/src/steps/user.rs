@@ -110,6 +110,7 @@ impl StepsUser {
                         bytes_received: exchange.bytes_received,
                         connections,
                         connect: exchange.connect.map(connect_time),
+                        phases: Some((&exchange).into()),
                         reconnects,
                     },
                 );
@@ -126,6 +127,7 @@ impl StepsUser {
                     bytes_received: failure.bytes_received,
                     connections,
                     connect: None,
+                    phases: None,
                     reconnects,
                 },
             ),
@@ -262,6 +264,7 @@ fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }
