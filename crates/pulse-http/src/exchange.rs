@@ -11,8 +11,9 @@ pub struct Exchange {
     pub started: Instant,
     /// Just before the request was written (the second time, where it had to be sent again).
     pub sent: Instant,
-    /// Time between `started` and `sent` that was spent neither on connecting nor on sending: waiting for a connection or
-    /// for a place on one, and what a first attempt on a kept connection took that turned out to be dead. Zero otherwise.
+    /// Time between `started` and `sent` that was spent neither on connecting nor on sending: waiting for a free stream of
+    /// an HTTP/2 connection or for the user who opens a shared one, and what a first attempt took on a kept connection
+    /// that turned out to be dead. Zero otherwise.
     pub blocked: Duration,
     /// From `sent` until the whole request was handed to the kernel, and never beyond `first_byte`. Zero where the first
     /// write took all of it, which spares a clock reading.
@@ -57,4 +58,11 @@ pub struct ConnectTimes {
     pub tcp: Duration,
     /// TLS handshake; zero for plain HTTP.
     pub tls: Duration,
+}
+
+impl ConnectTimes {
+    /// All phases together.
+    pub fn total(&self) -> Duration {
+        self.resolve + self.tcp + self.tls
+    }
 }
