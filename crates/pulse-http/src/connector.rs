@@ -3,13 +3,17 @@
 use crate::connection::Stream;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
+use crate::http2::Groups;
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
+use crate::version::HttpVersion;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,6 +24,10 @@ use tokio_rustls::TlsConnector;
 pub struct ConnectorConfig {
     /// What to trust, for https.
     pub tls: TlsOptions,
+    /// The version of HTTP to speak; HTTP/1.1 by default.
+    pub http: HttpVersion,
+    /// How many clients share a connection where it speaks HTTP/2; 1 by default.
+    pub streams: usize,
     /// Longest time for a connection, from resolving the name to the end of the TLS handshake; 10 s by default.
     pub connect_timeout: Duration,
     /// A connection that was idle for longer is asked, with one system call, whether the peer has closed it before
@@ -31,6 +39,8 @@ impl Default for ConnectorConfig {
     fn default() -> Self {
         Self {
             tls: TlsOptions::default(),
+            http: HttpVersion::default(),
+            streams: 1,
             connect_timeout: Duration::from_secs(10),
             idle_check_after: Duration::from_secs(1),
         }
@@ -68,6 +78,8 @@ pub struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     addresses: RefCell<Vec<SocketAddr>>,
     preferred: Cell<usize>,
+    /// Clients that share HTTP/2 connections.
+    groups: Groups,
 }
 
 impl fmt::Debug for Connector {
@@ -87,11 +99,31 @@ impl Connector {
             Scheme::Https => {
                 let name = ServerName::try_from(origin.host.clone())
                     .map_err(|_| ConnectorError::ServerName(origin.host.clone()))?;
-                Some((TlsConnector::from(config.tls.client_config()?), name))
+                Some((TlsConnector::from(config.tls.client_config(config.http)?), name))
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
-        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0) })
+        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), groups: Groups::default() })
+    }
+
+    /// The same for what needs HTTP/1.1, as the upgrade to a WebSocket does, whatever version other clients speak. Addresses
+    /// that are known are taken over.
+    #[must_use]
+    pub fn for_http1(&self) -> Self {
+        let config = ConnectorConfig { http: HttpVersion::Http11, streams: 1, ..self.config.clone() };
+        let tls = self.tls.as_ref().map(|(connector, name)| {
+            let mut config = ClientConfig::clone(connector.config());
+            config.alpn_protocols = HttpVersion::Http11.alpn();
+            (TlsConnector::from(Arc::new(config)), name.clone())
+        });
+        Self {
+            origin: self.origin.clone(),
+            config,
+            tls,
+            addresses: self.addresses.clone(),
+            preferred: Cell::new(0),
+            groups: Groups::default(),
+        }
     }
 
     /// Whom it connects to.
@@ -114,6 +146,19 @@ impl Connector {
         match Box::pin(self.connect(self.config.connect_timeout)).await {
             Ok((_, times)) => Ok(times),
             Err(cause) => Err(cause.into_failure(started, 0, 0)),
+        }
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Whether clients begin with HTTP/2.
+    pub(crate) fn tries_http2(&self) -> bool {
+        match self.config.http {
+            HttpVersion::Http11 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => self.tls.is_some(),
         }
     }
 

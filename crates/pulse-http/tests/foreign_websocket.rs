@@ -54,7 +54,8 @@ impl Drop for Server {
 #[tokio::test]
 async fn messages_pings_and_the_close_are_understood() {
     let Some(python) = python() else { return };
-    let child = Command::new(python).args(["-c", SERVER]).stdout(Stdio::piped()).spawn().expect("python runs");
+    let child =
+        Command::new(python).args(["-c", SERVER]).stdout(Stdio::piped()).spawn().expect("python runs");
     let mut server = Server(child);
     let mut port = String::new();
     BufReader::new(server.0.stdout.take().expect("it is piped")).read_line(&mut port).expect("a port");

@@ -49,15 +49,15 @@ impl StepsUser {
         let Some(streams) = streams else { return true };
         let render = |template: &Template| values.render(template, feeds);
         let text = until.text.as_ref().map(render);
-        let bytes = match prepare(step, jar, program.secure, buffer, &render) {
-            Ok(bytes) => bytes,
+        let request = match prepare(step, jar, program.secure, buffer, &render) {
+            Ok(request) => request,
             Err(error) => {
                 let now = iteration.clock().now();
                 iteration.record(step.endpoint, unsent(now, &error.to_string()));
                 return true;
             }
         };
-        let exchange = match streams.reader.open(bytes, step.timeout).await {
+        let exchange = match streams.reader.open(request.bytes, step.timeout).await {
             Ok(exchange) => exchange,
             Err(failure) => {
                 record_unopened(step, &failure, iteration);
@@ -187,6 +187,7 @@ fn record(
         bytes_received,
         connections: 1,
         connect: exchange.connect.map(connect_time),
+        phases: Some(exchange.into()),
         reconnects: 0,
     };
     iteration.record(step.endpoint, measurement);
@@ -204,6 +205,7 @@ fn record_unopened(step: &CompiledStep, failure: &Failure, iteration: &mut Itera
         bytes_received: failure.bytes_received,
         connections: u64::from(failure.bytes_sent > 0),
         connect: None,
+        phases: None,
         reconnects: 0,
     };
     iteration.record(step.endpoint, measurement);

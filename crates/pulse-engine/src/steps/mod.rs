@@ -51,6 +51,8 @@ pub enum StepsError {
 #[derive(Debug)]
 pub(crate) struct Steps {
     connector: Rc<Connector>,
+    /// For steps that are more than request and answer.
+    stream_connector: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -79,6 +81,7 @@ impl Steps {
             first += scenario.steps.len() as u32;
         }
         Ok(Self {
+            stream_connector: Rc::new(connector.for_http1()),
             connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
@@ -94,7 +97,7 @@ impl Behavior for Steps {
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
         let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
         let program = Rc::clone(&self.programs[scenario]);
-        let streams = Streams::of(&program, &self.connector, &self.timeouts);
+        let streams = Streams::of(&program, &self.stream_connector, &self.timeouts);
         StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 

@@ -98,15 +98,15 @@ impl StepsUser {
         }
         if !script.keep || !link.client.is_open() {
             let render = |template: &Template| values.render(template, feeds);
-            let bytes = match prepare(step, jar, program.secure, buffer, &render) {
-                Ok(bytes) => bytes,
+            let request = match prepare(step, jar, program.secure, buffer, &render) {
+                Ok(request) => request,
                 Err(error) => {
                     let now = iteration.clock().now();
                     iteration.record(step.endpoint, unsent(now, &error.to_string()));
                     return true;
                 }
             };
-            let result = link.client.open(bytes, step.timeout).await;
+            let result = link.client.open(request.bytes, step.timeout).await;
             let mut talk = Talk { step, link, values, feeds, iteration };
             if !talk.opened(result) {
                 return true;
@@ -146,6 +146,7 @@ impl Talk<'_, '_> {
                     bytes_received: exchange.bytes_received,
                     connections: 1,
                     connect: exchange.connect.map(connect_time),
+                    phases: Some((&exchange).into()),
                     reconnects: 0,
                 };
                 self.iteration.record(self.step.endpoint, measurement);
@@ -326,6 +327,7 @@ fn measured(started: Nanos, finished: Nanos, end: RequestEnd<'_>) -> Measurement
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }
