@@ -148,8 +148,9 @@ pub mod metric {
 /// Metrics that belong together.
 pub mod metric_group {
     use super::metric::{
-        BLOCKED_TIME, CONNECT_TIME, DISPATCH_LAG, DNS_TIME, ITERATION_TIME, RECEIVE_TIME, RESPONSE_TIME,
-        SEND_TIME, SERVICE_TIME, START_LAG, TCP_TIME, TLS_TIME, WAIT_TIME,
+        BLOCKED_TIME, CONNECT_TIME, DISPATCH_LAG, DNS_TIME, ECHO_TIME, FIRST_MESSAGE_TIME, ITERATION_TIME,
+        MESSAGE_GAP, RECEIVE_TIME, RESPONSE_TIME, SEND_TIME, SERVICE_TIME, START_LAG, TCP_TIME, TLS_TIME,
+        WAIT_TIME,
     };
 
     /// The phases in their order.
@@ -157,7 +158,7 @@ pub mod metric_group {
         [BLOCKED_TIME, DNS_TIME, TCP_TIME, TLS_TIME, SEND_TIME, WAIT_TIME, RECEIVE_TIME];
 
     /// The trends that requests and their iterations have; the first is the one that every kind of work has.
-    pub const OF_REQUESTS: [&str; 13] = [
+    pub const OF_REQUESTS: [&str; 16] = [
         RESPONSE_TIME,
         SERVICE_TIME,
         ITERATION_TIME,
@@ -171,6 +172,9 @@ pub mod metric_group {
         SEND_TIME,
         WAIT_TIME,
         RECEIVE_TIME,
+        ECHO_TIME,
+        FIRST_MESSAGE_TIME,
+        MESSAGE_GAP,
     ];
 }
 
