@@ -40,11 +40,13 @@ mod draft;
 mod extraction;
 mod feed;
 mod file;
+mod grpc;
 mod load;
 mod options;
 mod plan;
 mod planned;
 mod profile;
+mod proto;
 mod scenario;
 mod segment;
 mod service;
@@ -60,6 +62,7 @@ pub use check::{Check, Condition, HeaderTest, JsonTest};
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
+pub use grpc::{CallError, DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcStatusSet};
 pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
@@ -67,6 +70,7 @@ pub use options::{
 };
 pub use plan::{Overrides, Plan, PlanError, Slot};
 pub use profile::{Profile, ProfileError, Span, Stage};
+pub use proto::{GrpcMethod, MAX_PROTO_BYTES, MessageError, ProtoError, ProtoSources, ProtoTypes};
 pub use scenario::Scenario;
 pub use segment::{Segment, SegmentError};
 pub use service::{Authorization, DEFAULT_URL, Service, ServiceError, ServiceOptions};

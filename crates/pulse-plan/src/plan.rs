@@ -2,7 +2,7 @@
 
 use pulse_model::{Nanos, Target, TargetError};
 
-use crate::{Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions};
+use crate::{CallError, Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions};
 
 /// Everything that should happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,9 @@ pub enum PlanError {
     /// Flags that make no service.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Flags that make no gRPC call.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// A target that is wrong; only the defaults can cause this, and a test sees to it that they do not.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -114,12 +114,20 @@ pub(crate) struct ServiceUrl {
     pub(crate) query: Option<String>,
     /// Name and password inside the URL.
     pub(crate) credentials: Option<String>,
+    /// Whether it names a method of gRPC: written as `grpc://` or `grpcs://`, which is HTTP/2 over what `http` and `https`
+    /// stand for.
+    pub(crate) is_grpc: bool,
 }
 
 impl ServiceUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, ServiceError> {
-        let fail = |reason: String| ServiceError::Url { url: mask_credentials(text), reason };
-        let mut url = Url::parse(text.trim()).map_err(|error| {
+    pub(crate) fn parse(given: &str) -> Result<Self, ServiceError> {
+        let fail = |reason: String| ServiceError::Url { url: mask_credentials(given), reason };
+        let (text, is_grpc) = match given.trim().split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => (format!("http://{rest}"), true),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => (format!("https://{rest}"), true),
+            _ => (given.trim().to_owned(), false),
+        };
+        let mut url = Url::parse(&text).map_err(|error| {
             fail(match error {
                 url::ParseError::RelativeUrlWithoutBase => "the scheme is missing".into(),
                 other => other.to_string(),
@@ -137,7 +145,7 @@ impl ServiceUrl {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        let given_path = given_path(text);
+        let given_path = given_path(&text);
         let path = if given_path { url.path().to_owned() } else { String::new() };
         let query = url.query().map(str::to_owned);
         let shown = if given_path || query.is_some() {
@@ -145,7 +153,7 @@ impl ServiceUrl {
         } else {
             url.as_str().trim_end_matches('/').to_owned()
         };
-        Ok(Self { url: shown, path, query, credentials })
+        Ok(Self { url: shown, path, query, credentials, is_grpc })
     }
 }
 
@@ -266,6 +274,8 @@ mod tests {
             ("https://h/a/b/#top", "https://h/a/b/", "/a/b/", None),
             ("http://h?x=1", "http://h/?x=1", "", None),
             ("http://me:p%40ss@h/a", "http://h/a", "/a", Some("me:p@ss")),
+            ("grpc://h:80/a.B/C", "http://h/a.B/C", "/a.B/C", None),
+            (" GRPCS://me:x@h", "https://h", "", Some("me:x")),
         ] {
             let parsed = ServiceUrl::parse(text).unwrap();
             assert_eq!((parsed.url.as_str(), parsed.path.as_str()), (url, path), "{text}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pulse_model::{Nanos, Tags};
 
-use crate::{Check, Extraction, StatusSet, Template};
+use crate::{Check, Extraction, GrpcCall, StatusSet, Template};
 
 /// One request of an iteration.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +74,18 @@ pub enum StepKind {
     /// One answer.
     #[default]
     Request,
+    /// The messages of a gRPC call.
+    Grpc(Box<GrpcCall>),
+}
+
+impl StepKind {
+    /// What it sends besides the request, with variables.
+    pub fn templates(&self) -> &[Template] {
+        match self {
+            Self::Request => &[],
+            Self::Grpc(call) => &call.messages,
+        }
+    }
 }
 
 /// The body of a request.

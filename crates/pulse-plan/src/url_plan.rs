@@ -1,9 +1,11 @@
 //! A plan from a URL: one request, over and over.
 
-use crate::service::is_method;
+use std::collections::BTreeMap;
+
+use crate::service::{ServiceUrl, is_method};
 use crate::{
-    Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Overrides, Plan, PlanError, Scenario, ServiceError, Step,
-    Template,
+    Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, GrpcCall, Overrides, Plan, PlanError, ProtoSources,
+    Scenario, ServiceError, Step, StepKind, Template,
 };
 
 /// The path of a base URL without one.
@@ -16,19 +18,19 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// `.proto` files with the types of a gRPC call; the service is asked when there are none.
+    pub protos: ProtoSources,
+    /// Content of these files and of what they import, by path.
+    pub proto_files: BTreeMap<String, Vec<u8>>,
 }
 
-impl Plan {
-    /// A plan of one scenario with one step that asks for the URL of `overrides.service`.
-    ///
-    /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
-    /// The endpoint is named `METHOD /path`, without the query.
-    pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
-        let (mut service, url) = overrides.service.to_service()?;
-        let default_method = if request.body.is_some() { "POST" } else { "GET" };
-        let method = request.method.as_deref().unwrap_or(default_method);
+impl UrlRequest {
+    /// An HTTP request.
+    fn step(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
+        let default_method = if self.body.is_some() { "POST" } else { "GET" };
+        let method = self.method.as_deref().unwrap_or(default_method);
         if !is_method(method) {
-            return Err(ServiceError::Method(method.to_owned()).into());
+            return Err(ServiceError::Method(method.to_owned()));
         }
         let path = match (url.path.as_str(), &url.query) {
             ("", None) => DEFAULT_PATH,
@@ -38,9 +40,35 @@ impl Plan {
         let target = url.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         let name: String = format!("{method} {path}").chars().take(200).collect();
         let mut step = Step::new(method, &name, Template::literal(target));
+        step.body = self.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        Ok(step)
+    }
+
+    /// A gRPC call.
+    fn call(&self, url: &ServiceUrl) -> Result<Step, CallError> {
+        let mut call = GrpcCall::of_url(&url.path, self.body.as_deref())?;
+        if !self.protos.files.is_empty() {
+            let types = self.protos.compile(&self.proto_files)?;
+            call.set_types(types.method(&call.service, &call.method)?)?;
+        }
+        let name: String = url.path.trim_start_matches('/').chars().take(200).collect();
+        let mut step = Step::new("POST", &name, Template::literal(url.path.as_str()));
+        step.kind = StepKind::Grpc(Box::new(call));
+        Ok(step)
+    }
+}
+
+impl Plan {
+    /// A plan of one scenario with one step that asks for the URL of `overrides.service`.
+    ///
+    /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
+    /// The endpoint is named `METHOD /path`, without the query. `grpc://host:port/package.Service/Method` (or `grpcs://`,
+    /// over TLS) calls that method with the body as its messages, and the endpoint is named `package.Service/Method`.
+    pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
+        let (mut service, url) = overrides.service.to_service()?;
+        let mut step = if url.is_grpc { request.call(&url)? } else { request.step(&url)? };
         let headers = overrides.service.default_headers(&url).into_iter();
         step.headers = headers.map(|(name, value)| (name, Template::literal(value))).collect();
-        step.body = request.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
         service.base_path.clear();
         let load = &overrides.load;
         let scenario = Scenario {

@@ -173,7 +173,8 @@ pub(crate) fn read_steps(
         .iter()
         .map(|item| entries(child(item.node, "extract")).map(|entry| entry.key.as_str()).collect())
         .collect();
-    let title = |i: usize| match child(items[i].node, "name").or_else(|| child(items[i].node, "request")) {
+    let named = |i: usize| ["name", "request", "grpc"].iter().find_map(|key| child(items[i].node, key));
+    let title = |i: usize| match named(i) {
         Some(Node { data: Data::Text(text), .. }) => text.clone(),
         _ => format!("number {}", i + 1),
     };

@@ -8,7 +8,7 @@ use crate::file::names::{Scope, is_name};
 use crate::file::reader::{Field, TableReader};
 use crate::file::service::{read_headers, read_status};
 use crate::file::tree::Data;
-use crate::file::{Builder, MAX_NAME, check, json};
+use crate::file::{Builder, MAX_NAME, check, grpc, json};
 use crate::service::is_method;
 use crate::{Body, Escape, Step, Template, Think};
 
@@ -32,22 +32,32 @@ const OWN_TAGS: [&str; 8] = [
 /// Reads a step. Header fields and the path of the service are added later, since flags may change them.
 pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, tags: &Tags) -> Option<Step> {
     let table = field.table("{ request = \"GET /health\" }")?;
-    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
     let fixed = Scope::fixed(scope.names);
     let name = table.get("name").and_then(|field| read_label(&field, &fixed));
     let group = table.get("group").and_then(|field| read_label(&field, &fixed));
     let mut step_tags = tags.clone();
     step_tags.extend(table.get("tags").map(|field| read_tags(&field, &fixed)).unwrap_or_default());
-    let mut step = read_pattern(builder, &table, scope);
+    let asked = match table.one_of(&["request", "grpc"]) {
+        Some(("grpc", field)) => grpc::read(builder, &table, &field, scope),
+        _ => read_plain(builder, &table, scope),
+    };
     let repeat = table.get("repeat").and_then(|field| field.integer(1..=MAX_REPEAT, "2")).unwrap_or(1);
     let think = table.get("think").and_then(|field| read_think(&field)).unwrap_or_default();
     let extractions =
         table.get("extract").map_or_else(Vec::new, |field| check::read_extractions(&field, scope.names));
     table.finish();
-    step.ask(request?);
+    let mut step = asked?;
     step.name = name.unwrap_or(step.name);
     (step.group, step.tags, step.repeat, step.think) = (group, step_tags, repeat as u32, think);
     step.extractions = extractions;
+    Some(step)
+}
+
+/// A request and its answer.
+fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<Step> {
+    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
+    let mut step = read_pattern(builder, table, scope);
+    step.ask(request?);
     Some(step)
 }
 
