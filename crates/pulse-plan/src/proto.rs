@@ -319,7 +319,7 @@ mod tests {
     fn mistakes_in_files_have_their_position() {
         let wrong = "syntax = \"proto3\";\nmessage A { strin a = 1; }";
         for (text, words) in [
-            (wrong, "a.proto:2:13: type name 'strin' was not found"),
+            (wrong, "a.proto:2:13: name 'strin' is not defined"),
             ("syntax = \"proto3\"\n", "a.proto:2:1: expected"),
             ("import \"none.proto\";", "a.proto:1:1: import 'none.proto' not found"),
         ] {

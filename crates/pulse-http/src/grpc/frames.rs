@@ -48,8 +48,7 @@ pub enum FrameError {
 ///
 /// ```
 /// # use pulse_http::MessageReader;
-/// let mut reader = MessageReader::new(1024);
-/// reader.begin(true);
+/// let mut reader = MessageReader::new(true, 1024);
 /// let mut bytes: &[u8] = b"\0\0\0\0\x02hi\0\0";
 /// let message = reader.next(&mut bytes)?.expect("there is one");
 /// assert_eq!((message.length, reader.payload()), (2, &b"hi"[..]));
@@ -70,14 +69,16 @@ pub struct MessageReader {
 }
 
 impl MessageReader {
-    /// A reader of messages of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, keep: false, prefix: [0; PREFIX], prefix_length: 0, left: 0, payload: Vec::new() }
+    /// A reader of a stream of messages of at most `limit` bytes. Without `keep`, messages are counted and their bytes
+    /// skipped.
+    pub fn new(keep: bool, limit: usize) -> Self {
+        Self { limit, keep, prefix: [0; PREFIX], prefix_length: 0, left: 0, payload: Vec::new() }
     }
 
-    /// Starts a new stream. Without `keep`, messages are counted and their bytes skipped.
-    pub fn begin(&mut self, keep: bool) {
+    /// Starts a new stream.
+    pub fn begin(&mut self, keep: bool, limit: usize) {
         self.keep = keep;
+        self.limit = limit;
         self.prefix_length = 0;
         self.left = 0;
         self.payload.clear();
@@ -148,8 +149,7 @@ mod tests {
 
     /// Everything that a stream in pieces says, and how it ends.
     fn read(pieces: &[&[u8]], keep: bool) -> Seen {
-        let mut reader = MessageReader::new(LIMIT);
-        reader.begin(keep);
+        let mut reader = MessageReader::new(keep, LIMIT);
         let mut seen = Vec::new();
         for mut piece in pieces.iter().copied() {
             loop {
@@ -194,10 +194,9 @@ mod tests {
 
     #[test]
     fn an_abandoned_stream_leaves_nothing_behind() {
-        let mut reader = MessageReader::new(LIMIT);
-        reader.begin(true);
+        let mut reader = MessageReader::new(true, LIMIT);
         assert_eq!(reader.next(&mut &b"\x01\0\0\0\x03a"[..]), Ok(None));
-        reader.begin(true);
+        reader.begin(true, LIMIT);
         let message = reader.next(&mut &b"\0\0\0\0\x01b"[..]);
         assert_eq!(message, Ok(Some(Message { compressed: false, length: 1 })));
         assert_eq!(reader.payload(), b"b");
