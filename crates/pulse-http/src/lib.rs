@@ -58,6 +58,7 @@ mod grpc;
 mod http2;
 mod limits;
 mod origin;
+mod parts;
 mod request;
 mod response;
 mod timeout;
@@ -77,6 +78,7 @@ pub use grpc::{
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;
 pub use origin::{Origin, OriginError, Scheme};
+pub use parts::RequestParts;
 pub use request::{Request, RequestError, RequestWriter, is_idempotent};
 pub use response::{Keep, ParseError, Progress, ResponseParser};
 pub use timeout::Timeouts;
