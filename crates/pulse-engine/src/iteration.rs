@@ -115,6 +115,16 @@ impl<'a> Iteration<'a> {
         self.shared.recorder.borrow_mut().check(endpoint, self.due, check, passed);
     }
 
+    /// Records a value of a further trend, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn trend(&self, endpoint: EndpointId, place: usize, value: u64) {
+        self.shared.recorder.borrow_mut().extra_trend(endpoint, self.due, place, value);
+    }
+
+    /// Adds to a further counter, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn count(&self, endpoint: EndpointId, place: usize, n: u64) {
+        self.shared.recorder.borrow_mut().extra_count(endpoint, self.due, place, n);
+    }
+
     /// Waits as a person would between two requests.
     pub async fn pause(&mut self, length: Nanos) {
         self.intended += length;

@@ -219,6 +219,11 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::BYTES_RECEIVED, "pulse.received", Instrument::Counter, Unit::Bytes, "Bytes received, heads included.", &[]),
     line(metric::CONNECTIONS_OPENED, "pulse.connections_opened", Instrument::Counter, CONNECTIONS, "Connections that were opened.", &[]),
     line(metric::RECONNECTS, "pulse.reconnects", Instrument::Counter, CONNECTIONS, "Idle connections that the service had closed and that were opened again.", &[]),
+    line(metric::MESSAGES_SENT, "pulse.messages_sent", Instrument::Counter, MESSAGES, "Messages sent on WebSockets and other streams.", &[]),
+    line(metric::MESSAGES_RECEIVED, "pulse.messages_received", Instrument::Counter, MESSAGES, "Messages or events that came on WebSockets and other streams.", &[]),
+    line(metric::FIRST_MESSAGE_TIME, "pulse.first_message_time", Instrument::Histogram, Unit::Seconds, "From the send of a request that opens a stream to the first message or event.", &[]),
+    line(metric::MESSAGE_GAP, "pulse.message_gap", Instrument::Histogram, Unit::Seconds, "From one message or event of a stream to the next.", &[]),
+    line(metric::ECHO_TIME, "pulse.echo_time", Instrument::Histogram, Unit::Seconds, "From the moment when a message was due to the message that answers it.", &[]),
     line(metric::CHECKS, "pulse.checks", Instrument::Counter, Unit::Count("{check}"), "Checks of answers.", CHECKS),
     line(metric::WORKER_CPU, "pulse.worker_cpu", Instrument::Counter, Unit::Seconds, "CPU time of a worker thread.", &[]),
     line(metric::WORKER_WALL, "pulse.worker_wall", Instrument::Counter, Unit::Seconds, "Wall time of a worker thread.", &[]),
@@ -228,6 +233,7 @@ pub(crate) const TABLE: &[Definition] = &[
 ];
 
 const ITERATIONS: Unit = Unit::Count("{iteration}");
+const MESSAGES: Unit = Unit::Count("{message}");
 const USERS: Unit = Unit::Count("{user}");
 
 const fn line(

@@ -49,6 +49,16 @@ pub mod metric {
     pub const CONNECTIONS_OPENED: &str = "connections_opened";
     /// Counter: idle connections that the service had closed and that were opened again.
     pub const RECONNECTS: &str = "reconnects";
+    /// Counter: messages that were sent on WebSockets and other streams.
+    pub const MESSAGES_SENT: &str = "messages_sent";
+    /// Counter: messages or events that came on WebSockets and other streams.
+    pub const MESSAGES_RECEIVED: &str = "messages_received";
+    /// Trend, nanoseconds: from the send of a request that opens a stream to the stream's first message or event.
+    pub const FIRST_MESSAGE_TIME: &str = "first_message_time";
+    /// Trend, nanoseconds: from one message or event of a stream to the next.
+    pub const MESSAGE_GAP: &str = "message_gap";
+    /// Trend, nanoseconds: from the moment when a message was due to the message that answers it.
+    pub const ECHO_TIME: &str = "echo_time";
     /// Rate: passed checks; tag `check`.
     pub const CHECKS: &str = "checks";
     /// Counter, nanoseconds: CPU time of a worker thread; tag `worker`.

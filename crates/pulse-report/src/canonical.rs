@@ -162,7 +162,19 @@ fn totals() -> Snapshot {
         totals.add(Series::new(metric::CHECKS).with(tag::CHECK, check), rate);
     }
     failures(&mut totals);
+    messages(&mut totals);
     totals
+}
+
+fn messages(totals: &mut Snapshot) {
+    let series = |name| Series::new(name).with(tag::ENDPOINT, "health");
+    totals.count(series(metric::MESSAGES_SENT), 1_000);
+    totals.count(series(metric::MESSAGES_RECEIVED), 1_200);
+    for (name, nanos) in [(metric::ECHO_TIME, 900_000), (metric::MESSAGE_GAP, 20_000_000)] {
+        let mut trend = Histogram::default();
+        trend.record_n(nanos, 1_000);
+        totals.add(series(name), Aggregate::Trend(trend));
+    }
 }
 
 fn failures(totals: &mut Snapshot) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pulse_model::{Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, tag};
 
+use crate::messages::{self, Messages};
 use crate::monitor_text::is_monitor;
 use crate::spread::Spread;
 
@@ -29,6 +30,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) statuses: Vec<(&'a str, u64)>,
     pub(crate) checks: Vec<(&'a str, Rate)>,
     pub(crate) iterations: Iterations,
+    /// Of the endpoints that send or receive messages.
+    pub(crate) messages: Vec<Messages>,
 }
 
 /// The figures of one endpoint.
@@ -97,6 +100,7 @@ impl<'a> Figures<'a> {
                 missed: summary.counter(metric::MISSED_ITERATIONS),
                 cut: summary.counter(metric::CUT_ITERATIONS),
             },
+            messages: messages::of(summary),
             response,
         }
     }

@@ -10,6 +10,7 @@ use crate::json::{FORMAT, VERSION};
 use crate::json_case;
 use crate::json_database::Database;
 use crate::json_service;
+use crate::messages;
 use crate::spread::Spread;
 
 #[derive(Serialize)]
@@ -35,6 +36,7 @@ pub(crate) struct Document<'a> {
     statuses: Vec<Status<'a>>,
     errors: Vec<Error<'a>>,
     checks: Vec<Check<'a>>,
+    messages: Vec<Messages>,
     timeline: Vec<Point>,
     service: Option<json_service::Service>,
     database: Option<Database<'a>>,
@@ -193,6 +195,17 @@ struct Check<'a> {
 }
 
 #[derive(Serialize)]
+struct Messages {
+    endpoint: String,
+    sent: u64,
+    received: u64,
+    received_per_second: Option<f64>,
+    echo_time: Times,
+    first_message_time: Times,
+    message_gap: Times,
+}
+
+#[derive(Serialize)]
 struct Point {
     from_ms: f64,
     to_ms: f64,
@@ -255,6 +268,7 @@ impl<'a> Document<'a> {
                 .iter()
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
+            messages: figures.messages.iter().map(|one| messages(&figures, one)).collect(),
             timeline: Vec::new(),
             service: json_service::service(summary),
             database: summary.database.as_deref().map(Database::of),
@@ -292,6 +306,19 @@ pub(crate) fn millis(nanos: f64) -> f64 {
 /// Six decimals: beyond them a ratio of measured figures only shows the arithmetic.
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
+}
+
+fn messages(figures: &Figures<'_>, messages: &messages::Messages) -> Messages {
+    let times = |spread| Times::of(spread, figures.quantile_error);
+    Messages {
+        endpoint: messages.endpoint.clone(),
+        sent: messages.sent,
+        received: messages.received,
+        received_per_second: figures.per_second(messages.received).map(rounded),
+        echo_time: times(&messages.echo),
+        first_message_time: times(&messages.first),
+        message_gap: times(&messages.gap),
+    }
 }
 
 fn validity(summary: &Summary) -> Validity<'_> {

@@ -25,6 +25,7 @@ pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
         monitor_text::watch(page, figures);
     } else {
         times(page, figures);
+        messages(page, figures);
         scenarios(page, figures);
         statuses(page, figures);
         checks(page, figures);
@@ -139,6 +140,47 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         2,
         "  Response time counts from the intended start, service time from the actual send. Start lag is how late \
          iterations began, dispatch lag the generator's part of it.",
+    );
+}
+
+fn messages(page: &mut Page, figures: &Figures<'_>) {
+    if figures.messages.is_empty() {
+        return;
+    }
+    page.title("MESSAGES (times in ms)");
+    let mut table = Table::new([
+        ("name", Column::Name),
+        ("sent", Column::Figure),
+        ("received", Column::Figure),
+        ("received/s", Column::Spare),
+        ("echo p50", Column::Spare),
+        ("echo p95", Column::Figure),
+        ("echo p99", Column::Figure),
+        ("echo max", Column::Spare),
+        ("first p95", Column::Figure),
+        ("gap p95", Column::Figure),
+        ("gap max", Column::Spare),
+    ]);
+    for messages in &figures.messages {
+        table.row([
+            messages.endpoint.clone(),
+            messages.sent.to_string(),
+            messages.received.to_string(),
+            number::rate(figures.per_second(messages.received)),
+            bare(messages.echo.median),
+            bare(messages.echo.p95),
+            bare(messages.echo.p99),
+            bare(messages.echo.max),
+            bare(messages.first.p95),
+            bare(messages.gap.p95),
+            bare(messages.gap.max),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+    page.wrapped(
+        2,
+        "  Echo is the time from the moment when a message was due to the message that answers it, first the time to \
+         a stream's first message, gap that from one message to the next.",
     );
 }
 
