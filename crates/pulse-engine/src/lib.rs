@@ -45,6 +45,7 @@ mod iteration;
 mod kick;
 mod pauses;
 mod recorder;
+mod reflection;
 mod run;
 mod steps;
 mod thinned;

@@ -1,6 +1,7 @@
 //! A run: threads for the workers, one place where their intervals come together, events for whoever watches.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
@@ -19,7 +20,8 @@ use crate::collector::Collector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{CoreProbe, CoreTimes};
-use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
+use crate::reflection::with_types;
+use crate::steps::{Connectors, FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{Sealed, WorkerPlan, work};
 
 /// Length of the intervals of a run, where nobody needs finer ones.
@@ -66,6 +68,14 @@ pub enum RunError {
         /// What happened.
         failure: pulse_http::Failure,
     },
+    /// The types of a gRPC call are not known.
+    #[error("the messages of {call} are not known: {reason}")]
+    Types {
+        /// Service and method.
+        call: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The plan's steps cannot be run.
     #[error(transparent)]
     Steps(#[from] StepsError),
@@ -92,7 +102,7 @@ pub struct Job {
 
 /// Checks that the service can be reached: one connection, TLS handshake included.
 pub fn probe(plan: &Plan) -> Result<(), RunError> {
-    let connector = connector(plan)?;
+    let connector = connector(plan, plan.service.http)?;
     let probe = async { connector.probe().await };
     match runtime()?.block_on(probe) {
         Ok(_) => Ok(()),
@@ -103,20 +113,21 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 /// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
 /// [`EventKind::Started`] and ending with [`EventKind::Finished`].
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
-    let endpoints = Arc::new(endpoints(&job.plan));
-    let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
-    let cursors = Arc::new(FeedCursors::new(&job.plan, job.segment));
+    let plan = with_types(&job.plan, &|plan| connector(plan, HttpVersion::Http2), &runtime)?;
+    let endpoints = Arc::new(endpoints(&plan));
+    let loads: Vec<ScenarioLoad<'_>> = plan.scenarios.iter().map(ScenarioLoad::of).collect();
+    let cursors = Arc::new(FeedCursors::new(&plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&plan, &endpoints, connectors(&plan)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
         endpoints: Arc::clone(&endpoints),
         workers: job.workers,
         segment: job.segment,
-        warmup: job.plan.warmup,
+        warmup: plan.warmup,
         interval: job.interval,
-        seed: job.plan.seed,
+        seed: plan.seed,
     };
     run_behavior(&setup, &behavior, job.info.clone(), stop, events)
 }
@@ -375,14 +386,24 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-fn connector(plan: &Plan) -> Result<Connector, RunError> {
+/// One connector for requests and one for gRPC, which may be the same.
+fn connectors(plan: &Plan) -> Result<Connectors, RunError> {
+    let http = Rc::new(connector(plan, plan.service.http)?);
+    let grpc = match plan.service.http {
+        HttpVersion::Http2 => Rc::clone(&http),
+        _ => Rc::new(connector(plan, HttpVersion::Http2)?),
+    };
+    Ok(Connectors { http, grpc })
+}
+
+fn connector(plan: &Plan, version: HttpVersion) -> Result<Connector, RunError> {
     let config = ConnectorConfig {
         tls: TlsOptions {
             insecure: plan.service.insecure,
             ca_certificate_pem: plan.service.ca_certificate.clone(),
         },
         connect_timeout: plan.service.connect_timeout.into(),
-        http: match plan.service.http {
+        http: match version {
             HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
             HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
             HttpVersion::Auto => pulse_http::HttpVersion::Auto,

@@ -173,14 +173,35 @@ pub struct ProtoTypes {
 }
 
 impl ProtoTypes {
-    /// The types that a service describes: encoded `FileDescriptorProto`s, in any order, without gaps.
+    /// The types that a service describes: encoded `FileDescriptorProto`s, in any order. Google's own files need not be
+    /// among them.
     pub fn of_descriptors(files: &[Vec<u8>]) -> Result<Self, ProtoError> {
-        let wrong = |reason: &dyn Display| ProtoError::Descriptor(reason.to_string());
-        let decoded: Result<Vec<_>, _> =
-            files.iter().map(|bytes| FileDescriptorProto::decode(bytes.as_slice())).collect();
+        let google = GoogleFileResolver::new();
+        let mut all = decoded(files)?;
+        let mut next = 0;
+        while let Some(file) = all.get(next) {
+            let imports = file.dependency.clone();
+            next += 1;
+            for import in imports {
+                if let (false, Ok(found)) = (all.iter().any(|file| file.name() == import), google.open_file(&import)) {
+                    all.push(found.file_descriptor_proto().clone());
+                }
+            }
+        }
         let mut pool = DescriptorPool::new();
-        pool.add_file_descriptor_protos(decoded.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+        pool.add_file_descriptor_protos(all).map_err(|error| ProtoError::Descriptor(error.to_string()))?;
         Ok(Self { pool })
+    }
+
+    /// The files that those in `files` (encoded `FileDescriptorProto`s) import, and that are neither among them nor
+    /// Google's own.
+    pub fn missing_files(files: &[Vec<u8>]) -> Result<BTreeSet<String>, ProtoError> {
+        let google = GoogleFileResolver::new();
+        let all = decoded(files)?;
+        let names: BTreeSet<&str> = all.iter().map(FileDescriptorProto::name).collect();
+        let imports = all.iter().flat_map(|file| &file.dependency);
+        let missing = imports.filter(|name| !names.contains(name.as_str()) && google.open_file(name).is_err());
+        Ok(missing.cloned().collect())
     }
 
     /// The method of a service.
@@ -198,6 +219,12 @@ impl ProtoTypes {
             }),
         }
     }
+}
+
+fn decoded(files: &[Vec<u8>]) -> Result<Vec<FileDescriptorProto>, ProtoError> {
+    let decode = |bytes: &Vec<u8>| FileDescriptorProto::decode(bytes.as_slice());
+    let decoded: Result<_, _> = files.iter().map(decode).collect();
+    decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))
 }
 
 fn listed(names: Vec<String>) -> String {
@@ -384,6 +411,14 @@ mod tests {
         assert!(ProtoTypes::of_descriptors(&[b"\xff".to_vec()]).is_err());
         let money = files.iter().position(|file| file.windows(6).any(|part| part == b"Money\x12")).unwrap();
         let incomplete = files.iter().enumerate().filter(|(i, _)| *i != money).map(|(_, file)| file.clone());
-        assert!(ProtoTypes::of_descriptors(&incomplete.collect::<Vec<_>>()).is_err());
+        let incomplete: Vec<Vec<u8>> = incomplete.collect();
+        assert!(ProtoTypes::of_descriptors(&incomplete).is_err());
+        let missing = ProtoTypes::missing_files(&incomplete).unwrap();
+        assert_eq!(missing.into_iter().collect::<Vec<_>>(), ["common/money.proto"]);
+        // Google's own files are known without asking.
+        let google = |file: &Vec<u8>| file.windows(16).any(|part| part == b"google.protobuf\x22");
+        let own: Vec<Vec<u8>> = files.iter().filter(|file| !google(file)).cloned().collect();
+        assert!(own.len() < files.len() && ProtoTypes::missing_files(&own).unwrap().is_empty());
+        assert!(ProtoTypes::of_descriptors(&own).is_ok());
     }
 }

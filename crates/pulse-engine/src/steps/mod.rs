@@ -1,6 +1,7 @@
 //! The steps of a plan as a behavior: what scenario files and plain URLs run on.
 
 mod data;
+mod grpc;
 mod inspection;
 mod jar;
 mod program;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pulse_http::{Client, Connector, Limits, Timeouts};
+use pulse_http::{Client, Connector, GrpcClient, Limits, Timeouts};
 use pulse_plan::{Plan, Segment};
 
 use crate::behavior::Behavior;
@@ -33,6 +34,14 @@ pub enum StepsError {
         /// Why not.
         source: Box<regex::Error>,
     },
+    /// A gRPC call that cannot be made.
+    #[error("the call of step `{step}` cannot be made: {reason}")]
+    Call {
+        /// Name of the step.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
     /// A request that cannot be written.
     #[error("the request of step `{step}` cannot be sent: {source}")]
     Request {
@@ -43,10 +52,21 @@ pub enum StepsError {
     },
 }
 
+/// How a worker reaches the service.
+#[derive(Debug)]
+pub(crate) struct Connectors {
+    /// For requests.
+    pub(crate) http: Rc<Connector>,
+    /// For gRPC: the same, or one that speaks HTTP/2.
+    pub(crate) grpc: Rc<Connector>,
+}
+
 /// Runs the steps of a plan against its service.
 #[derive(Debug)]
 pub(crate) struct Steps {
     connector: Rc<Connector>,
+    /// Speaks HTTP/2; the same where requests do so too.
+    grpc: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -58,10 +78,11 @@ impl Steps {
     pub(crate) fn new(
         plan: &Arc<Plan>,
         endpoints: &Endpoints,
-        connector: Connector,
+        connectors: Connectors,
         cursors: Arc<FeedCursors>,
         segment: Segment,
     ) -> Result<Self, StepsError> {
+        let Connectors { http: connector, grpc } = connectors;
         let mut first = 0;
         let mut programs = Vec::new();
         for scenario in &plan.scenarios {
@@ -75,7 +96,8 @@ impl Steps {
             first += scenario.steps.len() as u32;
         }
         Ok(Self {
-            connector: Rc::new(connector),
+            connector,
+            grpc,
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
             programs,
@@ -90,7 +112,10 @@ impl Behavior for Steps {
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
         let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
         let program = Rc::clone(&self.programs[scenario]);
-        StepsUser::new(program, client, Rc::clone(&self.feeds), &self.plan, scenario, number)
+        let caller = program.calls.then(|| {
+            Box::new(GrpcClient::new(Rc::clone(&self.grpc), &self.timeouts, Limits::default()))
+        });
+        StepsUser::new(program, client, caller, Rc::clone(&self.feeds), &self.plan, scenario, number)
     }
 
     fn sweep(&self, now: Instant) {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use pulse_http::{Keep, Origin, RequestParts, RequestWriter, Scheme, is_idempotent};
 use pulse_model::Tags;
-use pulse_plan::{Body, Condition, Plan, Scenario, Service, StatusSet, Step, Template, Think, Variable};
+use pulse_plan::{Body, Condition, Plan, Scenario, Service, StatusSet, Step, StepKind, Template, Think, Variable};
 
 use super::StepsError;
+use super::grpc::{CompiledCall, extras};
 use super::inspection::Source;
 use crate::endpoints::{EndpointId, Endpoints};
 
@@ -23,7 +24,10 @@ pub(crate) fn endpoints(plan: &Plan) -> Endpoints {
             }
             let checks = step.checks.iter().map(|check| Arc::clone(&check.name));
             let extractions = step.extractions.iter().map(|extraction| Arc::clone(&extraction.name));
-            endpoints.add(&scenario.name, &step.name, tags, checks.chain(extractions).collect());
+            let id = endpoints.add(&scenario.name, &step.name, tags, checks.chain(extractions).collect());
+            if let StepKind::Grpc(call) = &step.kind {
+                endpoints.extend(id, extras(call));
+            }
         }
     }
     endpoints
@@ -36,6 +40,8 @@ pub(super) struct Program {
     /// Feeds of which an iteration takes a row.
     pub(super) feeds: Vec<u16>,
     pub(super) cookies: bool,
+    /// Some step calls a method of gRPC.
+    pub(super) calls: bool,
     /// Requests go over TLS, so that `Secure` cookies are sent.
     pub(super) secure: bool,
 }
@@ -44,6 +50,8 @@ pub(super) struct Program {
 pub(super) struct CompiledStep {
     pub(super) endpoint: EndpointId,
     pub(super) wire: Wire,
+    /// What is called instead of a request.
+    pub(super) call: Option<Box<CompiledCall>>,
     pub(super) method: String,
     pub(super) idempotent: bool,
     pub(super) keep: Keep,
@@ -101,7 +109,8 @@ impl Program {
             }
             steps.push(compile_step(step, EndpointId(number), service, origin)?);
         }
-        Ok(Self { steps, feeds, cookies: scenario.cookies, secure: origin.scheme == Scheme::Https })
+        let calls = steps.iter().any(|step| step.call.is_some());
+        Ok(Self { steps, feeds, cookies: scenario.cookies, calls, secure: origin.scheme == Scheme::Https })
     }
 }
 
@@ -116,6 +125,10 @@ fn compile_step(
     Ok(CompiledStep {
         endpoint,
         wire: compile_wire(step, service, origin)?,
+        call: match &step.kind {
+            StepKind::Request => None,
+            StepKind::Grpc(call) => Some(Box::new(CompiledCall::compile(step, call, service, origin)?)),
+        },
         method: step.method.clone(),
         idempotent: is_idempotent(&step.method),
         keep: if step.needs_body() { Keep::Body } else { Keep::Head },
@@ -184,5 +197,6 @@ impl DynamicWire {
 fn templates(step: &Step) -> impl Iterator<Item = &Template> {
     let body = if let Body::Text(text) = &step.body { Some(text) } else { None };
     let checks = step.checks.iter().flat_map(|check| check.condition.templates());
-    [&step.target].into_iter().chain(step.headers.iter().map(|(_, value)| value)).chain(body).chain(checks)
+    let headers = step.headers.iter().map(|(_, value)| value);
+    [&step.target].into_iter().chain(headers).chain(body).chain(checks).chain(step.kind.templates())
 }

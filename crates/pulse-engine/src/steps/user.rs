@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, ConnectTimes, Request};
+use pulse_http::{Client, GrpcClient, ConnectTimes, Request};
 use pulse_model::Nanos;
 use pulse_plan::{Plan, Template, Think, Variable};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -28,15 +28,17 @@ const BAD_REQUEST: &str = "bad_request";
 pub(crate) struct StepsUser {
     program: Rc<Program>,
     client: Client,
-    feeds: Rc<Feeds>,
+    /// Where the program has calls.
+    pub(super) caller: Option<Box<GrpcClient>>,
+    pub(super) feeds: Rc<Feeds>,
     jar: Jar,
-    values: Values,
+    pub(super) values: Values,
     /// The request that is being sent, when it is not always the same.
     buffer: Vec<u8>,
 }
 
 /// Where the variables of a user come from.
-struct Values {
+pub(super) struct Values {
     user: u64,
     iteration: u64,
     slots: Vec<String>,
@@ -49,6 +51,7 @@ impl StepsUser {
     pub(super) fn new(
         program: Rc<Program>,
         client: Client,
+        caller: Option<Box<GrpcClient>>,
         feeds: Rc<Feeds>,
         plan: &Plan,
         scenario: usize,
@@ -64,7 +67,7 @@ impl StepsUser {
             rows: vec![0; plan.feeds.len()],
             random: RefCell::new(random),
         };
-        Self { program, client, feeds, jar: Jar::default(), values, buffer: Vec::new() }
+        Self { program, client, caller, feeds, jar: Jar::default(), values, buffer: Vec::new() }
     }
 
     /// One request with everything that belongs to it; `false` when the iteration has to end.
@@ -73,7 +76,7 @@ impl StepsUser {
             return false;
         }
         let clock = iteration.clock();
-        let Self { client, feeds, jar, values, buffer, program } = self;
+        let Self { client, feeds, jar, values, buffer, program, .. } = self;
         let prepared = prepare(step, jar, program.secure, buffer, &|template| values.render(template, feeds));
         let request = match prepared {
             Ok(request) => request,
@@ -142,16 +145,27 @@ impl StepsUser {
             return;
         }
         let answer = Answer::new(client.response(), body_bytes, service_time);
-        for (number, condition) in step.conditions.iter().enumerate() {
-            let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
-            iteration.check(step.endpoint, number, passed);
-        }
-        for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
-            let found = answer.extract(source);
-            iteration.check(step.endpoint, number, found.is_some());
-            if let Some(value) = found {
-                values.slots[usize::from(*slot)] = value;
-            }
+        inspect(step, &answer, values, feeds, iteration);
+    }
+}
+
+/// Judges the checks and takes the values that the step wants.
+pub(super) fn inspect(
+    step: &CompiledStep,
+    answer: &Answer<'_>,
+    values: &mut Values,
+    feeds: &Feeds,
+    iteration: &Iteration<'_>,
+) {
+    for (number, condition) in step.conditions.iter().enumerate() {
+        let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
+        iteration.check(step.endpoint, number, passed);
+    }
+    for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
+        let found = answer.extract(source);
+        iteration.check(step.endpoint, number, found.is_some());
+        if let Some(value) = found {
+            values.slots[usize::from(*slot)] = value;
         }
     }
 }
@@ -163,6 +177,15 @@ impl VirtualUser for StepsUser {
 }
 
 impl StepsUser {
+    /// Does a step once; `false` when the iteration has to end.
+    async fn act(&mut self, step: &CompiledStep, iteration: &mut Iteration<'_>) -> bool {
+        match &step.call {
+            None => self.request(step, iteration).await,
+            // Calls are the larger future; the plain request must not pay for them.
+            Some(call) => Box::pin(self.call(step, call, iteration)).await,
+        }
+    }
+
     async fn run(&mut self, iteration: &mut Iteration<'_>) -> Outcome {
         let program = Rc::clone(&self.program);
         self.values.iteration += 1;
@@ -174,7 +197,7 @@ impl StepsUser {
         }
         for step in &program.steps {
             for _ in 0..step.repeat {
-                if !self.request(step, iteration).await {
+                if !self.act(step, iteration).await {
                     return Outcome::Cut;
                 }
                 let pause = self.values.think(step.think);
@@ -188,7 +211,7 @@ impl StepsUser {
 }
 
 impl Values {
-    fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
+    pub(super) fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
         let mut out = Vec::new();
         template.render(&mut out, |variable| match variable {
             Variable::Slot(slot) => Cow::Borrowed(self.slots[usize::from(slot)].as_str()),
@@ -254,7 +277,7 @@ fn prepare<'b>(
 }
 
 /// A request that never left.
-fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
+pub(super) fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
     Measurement {
         started: now,
         finished: now,
@@ -268,7 +291,7 @@ fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
     }
 }
 
-fn connect_time(times: ConnectTimes) -> Nanos {
+pub(super) fn connect_time(times: ConnectTimes) -> Nanos {
     times.total().into()
 }
 

@@ -6,16 +6,15 @@ use super::frames::{FrameError, MessageReader};
 use super::head::GrpcHead;
 use super::kept::Kept;
 use super::status::GrpcStatus;
-use crate::client::ConnectionCounts;
+use crate::client::{ConnectionCounts, Run};
 use crate::connector::Connector;
-use crate::exchange::{ConnectTimes, Exchange};
+use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
-use crate::http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
+use crate::http2::{Http2Connection, Http2Error, Http2Place, Http2Session, Http2Stream, Loan, Way};
 use crate::limits::Limits;
 use crate::timeout::{Deadline, Timeouts};
 use bytes::Bytes;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -45,34 +44,27 @@ pub struct GrpcAnswer {
     pub exchange: Exchange,
     /// How the call ended.
     pub status: GrpcStatus,
-    /// Messages handed to the connection.
-    pub messages_sent: u64,
     /// Messages received.
     pub messages_received: u64,
 }
 
-/// One user's connection for gRPC, opened when needed and kept while the peer allows.
+/// So many times a call is made at most, where the peer says of each that it has not looked at it.
+const ATTEMPTS: u32 = 4;
+
+/// One user's calls, over a connection that is opened when needed and kept while the peer allows; several users share it
+/// where the connector says so.
 ///
 /// A call whose future is dropped is taken back (RST_STREAM with CANCEL); the connection stays.
 #[derive(Debug)]
 pub struct GrpcClient {
     connector: Rc<Connector>,
-    settings: Http2Settings,
+    session: Http2Session,
     limits: Limits,
     deadline: Deadline,
     reader: MessageReader,
-    connection: Option<Http2Connection>,
     counts: ConnectionCounts,
+    messages_sent: u64,
     kept: Kept,
-}
-
-/// What accumulates over the attempts of one call.
-struct Run {
-    started: Instant,
-    sent: Instant,
-    connect: Option<ConnectTimes>,
-    bytes_sent: u64,
-    bytes_received: u64,
 }
 
 /// One call on one stream.
@@ -93,35 +85,36 @@ struct Talk {
 }
 
 impl GrpcClient {
-    /// A client without a connection. The connector's version must be [`HttpVersion::Http2`](crate::HttpVersion::Http2)
-    /// where it speaks TLS.
-    pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, settings: Http2Settings, limits: Limits) -> Self {
+    /// A client without a connection. The connector must speak [`HttpVersion::Http2`](crate::HttpVersion::Http2).
+    pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
         Self {
+            session: Http2Session::new(&connector, limits),
             connector,
-            settings,
             limits,
             deadline: timeouts.register(),
             reader: MessageReader::new(false, 0),
-            connection: None,
             counts: ConnectionCounts::default(),
+            messages_sent: 0,
             kept: Kept::default(),
         }
     }
 
     /// Makes a call. `heard` is told when messages arrive, one by one; several that came at once have the same moment.
     ///
-    /// Where the peer says that it has not looked at the call, it is made once more on a new connection.
+    /// Where the peer says that it has not looked at the call, it is made again.
     pub async fn call(
         &mut self,
         request: &GrpcRequest<'_>,
         heard: &mut dyn FnMut(Instant),
     ) -> Result<GrpcAnswer, Failure> {
         let started = Instant::now();
-        let mut run = Run { started, sent: started, connect: None, bytes_sent: 0, bytes_received: 0 };
+        let mut run = Run::new(started, request.timeout);
         self.deadline.arm(started, request.timeout);
         let mut outcome = self.attempt(request, &mut run, heard).await;
-        if matches!(&outcome, Err(error) if error.unprocessed) {
-            self.connection = None;
+        for _ in 1..ATTEMPTS {
+            if !matches!(&outcome, Err(error) if error.unprocessed) {
+                break;
+            }
             self.counts.resent += 1;
             outcome = self.attempt(request, &mut run, heard).await;
         }
@@ -132,6 +125,11 @@ impl GrpcClient {
     /// The messages of the last answer, without their compression; none where they were not kept.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.kept.messages()
+    }
+
+    /// How many messages of the last call the connection took, whatever became of the call.
+    pub fn messages_sent(&self) -> u64 {
+        self.messages_sent
     }
 
     /// Appends header fields and trailers of the last answer in the form of HTTP/1.1, status line first.
@@ -150,9 +148,9 @@ impl GrpcClient {
         self.counts
     }
 
-    /// Drops the connection; the next call opens a new one.
+    /// Leaves the connection; the next call opens a new one.
     pub fn close(&mut self) {
-        self.connection = None;
+        self.session.close();
     }
 
     async fn attempt(
@@ -162,18 +160,17 @@ impl GrpcClient {
         heard: &mut dyn FnMut(Instant),
     ) -> Result<GrpcAnswer, Http2Error> {
         self.reader.begin(request.keep, request.max_message_bytes);
+        self.messages_sent = 0;
         self.kept.clear();
-        let connection = self.connected(request, run).await?;
-        let place = self.place(&connection).await?;
-        run.sent = Instant::now();
-        let stream = connection.open(place, request.head.request(), request.messages.is_empty())?;
-        let mut talk = Talk::new(stream, request);
-        let result = poll_fn(|cx| self.poll_talk(cx, &mut talk, request, heard)).await;
+        let (connection, place) = self.way(run).await?;
+        self.counts.reused += u64::from(connection.opened() > 0);
+        let result = self.talk(request, &connection, place, heard).await;
         let finished = Instant::now();
-        let (sent, received) = connection.take_traffic();
-        run.bytes_sent += sent;
-        run.bytes_received += received;
-        let status = result?;
+        run.count(connection.take_traffic());
+        if !connection.is_open() {
+            self.counts.closed_by_peer += u64::from(self.session.discard(&connection));
+        }
+        let (talk, status) = result?;
         Ok(GrpcAnswer {
             exchange: Exchange {
                 status: talk.http_status,
@@ -182,55 +179,36 @@ impl GrpcClient {
                 first_byte: talk.first_byte.unwrap_or(finished),
                 finished,
                 connect: run.connect,
+                blocked: run.blocked,
                 bytes_sent: run.bytes_sent,
                 bytes_received: run.bytes_received,
                 body_bytes: talk.body_bytes,
             },
             status,
-            messages_sent: talk.sent as u64,
             messages_received: talk.received,
         })
     }
 
-    /// The kept connection, or a new one.
-    async fn connected(&mut self, request: &GrpcRequest<'_>, run: &mut Run) -> Result<Http2Connection, Http2Error> {
-        if let Some(connection) = &self.connection {
-            if connection.is_open() {
-                self.counts.reused += 1;
-                return Ok(connection.clone());
-            }
-            self.counts.closed_by_peer += 1;
-            self.connection = None;
+    /// A connection that takes a call now.
+    async fn way(&mut self, run: &mut Run) -> Result<(Http2Connection, Http2Place), Cause> {
+        let Self { connector, deadline, counts, session, .. } = self;
+        match session.way(&mut Loan { connector, deadline, counts, run }).await? {
+            Way::Open(connection, place) => Ok((connection, place)),
+            Way::Http11(_) => Err(Cause::new(FailureClass::Protocol, "gRPC needs HTTP/2, and the peer chose HTTP/1.1")),
         }
-        let budget = request.timeout.saturating_sub(run.started.elapsed());
-        // Connecting is rare and its future large: boxed, it does not swell every user's task.
-        let connect = Box::pin(Http2Connection::connect(&self.connector, &self.settings, budget));
-        let (connection, times) = connect.await?;
-        self.counts.opened += 1;
-        run.connect = Some(times);
-        self.connection = Some(connection.clone());
-        Ok(connection)
     }
 
-    /// Waits until the peer allows a stream.
-    async fn place(&self, connection: &Http2Connection) -> Result<Http2Place, Http2Error> {
-        if let Some(place) = connection.try_place() {
-            return Ok(place);
-        }
-        let mut place = pin!(connection.place());
-        poll_fn(|cx| match place.as_mut().poll(cx) {
-            Poll::Ready(Some(place)) => Poll::Ready(Ok(place)),
-            Poll::Ready(None) => {
-                let cause = Cause::new(FailureClass::Closed, "the connection takes no more calls");
-                Poll::Ready(Err(Http2Error { unprocessed: true, ..cause.into() }))
-            }
-            Poll::Pending if self.deadline.has_fired(cx.waker()) => {
-                let detail = "the service allowed no further stream on the connection in time";
-                Poll::Ready(Err(Cause::new(FailureClass::Timeout, detail).into()))
-            }
-            Poll::Pending => Poll::Pending,
-        })
-        .await
+    async fn talk(
+        &mut self,
+        request: &GrpcRequest<'_>,
+        connection: &Http2Connection,
+        place: Http2Place,
+        heard: &mut dyn FnMut(Instant),
+    ) -> Result<(Talk, GrpcStatus), Http2Error> {
+        let stream = connection.open(place, request.head.request(), request.messages.is_empty())?;
+        let mut talk = Talk::new(stream, request);
+        let status = poll_fn(|cx| self.poll_talk(cx, &mut talk, request, heard)).await?;
+        Ok((talk, status))
     }
 
     /// Sends and receives as far as the connection allows; ready with the status or the cause of its absence.
@@ -242,6 +220,7 @@ impl GrpcClient {
         heard: &mut dyn FnMut(Instant),
     ) -> Poll<Result<GrpcStatus, Http2Error>> {
         talk.poll_send(cx, request.messages);
+        self.messages_sent = talk.sent as u64;
         let polled = match self.poll_receive(cx, talk, request, heard) {
             Ok(polled) => polled,
             Err(error) => return Poll::Ready(end_of(error, talk)),
