@@ -391,7 +391,8 @@ fn connectors(plan: &Plan) -> Result<Connectors, RunError> {
     let http = Rc::new(connector(plan, plan.service.http)?);
     let grpc = match plan.service.http {
         HttpVersion::Http2 => Rc::clone(&http),
-        _ => Rc::new(connector(plan, HttpVersion::Http2)?),
+        _ if plan.has_calls() => Rc::new(connector(plan, HttpVersion::Http2)?),
+        _ => Rc::clone(&http),
     };
     Ok(Connectors { http, grpc })
 }

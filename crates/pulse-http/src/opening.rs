@@ -50,6 +50,7 @@ pub(crate) async fn open(
         sent: attempt.sent,
         first_byte: attempt.first_byte.unwrap_or(finished),
         finished,
+        blocked: std::time::Duration::ZERO,
         connect: attempt.connect,
         bytes_sent: attempt.written as u64,
         bytes_received: parser.received(),

@@ -17,7 +17,7 @@ pub(crate) const MAX_STREAMS: u32 = 1000;
 /// The thing under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Absolute `http` or `https` URL as given, without user name, password and fragment.
+    /// Absolute `http` or `https` URL (`grpc` and `grpcs` stand for these), without user name, password and fragment.
     pub url: String,
     /// Path of the URL without the slash at its end, possibly empty. Already part of every step's target.
     pub base_path: String,
@@ -69,7 +69,7 @@ impl fmt::Debug for Authorization {
 /// What is said about a service, in `[service]` or by flags; what is `None` is left to others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceOptions {
-    /// Absolute `http` or `https` URL.
+    /// Absolute `http` or `https` URL; `grpc` and `grpcs` stand for these over HTTP/2.
     pub url: Option<String>,
     /// Header fields of every request.
     pub headers: Vec<(String, String)>,
@@ -226,7 +226,8 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
-        let (http, streams) = (self.http.unwrap_or_default(), self.streams.unwrap_or(1));
+        let usual = if url.is_grpc { HttpVersion::Http2 } else { HttpVersion::default() };
+        let (http, streams) = (self.http.unwrap_or(usual), self.streams.unwrap_or(1));
         if !(1..=MAX_STREAMS).contains(&streams) {
             return Err(ServiceError::StreamsRange(streams));
         }

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
-use pulse_plan::{
-    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
-};
+use pulse_plan::{ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions, Stage, StatusSet, UrlRequest};
 
 use super::{AccessFlags, DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;
@@ -104,6 +102,12 @@ pub(crate) struct RequestFlags {
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
+    /// File with the types of a gRPC call, for a grpc:// URL; repeatable [default: the service is asked].
+    #[arg(long, value_name = "FILE")]
+    proto: Vec<String>,
+    /// Folder that imports of --proto are relative to; repeatable [default: that of the file].
+    #[arg(long, value_name = "FOLDER", requires = "proto")]
+    import_path: Vec<String>,
     /// Limit for one request, from its send to its last byte [default: 30s].
     #[arg(long, value_name = "D")]
     timeout: Option<Nanos>,
@@ -156,7 +160,10 @@ impl LoadArguments {
                 (None, Some(text)) => Some(json_body(text)?),
                 (None, None) => None,
             };
-            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body }));
+            let protos =
+                ProtoSources { files: request.proto.clone(), import_paths: request.import_path.clone() };
+            let method = request.method.clone();
+            return Ok(Source::Url(UrlRequest { method, body, protos, ..UrlRequest::default() }));
         };
         if let Some(why) = no_scenario_file(path) {
             return Err(Problem::usage(why));
@@ -165,6 +172,7 @@ impl LoadArguments {
             ("--method", request.method.is_some()),
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
+            ("--proto", !request.proto.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => Err(Problem::usage(format!(
@@ -186,7 +194,8 @@ impl LoadArguments {
             (None, Some(_)) => Some("application/x-www-form-urlencoded"),
             (None, None) => None,
         };
-        let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let is_grpc = url.as_deref().is_some_and(|url| url.starts_with("grpc"));
+        let typed = is_grpc || headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if let Some(content_type) = content_type.filter(|_| !typed) {
             headers.push(("Content-Type".to_owned(), content_type.to_owned()));
         }
