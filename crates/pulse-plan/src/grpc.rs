@@ -69,6 +69,12 @@ pub enum CallError {
     /// A message that its type does not allow.
     #[error("the message cannot be sent: {0}")]
     Message(#[from] MessageError),
+    /// An HTTP method where gRPC has one of its own.
+    #[error("a gRPC call is always a POST; leave --method out")]
+    HttpMethod,
+    /// `.proto` files for a request that is no call.
+    #[error("--proto goes with the URL of a method: grpc://127.0.0.1:50051/trading.v1.Quotes/Get")]
+    NoCall,
     /// Several messages for a method that takes one.
     #[error("the method `{method}` takes one message, not {count}")]
     Several {

@@ -108,8 +108,13 @@ impl ProtoSources {
         resolver.add(GoogleFileResolver::new());
         let mut compiler = Compiler::with_file_resolver(resolver);
         for path in &self.files {
-            // The long form has the position.
-            compiler.open_file(self.name_of(path)).map_err(|error| ProtoError::File(format!("{error:?}")))?;
+            let name = self.name_of(path);
+            compiler.open_file(name).map_err(|error| {
+                // The long form has the position, except where the file ends too early.
+                let text = format!("{error:?}");
+                let placed = error.file().is_none_or(|file| text.starts_with(file));
+                ProtoError::File(if placed { text } else { format!("{}: {text}", error.file().unwrap_or(name)) })
+            })?;
         }
         Ok(ProtoTypes { pool: compiler.descriptor_pool() })
     }
@@ -347,7 +352,8 @@ mod tests {
         let wrong = "syntax = \"proto3\";\nmessage A { strin a = 1; }";
         for (text, words) in [
             (wrong, "a.proto:2:13: name 'strin' is not defined"),
-            ("syntax = \"proto3\"\n", "a.proto:2:1: expected"),
+            ("syntax = \"proto3\"\nmessage A {}", "a.proto:2:1: expected"),
+            ("syntax = \"proto3\"\n", "a.proto: expected ';', but reached end of file"),
             ("import \"none.proto\";", "a.proto:1:1: import 'none.proto' not found"),
         ] {
             let result = sources(&["a.proto"], &[]).compile(&files(&[("a.proto", text)]));

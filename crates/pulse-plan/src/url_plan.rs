@@ -46,6 +46,9 @@ impl UrlRequest {
 
     /// A gRPC call.
     fn call(&self, url: &ServiceUrl) -> Result<Step, CallError> {
+        if self.method.is_some() {
+            return Err(CallError::HttpMethod);
+        }
         let mut call = GrpcCall::of_url(&url.path, self.body.as_deref())?;
         if !self.protos.files.is_empty() {
             let types = self.protos.compile(&self.proto_files)?;
@@ -66,6 +69,9 @@ impl Plan {
     /// over TLS) calls that method with the body as its messages, and the endpoint is named `package.Service/Method`.
     pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
         let (mut service, url) = overrides.service.to_service()?;
+        if !url.is_grpc && !request.protos.files.is_empty() {
+            return Err(CallError::NoCall.into());
+        }
         let mut step = if url.is_grpc { request.call(&url)? } else { request.step(&url)? };
         let headers = overrides.service.default_headers(&url).into_iter();
         step.headers = headers.map(|(name, value)| (name, Template::literal(value))).collect();

@@ -170,6 +170,7 @@ fn a_url_calls_a_method() {
         let error = url_plan(url, data, protos).expect_err(url).to_string();
         assert!(error.contains(words), "{url}: {error}");
     }
+    assert_eq!(url_plan("http://h/x", None, &["trading.proto"]), Err(PlanError::Call(CallError::NoCall)));
     let several = url_plan("grpc://h/trading.v1.Quotes/Get", Some("{}{}"), &["trading.proto"]);
     assert_eq!(several, Err(PlanError::Call(CallError::Several { method: "Get".into(), count: 2 })));
 }
