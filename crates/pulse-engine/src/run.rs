@@ -1,7 +1,6 @@
 //! A run: threads for the workers, one place where their intervals come together, events for whoever watches.
 
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
@@ -21,7 +20,7 @@ use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{CoreProbe, CoreTimes};
 use crate::reflection::with_types;
-use crate::steps::{Connectors, FeedCursors, Steps, StepsError, endpoints};
+use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{Sealed, WorkerPlan, work};
 
 /// Length of the intervals of a run, where nobody needs finer ones.
@@ -102,7 +101,7 @@ pub struct Job {
 
 /// Checks that the service can be reached: one connection, TLS handshake included.
 pub fn probe(plan: &Plan) -> Result<(), RunError> {
-    let connector = connector(plan, plan.service.http)?;
+    let connector = connector(plan)?;
     let probe = async { connector.probe().await };
     match runtime()?.block_on(probe) {
         Ok(_) => Ok(()),
@@ -113,12 +112,12 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 /// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
 /// [`EventKind::Started`] and ending with [`EventKind::Finished`].
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
-    let plan = with_types(&job.plan, &|plan| connector(plan, HttpVersion::Http2), &runtime)?;
+    let plan = with_types(&job.plan, &|plan| Ok(connector(plan)?.for_http2()), &runtime)?;
     let endpoints = Arc::new(endpoints(&plan));
     let loads: Vec<ScenarioLoad<'_>> = plan.scenarios.iter().map(ScenarioLoad::of).collect();
     let cursors = Arc::new(FeedCursors::new(&plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&plan, &endpoints, connectors(&plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&plan, &endpoints, connector(&plan)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
@@ -386,25 +385,14 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// One connector for requests and one for gRPC, which may be the same.
-fn connectors(plan: &Plan) -> Result<Connectors, RunError> {
-    let http = Rc::new(connector(plan, plan.service.http)?);
-    let grpc = match plan.service.http {
-        HttpVersion::Http2 => Rc::clone(&http),
-        _ if plan.has_calls() => Rc::new(connector(plan, HttpVersion::Http2)?),
-        _ => Rc::clone(&http),
-    };
-    Ok(Connectors { http, grpc })
-}
-
-fn connector(plan: &Plan, version: HttpVersion) -> Result<Connector, RunError> {
+fn connector(plan: &Plan) -> Result<Connector, RunError> {
     let config = ConnectorConfig {
         tls: TlsOptions {
             insecure: plan.service.insecure,
             ca_certificate_pem: plan.service.ca_certificate.clone(),
         },
         connect_timeout: plan.service.connect_timeout.into(),
-        http: match version {
+        http: match plan.service.http {
             HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
             HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
             HttpVersion::Auto => pulse_http::HttpVersion::Auto,

@@ -7,11 +7,13 @@ use crate::http2::Groups;
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
 use crate::version::HttpVersion;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -102,6 +104,35 @@ impl Connector {
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
         Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), groups: Groups::default() })
+    }
+
+    /// The same for what needs HTTP/1.1, as the upgrade to a WebSocket does, whatever version other clients speak. Addresses
+    /// that are known are taken over.
+    #[must_use]
+    pub fn for_http1(&self) -> Self {
+        self.speaking(ConnectorConfig { http: HttpVersion::Http11, streams: 1, ..self.config.clone() })
+    }
+
+    /// The same for what needs HTTP/2, as gRPC does.
+    #[must_use]
+    pub fn for_http2(&self) -> Self {
+        self.speaking(ConnectorConfig { http: HttpVersion::Http2, ..self.config.clone() })
+    }
+
+    fn speaking(&self, config: ConnectorConfig) -> Self {
+        let tls = self.tls.as_ref().map(|(connector, name)| {
+            let mut options = ClientConfig::clone(connector.config());
+            options.alpn_protocols = config.http.alpn();
+            (TlsConnector::from(Arc::new(options)), name.clone())
+        });
+        Self {
+            origin: self.origin.clone(),
+            config,
+            tls,
+            addresses: self.addresses.clone(),
+            preferred: Cell::new(0),
+            groups: Groups::default(),
+        }
     }
 
     /// Whom it connects to.

@@ -31,8 +31,7 @@ pub enum FailureClass {
     StreamReset,
     /// The peer ended the HTTP/2 connection (GOAWAY) without processing the request, also when asked again.
     GoAway,
-    /// What came back breaks the rules of HTTP/2 or of the protocol that an upgrade had switched to, or the peer does not
-    /// speak it.
+    /// What came back breaks the rules of HTTP/2 or of WebSocket, or the peer does not speak it.
     Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,

@@ -48,6 +48,9 @@ pub(crate) async fn open(
         status: parser.status(),
         started,
         sent: attempt.sent,
+        blocked: Duration::ZERO,
+        // The request is a head, which the first write takes.
+        send: Duration::ZERO,
         first_byte: attempt.first_byte.unwrap_or(finished),
         finished,
         blocked: std::time::Duration::ZERO,

@@ -126,6 +126,7 @@ impl WebSocketClient {
     /// does not answer this upgrade is a [`FailureClass::BadResponse`].
     pub async fn open(&mut self, request: &[u8], timeout: Duration) -> Result<Exchange, Failure> {
         self.socket = None;
+        self.message = Bytes::new();
         let key = generate_key();
         let head = request.strip_suffix(b"\r\n").unwrap_or(request);
         let fields = format!(
@@ -157,9 +158,9 @@ impl WebSocketClient {
         Ok(exchange)
     }
 
-    /// The head of the answer to the upgrade.
-    pub fn head(&self) -> ResponseView<'_> {
-        self.parser.head_view()
+    /// The head of the answer to the upgrade, with the message that came last in the place of a body.
+    pub fn answer(&self) -> ResponseView<'_> {
+        ResponseView { body: &self.message, ..self.parser.head_view() }
     }
 
     /// Whether messages can be sent. The peer may have closed meanwhile.

@@ -69,9 +69,9 @@ pub enum CallError {
     /// A message that its type does not allow.
     #[error("the message cannot be sent: {0}")]
     Message(#[from] MessageError),
-    /// An HTTP method where gRPC has one of its own.
-    #[error("a gRPC call is always a POST; leave --method out")]
-    HttpMethod,
+    /// Options that only requests have.
+    #[error("--method and --events go with requests, not with a gRPC call; leave them out")]
+    HttpOnly,
     /// `.proto` files for a request that is no call.
     #[error("--proto goes with the URL of a method: grpc://127.0.0.1:50051/trading.v1.Quotes/Get")]
     NoCall,

@@ -113,6 +113,9 @@ pub enum ServiceError {
     /// A method that cannot be sent.
     #[error("`{0}` is not an HTTP method; write for example GET or POST")]
     Method(String),
+    /// What a WebSocket has no use for.
+    #[error("`{0}` does not go with a ws:// or wss:// URL, whose body (-d) is a message")]
+    WebSocket(&'static str),
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
@@ -133,19 +136,44 @@ pub(crate) struct ServiceUrl {
     pub(crate) query: Option<String>,
     /// Name and password inside the URL.
     pub(crate) credentials: Option<String>,
-    /// Whether it names a method of gRPC: written as `grpc://` or `grpcs://`, which is HTTP/2 over what `http` and `https`
-    /// stand for.
-    pub(crate) is_grpc: bool,
+    /// What is spoken after the connection.
+    pub(crate) kind: UrlKind,
+}
+
+/// What the scheme of a URL says besides whether there is TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlKind {
+    /// `http` and `https`.
+    Http,
+    /// `ws` and `wss`.
+    WebSocket,
+    /// `grpc` and `grpcs`: a method, over HTTP/2.
+    Grpc,
+}
+
+impl UrlKind {
+    /// The kind, and the URL as HTTP has it.
+    fn take(given: &str) -> (Self, String) {
+        let schemes = [
+            ("ws", "http", Self::WebSocket),
+            ("wss", "https", Self::WebSocket),
+            ("grpc", "http", Self::Grpc),
+            ("grpcs", "https", Self::Grpc),
+        ];
+        if let Some((scheme, rest)) = given.split_once("://")
+            && let Some((_, http, kind)) =
+                schemes.into_iter().find(|(name, ..)| scheme.eq_ignore_ascii_case(name))
+        {
+            return (kind, format!("{http}://{rest}"));
+        }
+        (Self::Http, given.to_owned())
+    }
 }
 
 impl ServiceUrl {
     pub(crate) fn parse(given: &str) -> Result<Self, ServiceError> {
         let fail = |reason: String| ServiceError::Url { url: mask_credentials(given), reason };
-        let (text, is_grpc) = match given.trim().split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => (format!("http://{rest}"), true),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => (format!("https://{rest}"), true),
-            _ => (given.trim().to_owned(), false),
-        };
+        let (kind, text) = UrlKind::take(given.trim());
         let mut url = Url::parse(&text).map_err(|error| {
             fail(match error {
                 url::ParseError::RelativeUrlWithoutBase => "the scheme is missing".into(),
@@ -172,7 +200,7 @@ impl ServiceUrl {
         } else {
             url.as_str().trim_end_matches('/').to_owned()
         };
-        Ok(Self { url: shown, path, query, credentials, is_grpc })
+        Ok(Self { url: shown, path, query, credentials, kind })
     }
 }
 
@@ -226,7 +254,7 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
-        let usual = if url.is_grpc { HttpVersion::Http2 } else { HttpVersion::default() };
+        let usual = if url.kind == UrlKind::Grpc { HttpVersion::Http2 } else { HttpVersion::default() };
         let (http, streams) = (self.http.unwrap_or(usual), self.streams.unwrap_or(1));
         if !(1..=MAX_STREAMS).contains(&streams) {
             return Err(ServiceError::StreamsRange(streams));
@@ -307,10 +335,14 @@ mod tests {
             ("http://me:p%40ss@h/a", "http://h/a", "/a", Some("me:p@ss")),
             ("grpc://h:80/a.B/C", "http://h/a.B/C", "/a.B/C", None),
             (" GRPCS://me:x@h", "https://h", "", Some("me:x")),
+            ("WSS://me:x@h/ws", "https://h/ws", "/ws", Some("me:x")),
+            (" ws://h:80", "http://h", "", None),
         ] {
             let parsed = ServiceUrl::parse(text).unwrap();
             assert_eq!((parsed.url.as_str(), parsed.path.as_str()), (url, path), "{text}");
             assert_eq!(parsed.credentials.as_deref(), credentials);
+            let is_websocket = text.trim().to_ascii_lowercase().starts_with("ws");
+            assert_eq!(parsed.kind == UrlKind::WebSocket, is_websocket, "{text}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::service::{ServiceUrl, is_method};
+use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, GrpcCall, Overrides, Plan, PlanError, ProtoSources,
-    Scenario, ServiceError, Step, StepKind, Template,
+    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, GrpcCall, Overrides, Plan, PlanError,
+    ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
 };
 
 /// The path of a base URL without one.
@@ -18,6 +18,8 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// Server-sent events that are read of each answer; the answer is one whole when there is no number.
+    pub events: Option<u64>,
     /// `.proto` files with the types of a gRPC call; the service is asked when there are none.
     pub protos: ProtoSources,
     /// Content of these files and of what they import, by path.
@@ -41,13 +43,18 @@ impl UrlRequest {
         let name: String = format!("{method} {path}").chars().take(200).collect();
         let mut step = Step::new(method, &name, Template::literal(target));
         step.body = self.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        if let Some(count) = self.events {
+            step.headers.push(("Accept".into(), Template::literal("text/event-stream")));
+            step.kind =
+                StepKind::Events(Box::new(EventsUntil { count: Some(count), ..EventsUntil::default() }));
+        }
         Ok(step)
     }
 
     /// A gRPC call.
     fn call(&self, url: &ServiceUrl) -> Result<Step, CallError> {
-        if self.method.is_some() {
-            return Err(CallError::HttpMethod);
+        if self.method.is_some() || self.events.is_some() {
+            return Err(CallError::HttpOnly);
         }
         let mut call = GrpcCall::of_url(&url.path, self.body.as_deref())?;
         if !self.protos.files.is_empty() {
@@ -59,22 +66,58 @@ impl UrlRequest {
         step.kind = StepKind::Grpc(Box::new(call));
         Ok(step)
     }
+
+    /// A WebSocket: a message and its answer on a connection that is kept, or without a message the upgrade alone.
+    fn talk(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
+        for (option, given) in [("method", self.method.is_some()), ("events", self.events.is_some())] {
+            if given {
+                return Err(ServiceError::WebSocket(option));
+            }
+        }
+        let path = if url.path.is_empty() { "/" } else { &url.path };
+        let target = url.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        let name: String = format!("WS {path}").chars().take(200).collect();
+        let mut step = Step::new("GET", &name, Template::literal(target));
+        let send = self.body.as_deref().map(|bytes| match str::from_utf8(bytes) {
+            Ok(text) => Action::Send(Template::literal(text)),
+            Err(_) => Action::SendBinary(bytes.into()),
+        });
+        let script = match send {
+            Some(send) => {
+                WebSocketScript { actions: vec![send, Action::Receive(Receive::default())], keep: true }
+            }
+            None => WebSocketScript::default(),
+        };
+        step.kind = StepKind::WebSocket(Box::new(script));
+        Ok(step)
+    }
 }
 
 impl Plan {
     /// A plan of one scenario with one step that asks for the URL of `overrides.service`.
     ///
     /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
-    /// The endpoint is named `METHOD /path`, without the query. `grpc://host:port/package.Service/Method` (or `grpcs://`,
-    /// over TLS) calls that method with the body as its messages, and the endpoint is named `package.Service/Method`.
+    /// The endpoint is named `METHOD /path`, without the query. `ws://host:port/path` (or `wss://`, over TLS) sends the body
+    /// as a message and waits for one, and the endpoint is named `WS /path`. `grpc://host:port/package.Service/Method` (or
+    /// `grpcs://`) calls that method with the body as its messages, and the endpoint is named `package.Service/Method`.
     pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
         let (mut service, url) = overrides.service.to_service()?;
-        if !url.is_grpc && !request.protos.files.is_empty() {
+        if url.kind != UrlKind::Grpc && !request.protos.files.is_empty() {
             return Err(CallError::NoCall.into());
         }
-        let mut step = if url.is_grpc { request.call(&url)? } else { request.step(&url)? };
-        let headers = overrides.service.default_headers(&url).into_iter();
-        step.headers = headers.map(|(name, value)| (name, Template::literal(value))).collect();
+        let mut step = match url.kind {
+            UrlKind::Http => request.step(&url)?,
+            UrlKind::WebSocket => request.talk(&url)?,
+            UrlKind::Grpc => request.call(&url)?,
+        };
+        for (name, value) in overrides.service.default_headers(&url) {
+            // The body of a WebSocket or a call is no body of its request.
+            let is_of_body = url.kind != UrlKind::Http && name.eq_ignore_ascii_case("content-type");
+            if !is_of_body {
+                step.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
+                step.headers.push((name, Template::literal(value)));
+            }
+        }
         service.base_path.clear();
         let load = &overrides.load;
         let scenario = Scenario {

@@ -96,7 +96,7 @@ pub(crate) struct RequestFlags {
     /// HTTP method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<String>,
-    /// Body, or @FILE.
+    /// Body, or @FILE; of a ws:// or wss:// URL a message that each iteration sends and waits to be answered.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
     /// JSON body, or @FILE; sets the content type.
@@ -108,6 +108,9 @@ pub(crate) struct RequestFlags {
     /// Folder that imports of --proto are relative to; repeatable [default: that of the file].
     #[arg(long, value_name = "FOLDER", requires = "proto")]
     import_path: Vec<String>,
+    /// Read each answer as server-sent events, until so many have come.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
     /// Limit for one request, from its send to its last byte [default: 30s].
     #[arg(long, value_name = "D")]
     timeout: Option<Nanos>,
@@ -160,10 +163,16 @@ impl LoadArguments {
                 (None, Some(text)) => Some(json_body(text)?),
                 (None, None) => None,
             };
-            let protos =
-                ProtoSources { files: request.proto.clone(), import_paths: request.import_path.clone() };
-            let method = request.method.clone();
-            return Ok(Source::Url(UrlRequest { method, body, protos, ..UrlRequest::default() }));
+            return Ok(Source::Url(UrlRequest {
+                method: request.method.clone(),
+                body,
+                events: request.events,
+                protos: ProtoSources {
+                    files: request.proto.clone(),
+                    import_paths: request.import_path.clone(),
+                },
+                ..UrlRequest::default()
+            }));
         };
         if let Some(why) = no_scenario_file(path) {
             return Err(Problem::usage(why));
@@ -172,6 +181,7 @@ impl LoadArguments {
             ("--method", request.method.is_some()),
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
+            ("--events", request.events.is_some()),
             ("--proto", !request.proto.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
@@ -194,8 +204,7 @@ impl LoadArguments {
             (None, Some(_)) => Some("application/x-www-form-urlencoded"),
             (None, None) => None,
         };
-        let is_grpc = url.as_deref().is_some_and(|url| url.starts_with("grpc"));
-        let typed = is_grpc || headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if let Some(content_type) = content_type.filter(|_| !typed) {
             headers.push(("Content-Type".to_owned(), content_type.to_owned()));
         }

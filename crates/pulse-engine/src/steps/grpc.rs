@@ -13,7 +13,7 @@ use pulse_plan::{GrpcCall, GrpcMethod, GrpcStatusSet, Service, Step, Template};
 use super::StepsError;
 use super::inspection::Answer;
 use super::program::CompiledStep;
-use super::user::{StepsUser, connect_time, inspect, unsent};
+use super::user::{StepsUser, connect_time, judge, unsent};
 use crate::endpoints::EndpointId;
 use crate::extras::{Extra, Extras};
 use crate::iteration::{Iteration, Measurement};
@@ -185,10 +185,12 @@ impl StepsUser {
     pub(super) async fn call(
         &mut self,
         step: &CompiledStep,
-        call: &CompiledCall,
         iteration: &mut Iteration<'_>,
     ) -> bool {
-        let Self { caller: Some(client), feeds, values, .. } = self else { return false };
+        // Both are there in a program with such a step.
+        let Self { streams: Some(streams), feeds, values, .. } = self else { return false };
+        let Some(call) = &step.call else { return false };
+        let client = &mut streams.caller;
         if !iteration.take_request() {
             return false;
         }
@@ -240,7 +242,7 @@ impl StepsUser {
         let view = ResponseView::new(answer.exchange.status, &head, &document);
         let mut seen = Answer::new(view, answer.exchange.body_bytes, service_time);
         seen.grpc_status = Some(answer.status.code.number());
-        inspect(step, &seen, values, feeds, iteration);
+        judge(step, &seen, values, feeds, iteration);
         true
     }
 }
@@ -304,6 +306,7 @@ fn record(
         bytes_received: exchange.bytes_received,
         connections: opened.connections,
         connect: exchange.connect.map(connect_time),
+        phases: Some(exchange.into()),
         reconnects: opened.reconnects,
     };
     iteration.record(step.endpoint, measured);
@@ -331,6 +334,7 @@ fn failed<'m>(
         bytes_received: failure.bytes_received,
         connections: opened.connections,
         connect: None,
+        phases: None,
         reconnects: opened.reconnects,
     }
 }

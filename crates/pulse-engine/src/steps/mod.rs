@@ -1,17 +1,20 @@
 //! The steps of a plan as a behavior: what scenario files and plain URLs run on.
 
 mod data;
+mod events;
 mod grpc;
 mod inspection;
 mod jar;
 mod program;
+mod streams;
 mod user;
+mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pulse_http::{Client, Connector, GrpcClient, Limits, Timeouts};
+use pulse_http::{Client, Connector, Limits, Timeouts};
 use pulse_plan::{Plan, Segment};
 
 use crate::behavior::Behavior;
@@ -21,6 +24,7 @@ pub(crate) use data::FeedCursors;
 use data::Feeds;
 use program::Program;
 pub(crate) use program::endpoints;
+use streams::{StreamConnectors, Streams};
 use user::StepsUser;
 
 /// Why the steps of a plan cannot be run.
@@ -52,21 +56,14 @@ pub enum StepsError {
     },
 }
 
-/// How a worker reaches the service.
-#[derive(Debug)]
-pub(crate) struct Connectors {
-    /// For requests.
-    pub(crate) http: Rc<Connector>,
-    /// For gRPC: the same, or one that speaks HTTP/2.
-    pub(crate) grpc: Rc<Connector>,
-}
-
 /// Runs the steps of a plan against its service.
 #[derive(Debug)]
 pub(crate) struct Steps {
     connector: Rc<Connector>,
-    /// Speaks HTTP/2; the same where requests do so too.
-    grpc: Rc<Connector>,
+    /// For steps that are more than request and answer.
+    stream_connector: Rc<Connector>,
+    /// For gRPC; speaks HTTP/2.
+    grpc_connector: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -78,11 +75,10 @@ impl Steps {
     pub(crate) fn new(
         plan: &Arc<Plan>,
         endpoints: &Endpoints,
-        connectors: Connectors,
+        connector: Connector,
         cursors: Arc<FeedCursors>,
         segment: Segment,
     ) -> Result<Self, StepsError> {
-        let Connectors { http: connector, grpc } = connectors;
         let mut first = 0;
         let mut programs = Vec::new();
         for scenario in &plan.scenarios {
@@ -96,8 +92,9 @@ impl Steps {
             first += scenario.steps.len() as u32;
         }
         Ok(Self {
-            connector,
-            grpc,
+            stream_connector: Rc::new(connector.for_http1()),
+            grpc_connector: Rc::new(connector.for_http2()),
+            connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
             programs,
@@ -112,10 +109,9 @@ impl Behavior for Steps {
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
         let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
         let program = Rc::clone(&self.programs[scenario]);
-        let caller = program.calls.then(|| {
-            Box::new(GrpcClient::new(Rc::clone(&self.grpc), &self.timeouts, Limits::default()))
-        });
-        StepsUser::new(program, client, caller, Rc::clone(&self.feeds), &self.plan, scenario, number)
+        let connectors = StreamConnectors { http1: &self.stream_connector, http2: &self.grpc_connector };
+        let streams = Streams::of(&program, &connectors, &self.timeouts);
+        StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 
     fn sweep(&self, now: Instant) {

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use pulse_http::{Keep, Origin, RequestParts, RequestWriter, Scheme, is_idempotent};
 use pulse_model::Tags;
-use pulse_plan::{Body, Condition, Plan, Scenario, Service, StatusSet, Step, StepKind, Template, Think, Variable};
+use pulse_plan::{
+    Body, Condition, Plan, Scenario, Service, StatusSet, Step, StepKind, Template, Think, Variable,
+};
 
 use super::StepsError;
-use super::grpc::{CompiledCall, extras};
+use super::grpc::CompiledCall;
 use super::inspection::Source;
+use super::streams;
 use crate::endpoints::{EndpointId, Endpoints};
 
 /// The table of a plan's endpoints: one per step, in the order in which [`Program::compile`] numbers them.
@@ -25,9 +28,7 @@ pub(crate) fn endpoints(plan: &Plan) -> Endpoints {
             let checks = step.checks.iter().map(|check| Arc::clone(&check.name));
             let extractions = step.extractions.iter().map(|extraction| Arc::clone(&extraction.name));
             let id = endpoints.add(&scenario.name, &step.name, tags, checks.chain(extractions).collect());
-            if let StepKind::Grpc(call) = &step.kind {
-                endpoints.extend(id, extras(call));
-            }
+            endpoints.extend(id, streams::extras(&step.kind));
         }
     }
     endpoints
@@ -40,8 +41,6 @@ pub(super) struct Program {
     /// Feeds of which an iteration takes a row.
     pub(super) feeds: Vec<u16>,
     pub(super) cookies: bool,
-    /// Some step calls a method of gRPC.
-    pub(super) calls: bool,
     /// Requests go over TLS, so that `Secure` cookies are sent.
     pub(super) secure: bool,
 }
@@ -61,6 +60,7 @@ pub(super) struct CompiledStep {
     pub(super) extractions: Vec<(u16, Source)>,
     pub(super) think: Think,
     pub(super) repeat: u32,
+    pub(super) kind: StepKind,
 }
 
 /// The request as it goes over the wire.
@@ -109,8 +109,7 @@ impl Program {
             }
             steps.push(compile_step(step, EndpointId(number), service, origin)?);
         }
-        let calls = steps.iter().any(|step| step.call.is_some());
-        Ok(Self { steps, feeds, cookies: scenario.cookies, calls, secure: origin.scheme == Scheme::Https })
+        Ok(Self { steps, feeds, cookies: scenario.cookies, secure: origin.scheme == Scheme::Https })
     }
 }
 
@@ -126,7 +125,7 @@ fn compile_step(
         endpoint,
         wire: compile_wire(step, service, origin)?,
         call: match &step.kind {
-            StepKind::Request => None,
+            StepKind::Request | StepKind::WebSocket(_) | StepKind::Events(_) => None,
             StepKind::Grpc(call) => Some(Box::new(CompiledCall::compile(step, call, service, origin)?)),
         },
         method: step.method.clone(),
@@ -138,6 +137,7 @@ fn compile_step(
         extractions: extractions.collect::<Result<_, StepsError>>()?,
         think: step.think,
         repeat: step.repeat,
+        kind: step.kind.clone(),
     })
 }
 
@@ -197,6 +197,10 @@ impl DynamicWire {
 fn templates(step: &Step) -> impl Iterator<Item = &Template> {
     let body = if let Body::Text(text) = &step.body { Some(text) } else { None };
     let checks = step.checks.iter().flat_map(|check| check.condition.templates());
-    let headers = step.headers.iter().map(|(_, value)| value);
-    [&step.target].into_iter().chain(headers).chain(body).chain(checks).chain(step.kind.templates())
+    [&step.target]
+        .into_iter()
+        .chain(step.headers.iter().map(|(_, value)| value))
+        .chain(body)
+        .chain(checks)
+        .chain(step.kind.templates())
 }

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, GrpcClient, ConnectTimes, Request};
+use pulse_http::{Client, ConnectTimes, Request, ResponseView};
 use pulse_model::Nanos;
-use pulse_plan::{Plan, Template, Think, Variable};
+use pulse_plan::{Plan, StepKind, Template, Think, Variable};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
@@ -16,25 +16,26 @@ use super::data::Feeds;
 use super::inspection::Answer;
 use super::jar::Jar;
 use super::program::{CompiledStep, Program, Wire};
+use super::streams::Streams;
 use crate::behavior::{Outcome, VirtualUser};
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
 /// Class of a request whose status is not among the expected ones.
-const STATUS: &str = "status";
+pub(super) const STATUS: &str = "status";
 /// Class of a request that could not be written with the values of its variables.
 const BAD_REQUEST: &str = "bad_request";
 
 pub(crate) struct StepsUser {
-    program: Rc<Program>,
+    pub(super) program: Rc<Program>,
     client: Client,
-    /// Where the program has calls.
-    pub(super) caller: Option<Box<GrpcClient>>,
+    /// For steps that are more than request and answer, where the program has any.
+    pub(super) streams: Option<Box<Streams>>,
     pub(super) feeds: Rc<Feeds>,
-    jar: Jar,
+    pub(super) jar: Jar,
     pub(super) values: Values,
     /// The request that is being sent, when it is not always the same.
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 /// Where the variables of a user come from.
@@ -51,11 +52,10 @@ impl StepsUser {
     pub(super) fn new(
         program: Rc<Program>,
         client: Client,
-        caller: Option<Box<GrpcClient>>,
+        streams: Option<Box<Streams>>,
         feeds: Rc<Feeds>,
         plan: &Plan,
-        scenario: usize,
-        number: u64,
+        (scenario, number): (usize, u64),
     ) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
         // A stream per user, whatever the number of workers; the first 2^48 belong to arrivals.
@@ -67,7 +67,7 @@ impl StepsUser {
             rows: vec![0; plan.feeds.len()],
             random: RefCell::new(random),
         };
-        Self { program, client, caller, feeds, jar: Jar::default(), values, buffer: Vec::new() }
+        Self { program, client, streams, feeds, jar: Jar::default(), values, buffer: Vec::new() }
     }
 
     /// One request with everything that belongs to it; `false` when the iteration has to end.
@@ -112,6 +112,7 @@ impl StepsUser {
                         bytes_received: exchange.bytes_received,
                         connections,
                         connect: exchange.connect.map(connect_time),
+                        phases: Some((&exchange).into()),
                         reconnects,
                     },
                 );
@@ -128,6 +129,7 @@ impl StepsUser {
                     bytes_received: failure.bytes_received,
                     connections,
                     connect: None,
+                    phases: None,
                     reconnects,
                 },
             ),
@@ -141,16 +143,13 @@ impl StepsUser {
         if program.cookies {
             client.response().header_all("set-cookie").for_each(|field| jar.set(field));
         }
-        if step.conditions.is_empty() && step.extractions.is_empty() {
-            return;
-        }
         let answer = Answer::new(client.response(), body_bytes, service_time);
-        inspect(step, &answer, values, feeds, iteration);
+        judge(step, &answer, values, feeds, iteration);
     }
 }
 
-/// Judges the checks and takes the values that the step wants.
-pub(super) fn inspect(
+/// Judges the checks and takes the values that the step wants of an answer.
+pub(super) fn judge(
     step: &CompiledStep,
     answer: &Answer<'_>,
     values: &mut Values,
@@ -165,7 +164,7 @@ pub(super) fn inspect(
         let found = answer.extract(source);
         iteration.check(step.endpoint, number, found.is_some());
         if let Some(value) = found {
-            values.slots[usize::from(*slot)] = value;
+            values.set(*slot, value);
         }
     }
 }
@@ -177,15 +176,6 @@ impl VirtualUser for StepsUser {
 }
 
 impl StepsUser {
-    /// Does a step once; `false` when the iteration has to end.
-    async fn act(&mut self, step: &CompiledStep, iteration: &mut Iteration<'_>) -> bool {
-        match &step.call {
-            None => self.request(step, iteration).await,
-            // Calls are the larger future; the plain request must not pay for them.
-            Some(call) => Box::pin(self.call(step, call, iteration)).await,
-        }
-    }
-
     async fn run(&mut self, iteration: &mut Iteration<'_>) -> Outcome {
         let program = Rc::clone(&self.program);
         self.values.iteration += 1;
@@ -195,9 +185,16 @@ impl StepsUser {
                 None => return Outcome::Exhausted,
             }
         }
-        for step in &program.steps {
+        for (place, step) in program.steps.iter().enumerate() {
             for _ in 0..step.repeat {
-                if !self.act(step, iteration).await {
+                // What is rare is boxed, so that it does not swell every user's task.
+                let goes_on = match &step.kind {
+                    StepKind::Request => self.request(step, iteration).await,
+                    StepKind::WebSocket(script) => Box::pin(self.talk(place, script, iteration)).await,
+                    StepKind::Events(until) => Box::pin(self.listen(place, until, iteration)).await,
+                    StepKind::Grpc(_) => Box::pin(self.call(step, iteration)).await,
+                };
+                if !goes_on {
                     return Outcome::Cut;
                 }
                 let pause = self.values.think(step.think);
@@ -211,6 +208,11 @@ impl StepsUser {
 }
 
 impl Values {
+    /// Gives an extracted variable its value.
+    pub(super) fn set(&mut self, slot: u16, value: String) {
+        self.slots[usize::from(slot)] = value;
+    }
+
     pub(super) fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
         let mut out = Vec::new();
         template.render(&mut out, |variable| match variable {
@@ -245,7 +247,7 @@ impl Values {
 }
 
 /// The request to send: as compiled, with the user's cookies if there are any, or written anew.
-fn prepare<'b>(
+pub(super) fn prepare<'b>(
     step: &'b CompiledStep,
     jar: &Jar,
     secure: bool,
@@ -287,6 +289,7 @@ pub(super) fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }

@@ -206,6 +206,8 @@ impl Http2Session {
             finished,
             connect: run.connect,
             blocked: run.blocked,
+            // Flow control makes no difference between what is sent and what waits to be.
+            send: Duration::ZERO,
             bytes_sent: run.bytes_sent,
             bytes_received: run.bytes_received,
             body_bytes: self.answer.body_bytes(),

@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod error;
+mod events;
 mod grpc;
 mod json;
 mod load;
@@ -17,6 +18,7 @@ mod step;
 mod suite;
 mod targets;
 mod tree;
+mod websocket;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
