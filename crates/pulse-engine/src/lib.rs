@@ -46,6 +46,7 @@ mod kick;
 mod pauses;
 mod phases;
 mod recorder;
+mod reflection;
 mod run;
 mod steps;
 mod thinned;

@@ -19,6 +19,7 @@ use crate::collector::Collector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{CoreProbe, CoreTimes};
+use crate::reflection::with_types;
 use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{Sealed, WorkerPlan, work};
 
@@ -66,6 +67,14 @@ pub enum RunError {
         /// What happened.
         failure: pulse_http::Failure,
     },
+    /// The types of a gRPC call are not known.
+    #[error("the messages of {call} are not known: {reason}")]
+    Types {
+        /// Service and method.
+        call: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The plan's steps cannot be run.
     #[error(transparent)]
     Steps(#[from] StepsError),
@@ -103,20 +112,21 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 /// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
 /// [`EventKind::Started`] and ending with [`EventKind::Finished`].
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
-    let endpoints = Arc::new(endpoints(&job.plan));
-    let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
-    let cursors = Arc::new(FeedCursors::new(&job.plan, job.segment));
+    let plan = with_types(&job.plan, &|plan| Ok(connector(plan)?.for_http2()), &runtime)?;
+    let endpoints = Arc::new(endpoints(&plan));
+    let loads: Vec<ScenarioLoad<'_>> = plan.scenarios.iter().map(ScenarioLoad::of).collect();
+    let cursors = Arc::new(FeedCursors::new(&plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&plan, &endpoints, connector(&plan)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
         endpoints: Arc::clone(&endpoints),
         workers: job.workers,
         segment: job.segment,
-        warmup: job.plan.warmup,
+        warmup: plan.warmup,
         interval: job.interval,
-        seed: job.plan.seed,
+        seed: plan.seed,
     };
     run_behavior(&setup, &behavior, job.info.clone(), stop, events)
 }

@@ -83,7 +83,7 @@ struct Turn {
 }
 
 impl Run {
-    fn new(started: Instant, timeout: Duration) -> Self {
+    pub(crate) fn new(started: Instant, timeout: Duration) -> Self {
         Self {
             started,
             sent: started,

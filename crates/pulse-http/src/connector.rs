@@ -110,11 +110,20 @@ impl Connector {
     /// that are known are taken over.
     #[must_use]
     pub fn for_http1(&self) -> Self {
-        let config = ConnectorConfig { http: HttpVersion::Http11, streams: 1, ..self.config.clone() };
+        self.speaking(ConnectorConfig { http: HttpVersion::Http11, streams: 1, ..self.config.clone() })
+    }
+
+    /// The same for what needs HTTP/2, as gRPC does.
+    #[must_use]
+    pub fn for_http2(&self) -> Self {
+        self.speaking(ConnectorConfig { http: HttpVersion::Http2, ..self.config.clone() })
+    }
+
+    fn speaking(&self, config: ConnectorConfig) -> Self {
         let tls = self.tls.as_ref().map(|(connector, name)| {
-            let mut config = ClientConfig::clone(connector.config());
-            config.alpn_protocols = HttpVersion::Http11.alpn();
-            (TlsConnector::from(Arc::new(config)), name.clone())
+            let mut options = ClientConfig::clone(connector.config());
+            options.alpn_protocols = config.http.alpn();
+            (TlsConnector::from(Arc::new(options)), name.clone())
         });
         Self {
             origin: self.origin.clone(),

@@ -57,6 +57,7 @@ mod connector;
 mod events;
 mod exchange;
 mod failure;
+mod grpc;
 mod http2;
 mod limits;
 mod opening;
@@ -77,6 +78,10 @@ pub use connector::{Connector, ConnectorConfig, ConnectorError};
 pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
+pub use grpc::{
+    FrameError, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, GrpcStatus, Message, MessageReader, append_message,
+    gzip,
+};
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;
 pub use origin::{Origin, OriginError, Scheme};

@@ -102,7 +102,7 @@ pub struct RequestWriter<'a> {
     content_length: Option<String>,
 }
 
-const USER_AGENT: &str = concat!("pulse/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("pulse/", env!("CARGO_PKG_VERSION"));
 
 impl<'a> RequestWriter<'a> {
     /// Clears `out` and writes the request line and `Host`. `target` is path and query; `authority` is usually

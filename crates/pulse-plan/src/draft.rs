@@ -5,7 +5,7 @@ use pulse_model::{Nanos, Target};
 use crate::file::{DraftScenario, ServiceTable};
 use crate::service::ServiceUrl;
 use crate::{
-    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
+    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
     ServiceOptions, Slot, Step, StepKind, Template,
 };
 
@@ -24,7 +24,12 @@ pub(crate) struct Draft {
 impl Draft {
     /// The plan, with flags over what the file says.
     pub(crate) fn into_plan(self, file_name: &str, overrides: &Overrides) -> Result<Plan, PlanError> {
-        let options = overrides.service.merged_over(&self.service.options);
+        let mut options = overrides.service.merged_over(&self.service.options);
+        // gRPC is HTTP/2: where nothing else is asked for, nothing else need be spoken.
+        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        if steps.all(|step| matches!(step.kind, StepKind::Grpc(_))) && !self.scenarios.is_empty() {
+            options.http = options.http.or(Some(HttpVersion::Http2));
+        }
         let (service, url) = options.to_service()?;
         let load = overrides.load.merged_over(&self.load);
         let loads = self.loads(&load, &overrides.load)?;

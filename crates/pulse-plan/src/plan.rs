@@ -2,7 +2,9 @@
 
 use pulse_model::{Nanos, Target, TargetError};
 
-use crate::{Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions};
+use crate::{
+    CallError, Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions, StepKind,
+};
 
 /// Everything that should happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +63,9 @@ pub enum PlanError {
     /// Flags that make no service.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Flags that make no gRPC call.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// A target that is wrong; only the defaults can cause this, and a test sees to it that they do not.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -79,6 +84,12 @@ impl Plan {
             .take(if throughput { 4 } else { 3 })
             .map(str::parse)
             .collect()
+    }
+
+    /// Whether some step calls a method of gRPC.
+    pub fn has_calls(&self) -> bool {
+        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        steps.any(|step| matches!(step.kind, StepKind::Grpc(_)))
     }
 
     /// How long the load lasts, warm-up included: to the end of the last scenario. `None` when a count ends it.

@@ -17,7 +17,7 @@ pub(crate) const MAX_STREAMS: u32 = 1000;
 /// The thing under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Absolute `http` or `https` URL as given, without user name, password and fragment.
+    /// Absolute `http` or `https` URL (`grpc` and `grpcs` stand for these), without user name, password and fragment.
     pub url: String,
     /// Path of the URL without the slash at its end, possibly empty. Already part of every step's target.
     pub base_path: String,
@@ -69,7 +69,7 @@ impl fmt::Debug for Authorization {
 /// What is said about a service, in `[service]` or by flags; what is `None` is left to others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceOptions {
-    /// Absolute `http` or `https` URL.
+    /// Absolute `http` or `https` URL; `grpc` and `grpcs` stand for these over HTTP/2.
     pub url: Option<String>,
     /// Header fields of every request.
     pub headers: Vec<(String, String)>,
@@ -147,12 +147,19 @@ pub(crate) enum UrlKind {
     Http,
     /// `ws` and `wss`.
     WebSocket,
+    /// `grpc` and `grpcs`: a method, over HTTP/2.
+    Grpc,
 }
 
 impl UrlKind {
     /// The kind, and the URL as HTTP has it.
     fn take(given: &str) -> (Self, String) {
-        let schemes = [("ws", "http", Self::WebSocket), ("wss", "https", Self::WebSocket)];
+        let schemes = [
+            ("ws", "http", Self::WebSocket),
+            ("wss", "https", Self::WebSocket),
+            ("grpc", "http", Self::Grpc),
+            ("grpcs", "https", Self::Grpc),
+        ];
         if let Some((scheme, rest)) = given.split_once("://")
             && let Some((_, http, kind)) =
                 schemes.into_iter().find(|(name, ..)| scheme.eq_ignore_ascii_case(name))
@@ -247,7 +254,8 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
-        let (http, streams) = (self.http.unwrap_or_default(), self.streams.unwrap_or(1));
+        let usual = if url.kind == UrlKind::Grpc { HttpVersion::Http2 } else { HttpVersion::default() };
+        let (http, streams) = (self.http.unwrap_or(usual), self.streams.unwrap_or(1));
         if !(1..=MAX_STREAMS).contains(&streams) {
             return Err(ServiceError::StreamsRange(streams));
         }
@@ -325,6 +333,8 @@ mod tests {
             ("https://h/a/b/#top", "https://h/a/b/", "/a/b/", None),
             ("http://h?x=1", "http://h/?x=1", "", None),
             ("http://me:p%40ss@h/a", "http://h/a", "/a", Some("me:p@ss")),
+            ("grpc://h:80/a.B/C", "http://h/a.B/C", "/a.B/C", None),
+            (" GRPCS://me:x@h", "https://h", "", Some("me:x")),
             ("WSS://me:x@h/ws", "https://h/ws", "/ws", Some("me:x")),
             (" ws://h:80", "http://h", "", None),
         ] {

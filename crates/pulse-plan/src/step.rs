@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pulse_model::{Nanos, Tags};
 
-use crate::{Check, EventsUntil, Extraction, StatusSet, Template, WebSocketScript};
+use crate::{Check, EventsUntil, Extraction, GrpcCall, StatusSet, Template, WebSocketScript};
 
 /// One request of an iteration.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +88,8 @@ pub enum StepKind {
     WebSocket(Box<WebSocketScript>),
     /// Events of the service.
     Events(Box<EventsUntil>),
+    /// A gRPC call and its messages.
+    Grpc(Box<GrpcCall>),
 }
 
 impl StepKind {
@@ -97,6 +99,7 @@ impl StepKind {
             Self::Request => Vec::new(),
             Self::WebSocket(script) => script.templates(),
             Self::Events(until) => until.text.iter().collect(),
+            Self::Grpc(call) => call.messages.iter().collect(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A plan from a URL: one request, over and over.
 
+use std::collections::BTreeMap;
+
 use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Action, Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, Overrides, Plan, PlanError, Receive,
-    Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
+    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, GrpcCall, Overrides, Plan, PlanError,
+    ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
 };
 
 /// The path of a base URL without one.
@@ -18,6 +20,10 @@ pub struct UrlRequest {
     pub body: Option<Vec<u8>>,
     /// Server-sent events that are read of each answer; the answer is one whole when there is no number.
     pub events: Option<u64>,
+    /// `.proto` files with the types of a gRPC call; the service is asked when there are none.
+    pub protos: ProtoSources,
+    /// Content of these files and of what they import, by path.
+    pub proto_files: BTreeMap<String, Vec<u8>>,
 }
 
 impl UrlRequest {
@@ -42,6 +48,22 @@ impl UrlRequest {
             step.kind =
                 StepKind::Events(Box::new(EventsUntil { count: Some(count), ..EventsUntil::default() }));
         }
+        Ok(step)
+    }
+
+    /// A gRPC call.
+    fn call(&self, url: &ServiceUrl) -> Result<Step, CallError> {
+        if self.method.is_some() || self.events.is_some() {
+            return Err(CallError::HttpOnly);
+        }
+        let mut call = GrpcCall::of_url(&url.path, self.body.as_deref())?;
+        if !self.protos.files.is_empty() {
+            let types = self.protos.compile(&self.proto_files)?;
+            call.set_types(types.method(&call.service, &call.method)?)?;
+        }
+        let name: String = url.path.trim_start_matches('/').chars().take(200).collect();
+        let mut step = Step::new("POST", &name, Template::literal(url.path.as_str()));
+        step.kind = StepKind::Grpc(Box::new(call));
         Ok(step)
     }
 
@@ -76,16 +98,21 @@ impl Plan {
     ///
     /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
     /// The endpoint is named `METHOD /path`, without the query. `ws://host:port/path` (or `wss://`, over TLS) sends the body
-    /// as a message and waits for one, and the endpoint is named `WS /path`.
+    /// as a message and waits for one, and the endpoint is named `WS /path`. `grpc://host:port/package.Service/Method` (or
+    /// `grpcs://`) calls that method with the body as its messages, and the endpoint is named `package.Service/Method`.
     pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
         let (mut service, url) = overrides.service.to_service()?;
+        if url.kind != UrlKind::Grpc && !request.protos.files.is_empty() {
+            return Err(CallError::NoCall.into());
+        }
         let mut step = match url.kind {
             UrlKind::Http => request.step(&url)?,
             UrlKind::WebSocket => request.talk(&url)?,
+            UrlKind::Grpc => request.call(&url)?,
         };
         for (name, value) in overrides.service.default_headers(&url) {
-            // The body of a WebSocket is no body of its request.
-            let is_of_body = url.kind == UrlKind::WebSocket && name.eq_ignore_ascii_case("content-type");
+            // The body of a WebSocket or a call is no body of its request.
+            let is_of_body = url.kind != UrlKind::Http && name.eq_ignore_ascii_case("content-type");
             if !is_of_body {
                 step.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
                 step.headers.push((name, Template::literal(value)));

@@ -27,6 +27,7 @@
 
 mod authority;
 mod databases;
+mod grpc_server;
 mod law;
 mod precise_clock;
 mod queue_server;
@@ -42,6 +43,7 @@ pub use authority::TestAuthority;
 pub use databases::{
     ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
 };
+pub use grpc_server::{GrpcServer, GrpcStep, ReceivedCall};
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
 pub use queue_server::{QueueCounts, QueueServer};
 pub use schedule::{Schedule, service_times};

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
-use pulse_plan::{
-    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
-};
+use pulse_plan::{ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions, Stage, StatusSet, UrlRequest};
 
 use super::{AccessFlags, DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;
@@ -104,6 +102,12 @@ pub(crate) struct RequestFlags {
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
+    /// File with the types of a gRPC call, for a grpc:// URL; repeatable [default: the service is asked].
+    #[arg(long, value_name = "FILE")]
+    proto: Vec<String>,
+    /// Folder that imports of --proto are relative to; repeatable [default: that of the file].
+    #[arg(long, value_name = "FOLDER", requires = "proto")]
+    import_path: Vec<String>,
     /// Read each answer as server-sent events, until so many have come.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     events: Option<u64>,
@@ -163,6 +167,11 @@ impl LoadArguments {
                 method: request.method.clone(),
                 body,
                 events: request.events,
+                protos: ProtoSources {
+                    files: request.proto.clone(),
+                    import_paths: request.import_path.clone(),
+                },
+                ..UrlRequest::default()
             }));
         };
         if let Some(why) = no_scenario_file(path) {
@@ -173,6 +182,7 @@ impl LoadArguments {
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
             ("--events", request.events.is_some()),
+            ("--proto", !request.proto.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => Err(Problem::usage(format!(

@@ -235,7 +235,9 @@ pub(crate) fn run_problem(error: RunError) -> Problem {
         RunError::Unreachable { .. } => Problem::unreachable(format!(
             "{error}\nIs it running, and is the URL right? `pulse demo serve` starts one to try."
         )),
-        RunError::Origin(_) | RunError::Connector(_) | RunError::Steps(_) => Problem::usage(error),
+        RunError::Origin(_) | RunError::Connector(_) | RunError::Steps(_) | RunError::Types { .. } => {
+                Problem::usage(error)
+            }
         RunError::Machine(_) => Problem::internal(error),
     }
 }

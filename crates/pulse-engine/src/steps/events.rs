@@ -68,7 +68,7 @@ impl StepsUser {
         if program.cookies {
             head.header_all("set-cookie").for_each(|field| jar.set(field));
         }
-        judge(step, head, (0, exchange.waiting_time().into()), values, feeds, iteration);
+        judge(step, &Answer::new(head, 0, exchange.waiting_time().into()), values, feeds, iteration);
         let outcome = match refused(step, &exchange, &streams.reader) {
             Some(failed) => Err(failed),
             None => {

@@ -21,12 +21,14 @@ pub(super) struct Answer<'a> {
     pub(super) view: ResponseView<'a>,
     pub(super) body_bytes: u64,
     pub(super) service_time: Nanos,
+    /// Number of the status, where the answer is one of gRPC.
+    pub(super) grpc_status: Option<u8>,
     json: OnceCell<Option<Value>>,
 }
 
 impl<'a> Answer<'a> {
     pub(super) fn new(view: ResponseView<'a>, body_bytes: u64, service_time: Nanos) -> Self {
-        Self { view, body_bytes, service_time, json: OnceCell::new() }
+        Self { view, body_bytes, service_time, grpc_status: None, json: OnceCell::new() }
     }
 
     fn json(&self, pointer: &str) -> Option<&Value> {
@@ -38,6 +40,7 @@ impl<'a> Answer<'a> {
     pub(super) fn fulfils(&self, condition: &Condition, render: &dyn Fn(&Template) -> Vec<u8>) -> bool {
         match condition {
             Condition::Status(set) => set.contains(self.view.status()),
+            Condition::GrpcStatus(set) => self.grpc_status.is_some_and(|status| set.contains(status)),
             Condition::Header { name, test } => {
                 let found = self.view.header(name);
                 match test {

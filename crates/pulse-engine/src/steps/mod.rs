@@ -2,6 +2,7 @@
 
 mod data;
 mod events;
+mod grpc;
 mod inspection;
 mod jar;
 mod program;
@@ -23,7 +24,7 @@ pub(crate) use data::FeedCursors;
 use data::Feeds;
 use program::Program;
 pub(crate) use program::endpoints;
-use streams::Streams;
+use streams::{StreamConnectors, Streams};
 use user::StepsUser;
 
 /// Why the steps of a plan cannot be run.
@@ -36,6 +37,14 @@ pub enum StepsError {
         pattern: String,
         /// Why not.
         source: Box<regex::Error>,
+    },
+    /// A gRPC call that cannot be made.
+    #[error("the call of step `{step}` cannot be made: {reason}")]
+    Call {
+        /// Name of the step.
+        step: String,
+        /// Why not.
+        reason: String,
     },
     /// A request that cannot be written.
     #[error("the request of step `{step}` cannot be sent: {source}")]
@@ -53,6 +62,8 @@ pub(crate) struct Steps {
     connector: Rc<Connector>,
     /// For steps that are more than request and answer.
     stream_connector: Rc<Connector>,
+    /// For gRPC; speaks HTTP/2.
+    grpc_connector: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -82,6 +93,7 @@ impl Steps {
         }
         Ok(Self {
             stream_connector: Rc::new(connector.for_http1()),
+            grpc_connector: Rc::new(connector.for_http2()),
             connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
@@ -97,7 +109,8 @@ impl Behavior for Steps {
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
         let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
         let program = Rc::clone(&self.programs[scenario]);
-        let streams = Streams::of(&program, &self.stream_connector, &self.timeouts);
+        let connectors = StreamConnectors { http1: &self.stream_connector, http2: &self.grpc_connector };
+        let streams = Streams::of(&program, &connectors, &self.timeouts);
         StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 

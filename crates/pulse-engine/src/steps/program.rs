@@ -10,6 +10,7 @@ use pulse_plan::{
 };
 
 use super::StepsError;
+use super::grpc::CompiledCall;
 use super::inspection::Source;
 use super::streams;
 use crate::endpoints::{EndpointId, Endpoints};
@@ -48,6 +49,8 @@ pub(super) struct Program {
 pub(super) struct CompiledStep {
     pub(super) endpoint: EndpointId,
     pub(super) wire: Wire,
+    /// What is called instead of a request.
+    pub(super) call: Option<Box<CompiledCall>>,
     pub(super) method: String,
     pub(super) idempotent: bool,
     pub(super) keep: Keep,
@@ -121,6 +124,10 @@ fn compile_step(
     Ok(CompiledStep {
         endpoint,
         wire: compile_wire(step, service, origin)?,
+        call: match &step.kind {
+            StepKind::Request | StepKind::WebSocket(_) | StepKind::Events(_) => None,
+            StepKind::Grpc(call) => Some(Box::new(CompiledCall::compile(step, call, service, origin)?)),
+        },
         method: step.method.clone(),
         idempotent: is_idempotent(&step.method),
         keep: if step.needs_body() { Keep::Body } else { Keep::Head },

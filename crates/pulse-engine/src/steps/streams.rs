@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use pulse_http::{Connector, Limits, StreamingClient, Timeouts, WebSocketClient};
+use pulse_http::{Connector, GrpcClient, Limits, StreamingClient, Timeouts, WebSocketClient};
 use pulse_model::metric;
 use pulse_plan::StepKind;
 
+use super::grpc;
 use super::program::Program;
 use super::websocket::Link;
 use crate::extras::{Extra, Extras};
@@ -24,6 +25,7 @@ pub(super) const MESSAGES_RECEIVED: usize = 1;
 pub(super) fn extras(kind: &StepKind) -> Extras {
     match kind {
         StepKind::Request => Extras::default(),
+        StepKind::Grpc(call) => grpc::extras(call),
         StepKind::WebSocket(_) | StepKind::Events(_) => Extras {
             trends: [metric::ECHO_TIME, metric::FIRST_MESSAGE_TIME, metric::MESSAGE_GAP]
                 .map(Extra::of)
@@ -40,13 +42,23 @@ pub(super) struct Streams {
     pub(super) links: Vec<Option<Link>>,
     /// For one stream of events at a time.
     pub(super) reader: StreamingClient,
+    /// For calls of gRPC.
+    pub(super) caller: GrpcClient,
+}
+
+/// How these steps reach the service.
+pub(super) struct StreamConnectors<'c> {
+    /// Over HTTP/1.1.
+    pub(super) http1: &'c Rc<Connector>,
+    /// Over HTTP/2.
+    pub(super) http2: &'c Rc<Connector>,
 }
 
 impl Streams {
     /// `None` for a program without such steps, whose users carry nothing of it.
     pub(super) fn of(
         program: &Program,
-        connector: &Rc<Connector>,
+        connectors: &StreamConnectors<'_>,
         timeouts: &Rc<Timeouts>,
     ) -> Option<Box<Self>> {
         if program.steps.iter().all(|step| step.kind == StepKind::Request) {
@@ -55,11 +67,12 @@ impl Streams {
         let limits = Limits::default();
         let link = |kind: &StepKind| {
             matches!(kind, StepKind::WebSocket(_))
-                .then(|| Link::new(WebSocketClient::new(Rc::clone(connector), timeouts, limits)))
+                .then(|| Link::new(WebSocketClient::new(Rc::clone(connectors.http1), timeouts, limits)))
         };
         Some(Box::new(Self {
             links: program.steps.iter().map(|step| link(&step.kind)).collect(),
-            reader: StreamingClient::new(Rc::clone(connector), timeouts, limits),
+            reader: StreamingClient::new(Rc::clone(connectors.http1), timeouts, limits),
+            caller: GrpcClient::new(Rc::clone(connectors.http2), timeouts, limits),
         }))
     }
 }

@@ -143,23 +143,19 @@ impl StepsUser {
         if program.cookies {
             client.response().header_all("set-cookie").for_each(|field| jar.set(field));
         }
-        judge(step, client.response(), (body_bytes, service_time), values, feeds, iteration);
+        let answer = Answer::new(client.response(), body_bytes, service_time);
+        judge(step, &answer, values, feeds, iteration);
     }
 }
 
-/// Judges the checks and takes the values that the step wants of an answer with this size of its body and service time.
+/// Judges the checks and takes the values that the step wants of an answer.
 pub(super) fn judge(
     step: &CompiledStep,
-    view: ResponseView<'_>,
-    (body_bytes, service_time): (u64, Nanos),
+    answer: &Answer<'_>,
     values: &mut Values,
     feeds: &Feeds,
     iteration: &Iteration<'_>,
 ) {
-    if step.conditions.is_empty() && step.extractions.is_empty() {
-        return;
-    }
-    let answer = Answer::new(view, body_bytes, service_time);
     for (number, condition) in step.conditions.iter().enumerate() {
         let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
         iteration.check(step.endpoint, number, passed);
@@ -196,6 +192,7 @@ impl StepsUser {
                     StepKind::Request => self.request(step, iteration).await,
                     StepKind::WebSocket(script) => Box::pin(self.talk(place, script, iteration)).await,
                     StepKind::Events(until) => Box::pin(self.listen(place, until, iteration)).await,
+                    StepKind::Grpc(_) => Box::pin(self.call(step, iteration)).await,
                 };
                 if !goes_on {
                     return Outcome::Cut;

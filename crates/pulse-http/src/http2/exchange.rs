@@ -50,7 +50,7 @@ pub(crate) struct Loan<'a> {
 }
 
 /// Where a request may be sent.
-enum Way {
+pub(crate) enum Way {
     Open(Http2Connection, Http2Place),
     Http11(Connection),
 }
@@ -138,8 +138,13 @@ impl Http2Session {
         self.seat.is_connected()
     }
 
+    /// Gives up a connection that takes no more requests. True for the first who does so: its end is counted once.
+    pub(crate) fn discard(&self, connection: &Http2Connection) -> bool {
+        self.seat.discard(connection)
+    }
+
     /// A connection with a free place. In the usual case both are there and no time is read.
-    async fn way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
+    pub(crate) async fn way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
         if let Some(connection) = self.seat.connection()
             && let Some(place) = connection.try_place()
         {

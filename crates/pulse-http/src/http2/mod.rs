@@ -14,6 +14,6 @@ mod stream;
 
 pub use connection::{Http2Connection, Http2Place, Http2Settings};
 pub use error::Http2Error;
-pub(crate) use exchange::{Http2Outcome, Http2Session, Loan};
+pub(crate) use exchange::{Http2Outcome, Http2Session, Loan, Way};
 pub(crate) use group::Groups;
 pub use stream::Http2Stream;

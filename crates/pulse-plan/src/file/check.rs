@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pulse_model::{Comparison, Nanos, Target, TargetError};
 
 use crate::extraction::REGEX_SIZE_LIMIT;
+use crate::file::grpc::read_grpc_status;
 use crate::file::json;
 use crate::file::names::{Names, Scope};
 use crate::file::reader::{Field, TableReader};
@@ -14,7 +15,7 @@ use crate::{Check, Condition, Escape, Extraction, ExtractionSource, HeaderTest, 
 
 /// The most checks of a step.
 const MAX_CHECKS: usize = 100;
-const KINDS: [&str; 6] = ["status", "header", "body_contains", "json", "size", "time"];
+const KINDS: [&str; 7] = ["status", "grpc_status", "header", "body_contains", "json", "size", "time"];
 const SOURCES: [&str; 4] = ["json", "regex", "header", "cookie"];
 
 pub(crate) fn read(field: &Field<'_>, scope: &Scope<'_>) -> Vec<Check> {
@@ -32,6 +33,8 @@ fn read_check(field: &Field<'_>, scope: &Scope<'_>) -> Option<Check> {
     let says_nothing = found.is_none();
     let condition = found.and_then(|(kind, field)| match kind {
         "status" => read_status(&field).map(|set| (format!("status is {set}"), Condition::Status(set))),
+        "grpc_status" => read_grpc_status(&field)
+            .map(|set| (format!("gRPC status is {set}"), Condition::GrpcStatus(set))),
         "header" => read_header(&field, &table, scope),
         "body_contains" => {
             let text = field.text("\"signal\"")?;

@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod error;
 mod events;
+mod grpc;
 mod json;
 mod load;
 mod names;
@@ -27,7 +28,7 @@ pub use error::{FileError, FileErrors};
 pub use suite::{BaseService, SuiteFile};
 
 use crate::draft::Draft;
-use crate::{Overrides, Plan, PlanError};
+use crate::{Overrides, Plan, PlanError, ProtoSources};
 use error::Diagnostics;
 use names::{FeedNames, Names, Scope, is_name, is_reserved};
 use reader::{Field, TableReader};
@@ -52,6 +53,7 @@ pub struct ScenarioFile {
     /// The environment variables that were asked for, with their values, so that both steps see the same.
     environment: BTreeMap<String, Option<String>>,
     needs: Vec<String>,
+    protos: Vec<ProtoSources>,
 }
 
 impl ScenarioFile {
@@ -74,7 +76,7 @@ impl ScenarioFile {
             let draft = builder.draft(&root, &recording);
             builder.check(draft, &root);
         }
-        let needs = builder.needs.into_inner();
+        let (needs, protos) = (builder.needs.into_inner(), builder.protos.into_sources());
         notes.finish()?;
         Ok(Self {
             name: file_name.to_owned(),
@@ -82,6 +84,7 @@ impl ScenarioFile {
             root,
             environment: asked.into_inner(),
             needs,
+            protos,
         })
     }
 
@@ -90,7 +93,14 @@ impl ScenarioFile {
         &self.needs
     }
 
-    /// Makes the plan. `files` holds the content of every file of [`needs`](Self::needs) under the name given there.
+    /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; `None` when
+    /// nothing is missing. To be asked again with what was found, which may import more.
+    pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+        grpc::missing_import(&self.protos, files)
+    }
+
+    /// Makes the plan. `files` holds the content of every file of [`needs`](Self::needs) under the name given there,
+    /// and what was found of [`missing_import`](Self::missing_import).
     pub fn into_plan(
         self,
         files: &BTreeMap<String, Vec<u8>>,
@@ -141,11 +151,12 @@ pub(crate) struct Builder<'a> {
     /// The other files; `None` in the first step.
     files: Option<&'a BTreeMap<String, Vec<u8>>>,
     needs: RefCell<Vec<String>>,
+    pub(crate) protos: grpc::Protos,
 }
 
 impl<'a> Builder<'a> {
     fn new(notes: &'a Diagnostics<'a>, files: Option<&'a BTreeMap<String, Vec<u8>>>) -> Self {
-        Self { notes, files, needs: RefCell::default() }
+        Self { notes, files, needs: RefCell::default(), protos: grpc::Protos::default() }
     }
 
     /// The content of another file; in the first step `None`, but noted as needed.

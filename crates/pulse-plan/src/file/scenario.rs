@@ -177,7 +177,7 @@ pub(crate) fn read_steps(
     }
     let extracts: Vec<Vec<&str>> =
         items.iter().map(|item| extracted(item.node).map(|entry| entry.key.as_str()).collect()).collect();
-    let kinds = ["name", "request", "websocket", "events"];
+    let kinds = ["name", "request", "websocket", "events", "grpc"];
     let title = |i: usize| match kinds.iter().find_map(|key| child(items[i].node, key)) {
         Some(Node { data: Data::Text(text), .. }) => text.clone(),
         _ => format!("number {}", i + 1),

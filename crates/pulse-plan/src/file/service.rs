@@ -1,5 +1,6 @@
 //! The `[service]` table.
 
+use crate::file::grpc::read_protos;
 use crate::file::Builder;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
@@ -52,6 +53,7 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     let streams = table.get("streams").and_then(|field| field.integer(1..=u64::from(MAX_STREAMS), "16"));
     options.streams = streams.map(|streams| streams as u32);
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
+    *builder.protos.of_service.borrow_mut() = read_protos(builder, table, &fixed);
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
     ServiceTable { options, headers }

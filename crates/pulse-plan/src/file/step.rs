@@ -8,7 +8,7 @@ use crate::file::names::{Scope, is_name};
 use crate::file::reader::{Field, TableReader};
 use crate::file::service::{read_headers, read_status};
 use crate::file::tree::Data;
-use crate::file::{Builder, MAX_NAME, check, events, json, websocket};
+use crate::file::{Builder, MAX_NAME, check, events, grpc, json, websocket};
 use crate::service::is_method;
 use crate::{Body, Escape, Step, StepKind, Template, Think};
 
@@ -37,9 +37,10 @@ pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, 
     let group = table.get("group").and_then(|field| read_label(&field, &fixed));
     let mut step_tags = tags.clone();
     step_tags.extend(table.get("tags").map(|field| read_tags(&field, &fixed)).unwrap_or_default());
-    let asked = match table.one_of(&["request", "websocket", "events"]) {
+    let asked = match table.one_of(&["request", "websocket", "events", "grpc"]) {
         Some(("websocket", field)) => websocket::read(builder, &table, &field, scope),
         Some(("events", field)) => events::read(builder, &table, &field, scope),
+        Some(("grpc", field)) => grpc::read(builder, &table, &field, scope),
         _ => read_plain(builder, &table, scope),
     };
     let repeat = table.get("repeat").and_then(|field| field.integer(1..=MAX_REPEAT, "2")).unwrap_or(1);
@@ -58,6 +59,14 @@ pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, 
     step.name = name.unwrap_or(step.name);
     (step.group, step.tags, step.repeat, step.think) = (group, step_tags, repeat as u32, think);
     step.extractions.extend(extractions);
+    Some(step)
+}
+
+/// A request and its answer.
+fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<Step> {
+    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
+    let mut step = read_pattern(builder, table, scope);
+    step.ask(request?);
     Some(step)
 }
 
