@@ -40,14 +40,17 @@ mod dispatcher;
 mod endpoints;
 mod findings;
 mod host;
+mod idle;
 mod iteration;
 mod kick;
 mod pauses;
+mod proc_text;
 mod recorder;
 mod run;
 mod steps;
 mod thinned;
 mod validity;
+mod waiting;
 mod watch;
 mod worker;
 

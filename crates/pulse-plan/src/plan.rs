@@ -2,7 +2,9 @@
 
 use pulse_model::{Nanos, Target, TargetError};
 
-use crate::{Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions};
+use crate::{
+    Feed, FileErrors, IdleStrategy, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions,
+};
 
 /// Everything that should happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Plan {
     pub warmup: Nanos,
     /// Seed of everything random.
     pub seed: u64,
+    /// How workers wait for what is due next.
+    pub idle: IdleStrategy,
 }
 
 /// A variable that steps extract.

@@ -8,7 +8,7 @@ use pulse_engine::{
 };
 use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
 use pulse_plan::{
-    Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
+    Budget, Case, CaseKind, CaseLimits, Closed, IdleStrategy, LoadModel, Missed, Open, Plan, Profile, Segment,
 };
 
 use crate::command::TimedCommand;
@@ -275,6 +275,7 @@ impl Load {
             segment: Segment::WHOLE,
             warmup: self.warmup,
             interval: INTERVAL,
+            idle: IdleStrategy::Sleep,
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };
