@@ -7,6 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::proc_text::{self, CoreTimes, TcpCounts};
 
+/// No machine sleeps for less.
+const LEAST_SUSPENSION: Nanos = Nanos::from_secs(1);
+
 /// The limit of open file descriptors after raising it as far as the system allows; `None` where there is none.
 ///
 /// Every user needs one for its connection.
@@ -107,7 +110,11 @@ impl HostProbe {
             count(metric::HOST_LISTEN_DROPS, now.listen_drops.saturating_sub(last.listen_drops));
         }
         count(metric::HOST_OWN, now.own.since(last.own).0);
-        count(metric::HOST_SUSPENDED, now.suspended.since(last.suspended).0);
+        // The two clocks are read one after the other, and a thread may lose its core in between.
+        let suspended = now.suspended.since(last.suspended);
+        if suspended >= LEAST_SUSPENSION {
+            count(metric::HOST_SUSPENDED, suspended.0);
+        }
         for (name, level) in [
             (metric::HOST_DESCRIPTORS, open_descriptors()),
             (metric::HOST_DESCRIPTOR_LIMIT, descriptor_limit()),
