@@ -108,6 +108,7 @@ const RIGHT: [(&str, &str); 66] = [
     ("--group", "orders"),
     ("--header", "'Accept: application/json'"),
     ("--history", ".pulse/history.db"),
+    ("--idle", "spin"),
     ("--inconclusive", "fail"),
     ("--iterations", "1000"),
     ("--json", "'{\"id\": 1}'"),
