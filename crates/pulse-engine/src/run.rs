@@ -8,17 +8,16 @@ use std::thread;
 use std::time::Instant;
 
 use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
-use pulse_model::{
-    Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Series, Snapshot, Summary, Verdict, metric,
-};
-use pulse_plan::{HttpVersion, LoadModel, Plan, Scenario, Segment};
+use pulse_model::{Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Snapshot, Summary, Verdict};
+use pulse_plan::{HttpVersion, IdleStrategy, LoadModel, Plan, Scenario, Segment};
 
 use crate::behavior::Behavior;
 use crate::clock::Clock;
 use crate::collector::Collector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
-use crate::host::{CoreProbe, CoreTimes};
+use crate::host::{HostProbe, cores};
+use crate::idle::chosen;
 use crate::reflection::with_types;
 use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{Sealed, WorkerPlan, work};
@@ -126,6 +125,7 @@ pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Re
         segment: job.segment,
         warmup: plan.warmup,
         interval: job.interval,
+        idle: chosen(plan.idle, &Origin::parse(&plan.service.url)?.host, cores()),
         seed: plan.seed,
     };
     run_behavior(&setup, &behavior, job.info.clone(), stop, events)
@@ -195,6 +195,8 @@ pub struct Setup<'a> {
     pub warmup: Nanos,
     /// Length of an interval, as in [`Job::interval`].
     pub interval: Nanos,
+    /// How workers wait; `Auto` spins where the rate makes it cheap, wherever the service is.
+    pub idle: IdleStrategy,
     /// Seed of the arrivals.
     pub seed: u64,
 }
@@ -285,6 +287,7 @@ impl Setup<'_> {
             number,
             endpoints: Arc::clone(&self.endpoints),
             warmup: self.warmup,
+            idle: self.idle,
             interval: self.interval(),
             schedules: self.loads.iter().map(schedule).collect(),
         }
@@ -312,8 +315,8 @@ impl Watch<'_, '_> {
         let mut waiting: Vec<Sealed> = Vec::new();
         let length = self.setup.interval();
         let mut until = Nanos::ZERO;
-        let mut cores = CoreProbe::default();
-        cores.read();
+        let mut host = HostProbe::default();
+        host.read_into(until, &mut Snapshot::default());
         while let Ok(sealed) = mailbox.recv() {
             let place = &mut reported[sealed.worker as usize];
             *place = (!sealed.last).then_some(sealed.interval.to);
@@ -329,18 +332,18 @@ impl Watch<'_, '_> {
                     break;
                 }
                 let interval = Interval { from: until, to: next };
-                self.merge(interval, &mut waiting, cores.read());
+                self.merge(interval, &mut waiting, &mut host);
                 until = next;
             }
         }
         if !waiting.is_empty() {
             let to = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
-            self.merge(Interval { from: until.min(to), to }, &mut waiting, cores.read());
+            self.merge(Interval { from: until.min(to), to }, &mut waiting, &mut host);
         }
     }
 
     /// Merges everything that was sealed up to the end of the interval and tells of it.
-    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, cores: Option<CoreTimes>) {
+    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, host: &mut HostProbe) {
         let mut judged = Snapshot::default();
         let mut warmup: Option<Snapshot> = None;
         for sealed in waiting.extract_if(.., |sealed| sealed.interval.to <= interval.to) {
@@ -349,11 +352,9 @@ impl Watch<'_, '_> {
                 warmup.get_or_insert_default().merge(&warming);
             }
         }
-        if let (Some(cores), Some(_)) = (cores, judged.interval) {
-            judged.count(Series::new(metric::HOST_STEAL), cores.steal.0);
-            judged.count(Series::new(metric::HOST_BUSY), cores.busy.0);
-            judged.count(Series::new(metric::HOST_WALL), cores.total.0);
-        }
+        // What happened during the warm-up is read and dropped.
+        let unjudged = &mut Snapshot::default();
+        host.read_into(interval.to, if judged.interval.is_some() { &mut judged } else { unjudged });
         let event = self.collector.interval(interval, judged, warmup, self.setup.planned(interval));
         self.tell(interval.to, EventKind::Snapshot(Box::new(event)));
         if interval.to >= self.setup.warmup + BREACH_FROM {

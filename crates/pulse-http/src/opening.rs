@@ -53,7 +53,6 @@ pub(crate) async fn open(
         send: Duration::ZERO,
         first_byte: attempt.first_byte.unwrap_or(finished),
         finished,
-        blocked: std::time::Duration::ZERO,
         connect: attempt.connect,
         bytes_sent: attempt.written as u64,
         bytes_received: parser.received(),

@@ -5,8 +5,8 @@ use pulse_model::{Nanos, Target};
 use crate::file::{DraftScenario, ServiceTable};
 use crate::service::ServiceUrl;
 use crate::{
-    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
-    ServiceOptions, Slot, Step, StepKind, Template,
+    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan,
+    PlanError, Scenario, ServiceOptions, Slot, Step, StepKind, Template,
 };
 
 /// What a scenario file says.
@@ -59,6 +59,7 @@ impl Draft {
             targets: if overrides.targets.is_empty() { self.targets } else { overrides.targets.clone() },
             warmup: load.warmup.unwrap_or_default(),
             seed: load.seed.unwrap_or(DEFAULT_SEED),
+            idle: load.idle.unwrap_or_default(),
         };
         plan.complete()?;
         Ok(plan)

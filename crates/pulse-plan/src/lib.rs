@@ -68,7 +68,7 @@ pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_C
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
 pub use grpc::{CallError, DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcStatusSet};
 pub use http_version::{HttpVersion, HttpVersionError};
-pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
+pub use load::{ArrivalLaw, Budget, Closed, IdleStrategy, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
     LoadOptions, MAX_RATE, MAX_USERS,

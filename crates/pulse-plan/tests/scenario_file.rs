@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use pulse_model::{Nanos, ScenarioInfo};
 use pulse_plan::{
-    Body, Condition, Escape, ExtractionSource, FeedOrder, FileErrors, LoadError, LoadModel, LoadOptions,
-    Overrides, Piece, Plan, PlanError, ScenarioFile, ServiceOptions, Stage, Template, Think, Variable,
+    Body, Condition, Escape, ExtractionSource, FeedOrder, FileErrors, IdleStrategy, LoadError, LoadModel,
+    LoadOptions, Overrides, Piece, Plan, PlanError, ScenarioFile, ServiceOptions, Stage, Template, Think,
+    Variable,
 };
 
 const DEMO: &str = include_str!("../../../examples/demo.toml");
@@ -193,6 +194,20 @@ fn flags_beat_the_file() {
 }
 
 #[test]
+fn the_idle_strategy_is_of_the_whole_run() {
+    let flagged = |idle| {
+        let load = LoadOptions { idle, ..LoadOptions::default() };
+        plan_with(&with_step("[load]\nidle = \"spin\"", ""), &Overrides { load, ..Overrides::default() })
+            .unwrap()
+    };
+    assert_eq!(plan(&with_step("", "")).idle, IdleStrategy::Auto);
+    assert_eq!(flagged(None).idle, IdleStrategy::Spin);
+    assert_eq!(flagged(Some(IdleStrategy::Sleep)).idle, IdleStrategy::Sleep);
+    let unknown = parse(&with_step("[load]\nidle = \"poll\"", "")).err().unwrap().to_string();
+    assert!(unknown.contains("`poll` is not one of auto, sleep, spin"), "{unknown}");
+}
+
+#[test]
 fn flags_that_do_not_fit_are_errors_of_their_own() {
     let stages = || Some(vec![Stage { length: Nanos::from_secs(1), value: 3.0 }]);
     let with = |load: LoadOptions| Overrides { load, ..Overrides::default() };
@@ -356,7 +371,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "run-wide keys in a scenario",
-        "[[scenario]]\nweight = 2\nload = { users = 1, seed = 2 }\nstep = [{ request = \"GET /\" }]",
+        "[[scenario]]\nweight = 2\nload = { users = 1, seed = 2, idle = \"spin\" }\nstep = [{ request = \"GET /\" }]",
     ),
     ("bad targets", "targets = [\"p95 200ms\", \"p95 < 200ms\", \"p200 < 1s\", 5]\n@"),
     (

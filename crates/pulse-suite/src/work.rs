@@ -9,7 +9,7 @@ use pulse_engine::{
 use pulse_http::TlsOptions;
 use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
 use pulse_plan::{
-    Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
+    Budget, Case, CaseKind, CaseLimits, Closed, IdleStrategy, LoadModel, Missed, Open, Plan, Profile, Segment,
 };
 
 use crate::command::TimedCommand;
@@ -288,6 +288,7 @@ impl Load {
             segment: Segment::WHOLE,
             warmup: self.warmup,
             interval: INTERVAL,
+            idle: IdleStrategy::Sleep,
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };

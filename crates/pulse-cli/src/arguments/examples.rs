@@ -86,7 +86,7 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 68] = [
+const RIGHT: [(&str, &str); 69] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
     ("--attach", "archive=data/archive.db"),
@@ -109,6 +109,7 @@ const RIGHT: [(&str, &str); 68] = [
     ("--header", "'Accept: application/json'"),
     ("--http", "2"),
     ("--history", ".pulse/history.db"),
+    ("--idle", "spin"),
     ("--inconclusive", "fail"),
     ("--iterations", "1000"),
     ("--json", "'{\"id\": 1}'"),

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, ConnectTimes, Request, ResponseView};
+use pulse_http::{Client, ConnectTimes, Request};
 use pulse_model::Nanos;
 use pulse_plan::{Plan, StepKind, Template, Think, Variable};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
