@@ -28,7 +28,7 @@ fn file(service: &str) -> String {
         checks = [{{ body_contains = "hello" }}, {{ header = "X-Server", equals = "http2" }}]
         extract = {{ word = {{ regex = "^(hel)lo$" }} }}
         [[scenario.step]]
-        request = "POST /${{word}}?user=${{user}}"
+        request = "POST /${{word}}?user=${{user_id}}"
         body = "${{word}} ${{iteration}}"
         checks = [{{ body_contains = "hel " }}]
         "#

@@ -94,8 +94,10 @@ impl Http2Session {
                 Way::Http11(connection) => return Ok(Http2Outcome::Http11(connection)),
             };
             let reused = connection.opened() > 0;
+            let mut sent = false;
             let error = match connection.open(place, parts.head().clone(), parts.body().is_empty()) {
                 Ok(stream) => {
+                    sent = true;
                     loan.counts.reused += u64::from(reused);
                     let write_done = parts.body().is_empty();
                     let body = parts.body().clone();
@@ -121,7 +123,7 @@ impl Http2Session {
                 return Err(error.into());
             }
             attempt += 1;
-            loan.counts.resent += 1;
+            loan.counts.resent += u64::from(sent);
         }
     }
 
