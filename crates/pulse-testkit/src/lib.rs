@@ -7,6 +7,7 @@
 //! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
 //!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
 //!   function, so that a test can compute what a client must have seen;
+//! - [`ProxyServer`] is a proxy (HTTP CONNECT, SOCKS5), [`NameServer`] answers for names;
 //! - [`trading`], [`tpch`], [`adversarial`]: SQLite databases from a seed, with statements to ask them;
 //! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
 //!
@@ -28,7 +29,9 @@
 mod authority;
 mod databases;
 mod law;
+mod name_server;
 mod precise_clock;
+mod proxy_server;
 mod queue_server;
 mod request_reader;
 mod schedule;
@@ -36,17 +39,21 @@ mod script;
 mod scripted_server;
 mod server_thread;
 mod silent_address;
+mod tls_rules;
 
 pub use authority::TestAuthority;
 pub use databases::{
     ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
 };
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
+pub use name_server::{NameServer, NameServerManner};
+pub use proxy_server::ProxyServer;
 pub use queue_server::{QueueCounts, QueueServer};
 pub use schedule::{Schedule, service_times};
 pub use script::{Script, Step};
 pub use scripted_server::ScriptedServer;
 pub use silent_address::SilentAddress;
+pub use tls_rules::{Handshake, TlsRules};
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
