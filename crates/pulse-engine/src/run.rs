@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
 use pulse_model::{
     Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Series, Snapshot, Summary, Verdict, metric,
 };
@@ -16,6 +15,7 @@ use pulse_plan::{LoadModel, Plan, Scenario, Segment};
 use crate::behavior::Behavior;
 use crate::clock::Clock;
 use crate::collector::Collector;
+use crate::connect::connector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{CoreProbe, CoreTimes};
@@ -55,6 +55,9 @@ pub enum RunError {
     /// The service's URL cannot be used.
     #[error("the service's URL cannot be used: {0}")]
     Origin(#[from] pulse_http::OriginError),
+    /// What is said about connections cannot be used.
+    #[error(transparent)]
+    Connection(#[from] pulse_plan::ConnectionError),
     /// The connection settings cannot be used.
     #[error(transparent)]
     Connector(#[from] pulse_http::ConnectorError),
@@ -92,7 +95,7 @@ pub struct Job {
 
 /// Checks that the service can be reached: one connection, TLS handshake included.
 pub fn probe(plan: &Plan) -> Result<(), RunError> {
-    let connector = connector(plan)?;
+    let connector = connector(&plan.service)?;
     let probe = async { connector.probe().await };
     match runtime()?.block_on(probe) {
         Ok(_) => Ok(()),
@@ -107,7 +110,7 @@ pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Re
     let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
     let cursors = Arc::new(FeedCursors::new(&job.plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan.service)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
@@ -373,16 +376,4 @@ impl Watch<'_, '_> {
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-fn connector(plan: &Plan) -> Result<Connector, RunError> {
-    let config = ConnectorConfig {
-        tls: TlsOptions {
-            insecure: plan.service.insecure,
-            ca_certificate_pem: plan.service.ca_certificate.clone(),
-        },
-        connect_timeout: plan.service.connect_timeout.into(),
-        ..ConnectorConfig::default()
-    };
-    Ok(Connector::new(Origin::parse(&plan.service.url)?, config)?)
 }

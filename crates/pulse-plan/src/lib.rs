@@ -36,6 +36,7 @@
 
 mod arrivals;
 mod check;
+mod connection;
 mod draft;
 mod extraction;
 mod feed;
@@ -57,6 +58,11 @@ mod url_plan;
 
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use connection::{
+    AddressOrder, Cidr, ClientKey, ConnectTo, ConnectionError, ConnectionOptions, DnsServer, HostAddresses,
+    IpVersion, NoProxy, ProxyChoice, ProxyEnvironment, ProxyScheme, ProxyUrl, SourceAddresses, TlsSettings,
+    TlsVersion, UnixSocket,
+};
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};

@@ -7,6 +7,7 @@ use std::fmt;
 use url::Url;
 
 use crate::StatusSet;
+use crate::connection::{ConnectionError, ConnectionOptions, TlsSettings};
 
 /// Where a service is looked for when nobody says.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8000";
@@ -26,6 +27,10 @@ pub struct Service {
     pub insecure: bool,
     /// Certificates to trust besides those of the system, PEM.
     pub ca_certificate: Option<Vec<u8>>,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// Statuses that count as success.
     pub expect: StatusSet,
 }
@@ -76,6 +81,10 @@ pub struct ServiceOptions {
     pub insecure: Option<bool>,
     /// Certificates to trust besides those of the system, PEM.
     pub ca_certificate: Option<Vec<u8>>,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// Statuses that count as success.
     pub expect: Option<StatusSet>,
 }
@@ -102,6 +111,9 @@ pub enum ServiceError {
     /// A method that cannot be sent.
     #[error("`{0}` is not an HTTP method; write for example GET or POST")]
     Method(String),
+    /// What is said about connections.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
@@ -180,6 +192,8 @@ impl ServiceOptions {
             connect_timeout: self.connect_timeout.or(base.connect_timeout),
             insecure: self.insecure.or(base.insecure),
             ca_certificate: self.ca_certificate.clone().or_else(|| base.ca_certificate.clone()),
+            connection: self.connection.merged_over(&base.connection),
+            tls: self.tls.merged_over(&base.tls),
             expect: self.expect.clone().or_else(|| base.expect.clone()),
         }
     }
@@ -197,6 +211,8 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
+        self.connection.check(&url.url)?;
+        self.tls.check()?;
         let service = Service {
             url: url.url.clone(),
             base_path: url.path.trim_end_matches('/').to_owned(),
@@ -204,6 +220,8 @@ impl ServiceOptions {
             connect_timeout: self.connect_timeout.unwrap_or(Nanos::from_secs(5)),
             insecure: self.insecure.unwrap_or(false),
             ca_certificate: self.ca_certificate.clone(),
+            connection: self.connection.clone(),
+            tls: self.tls.clone(),
             expect: self.expect.clone().unwrap_or_default(),
         };
         Ok((service, url))

@@ -51,6 +51,8 @@ impl Question {
                 connect_timeout: Some(TIMEOUT),
                 insecure: Some(service.plan.insecure),
                 ca_certificate: service.plan.ca_certificate.clone(),
+                connection: service.plan.connection.clone(),
+                tls: service.plan.tls.clone(),
                 expect: expect.parse().ok(),
                 ..ServiceOptions::default()
             },

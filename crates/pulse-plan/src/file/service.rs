@@ -1,9 +1,9 @@
 //! The `[service]` table.
 
-use crate::file::Builder;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
+use crate::file::{Builder, connection};
 use crate::service::{ServiceUrl, check_header_name, check_header_value};
 use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
 
@@ -48,6 +48,8 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     {
         options.ca_certificate = builder.needed(&field, &path, MAX_CA_BYTES).map(<[u8]>::to_vec);
     }
+    options.connection = connection::read_connection(table, &fixed);
+    options.tls = connection::read_tls(builder, table, &fixed);
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
