@@ -61,10 +61,11 @@ fn proxies_by_flag_and_by_environment() {
         (&[], &[("http_proxy", &http)]),
         (&[], &[("ALL_PROXY", &socks), ("NO_PROXY", "other.invalid")]),
     ];
-    for (number, (flags, variables)) in cases.into_iter().enumerate() {
+    for (flags, variables) in cases {
+        let before = proxy.destinations().len();
         let outcome = once(&url, flags, variables);
         let report = answered(&outcome);
-        assert_eq!(proxy.destinations().len(), number + 1);
+        assert!(proxy.destinations().len() > before);
         let told = finding(&report, "proxy").expect("the report says so");
         assert!(told.contains("***@127.0.0.1"), "{told}");
         assert_eq!(told.contains("from the environment"), flags.is_empty(), "{told}");
@@ -73,12 +74,13 @@ fn proxies_by_flag_and_by_environment() {
     }
     // This machine is never reached through a proxy of the environment; one that is named is used.
     let here = format!("http://127.0.0.1:{port}");
+    let before = proxy.destinations().len();
     let report = answered(&once(&here, &[], &[("http_proxy", &http)]));
-    assert_eq!((proxy.destinations().len(), finding(&report, "proxy")), (4, None));
+    assert_eq!(finding(&report, "proxy"), None);
     answered(&once(&here, &["--proxy", &http, "--noproxy", "127.0.0.0/8"], &[]));
-    assert_eq!(proxy.destinations().len(), 4);
+    assert_eq!(proxy.destinations().len(), before);
     answered(&once(&here, &["--proxy", &http], &[]));
-    assert_eq!(proxy.destinations().len(), 5);
+    assert!(proxy.destinations().len() > before);
 }
 
 #[test]
@@ -103,7 +105,10 @@ fn where_connections_go_and_come_from() {
     let cases: [(&str, &[&str]); 4] = [
         (&named, &["--resolve", &resolve]),
         (&other, &["--connect-to", &connect_to]),
-        (&named, &["--dns-server", &name_server, "-4", "--dns-order", "round-robin", "--dns-refresh", "5s"]),
+        (
+            &named,
+            &["--dns-server", &name_server, "--ipv4", "--dns-order", "round-robin", "--dns-refresh", "5s"],
+        ),
         (&named, &["--resolve", &resolve, "--source-address", "127.0.0.2", "--no-nodelay"]),
     ];
     for (url, flags) in cases {
@@ -111,7 +116,7 @@ fn where_connections_go_and_come_from() {
     }
     assert_eq!(names.questions().first().map(String::as_str), Some("A service.test"));
     assert!(requests(&server).iter().all(|request| request.contains("\r\nHost: service.test:")));
-    let outcome = once(&named, &["--resolve", &resolve, "-6"], &[]);
+    let outcome = once(&named, &["--resolve", &resolve, "--ipv6"], &[]);
     assert!(outcome.stderr.contains("none of its addresses is IPv6"), "{outcome:?}");
 }
 
@@ -123,7 +128,7 @@ fn mistakes_are_explained() {
         (&["--source-address", "10.0.0.0/8"], "more than 65536"),
         (&["--tls-min", "1.3", "--tls-max", "1.2"], "no version of TLS is left"),
         (&["--key", "key.pem"], "--cert"),
-        (&["-4", "-6"], "cannot be used with"),
+        (&["--ipv4", "--ipv6"], "cannot be used with"),
         (&["--unix-socket", "/a", "--proxy", "h"], "cannot be used with"),
         (&["--dns-refresh", "0"], "longer than 0s"),
     ] {

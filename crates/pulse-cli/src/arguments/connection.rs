@@ -33,10 +33,10 @@ pub(crate) struct ConnectionFlags {
     #[arg(long, value_name = "ENTRY")]
     connect_to: Vec<ConnectTo>,
     /// Only IPv4.
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    #[arg(long, conflicts_with = "ipv6")]
     ipv4: bool,
     /// Only IPv6.
-    #[arg(short = '6', long)]
+    #[arg(long)]
     ipv6: bool,
     /// Name server to ask in place of the system's resolver: ADDRESS[:PORT].
     #[arg(long, value_name = "ADDRESS")]
