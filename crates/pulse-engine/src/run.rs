@@ -7,13 +7,14 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
+use pulse_http::Origin;
 use pulse_model::{Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Snapshot, Summary, Verdict};
-use pulse_plan::{HttpVersion, IdleStrategy, LoadModel, Plan, Scenario, Segment};
+use pulse_plan::{IdleStrategy, LoadModel, Plan, Scenario, Segment};
 
 use crate::behavior::Behavior;
 use crate::clock::Clock;
 use crate::collector::Collector;
+use crate::connect::connector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{HostProbe, cores};
@@ -55,6 +56,9 @@ pub enum RunError {
     /// The service's URL cannot be used.
     #[error("the service's URL cannot be used: {0}")]
     Origin(#[from] pulse_http::OriginError),
+    /// What is said about connections cannot be used.
+    #[error(transparent)]
+    Connection(#[from] pulse_plan::ConnectionError),
     /// The connection settings cannot be used.
     #[error(transparent)]
     Connector(#[from] pulse_http::ConnectorError),
@@ -100,7 +104,7 @@ pub struct Job {
 
 /// Checks that the service can be reached: one connection, TLS handshake included.
 pub fn probe(plan: &Plan) -> Result<(), RunError> {
-    let connector = connector(plan)?;
+    let connector = connector(&plan.service)?;
     let probe = async { connector.probe().await };
     match runtime()?.block_on(probe) {
         Ok(_) => Ok(()),
@@ -111,12 +115,12 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 /// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
 /// [`EventKind::Started`] and ending with [`EventKind::Finished`].
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
-    let plan = with_types(&job.plan, &|plan| Ok(connector(plan)?.for_http2()), &runtime)?;
+    let plan = with_types(&job.plan, &|plan| Ok(connector(&plan.service)?.for_http2()), &runtime)?;
     let endpoints = Arc::new(endpoints(&plan));
     let loads: Vec<ScenarioLoad<'_>> = plan.scenarios.iter().map(ScenarioLoad::of).collect();
     let cursors = Arc::new(FeedCursors::new(&plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&plan, &endpoints, connector(&plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&plan, &endpoints, connector(&plan.service)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
@@ -384,22 +388,4 @@ impl Watch<'_, '_> {
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-fn connector(plan: &Plan) -> Result<Connector, RunError> {
-    let config = ConnectorConfig {
-        tls: TlsOptions {
-            insecure: plan.service.insecure,
-            ca_certificate_pem: plan.service.ca_certificate.clone(),
-        },
-        connect_timeout: plan.service.connect_timeout.into(),
-        http: match plan.service.http {
-            HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
-            HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
-            HttpVersion::Auto => pulse_http::HttpVersion::Auto,
-        },
-        streams: plan.service.streams as usize,
-        ..ConnectorConfig::default()
-    };
-    Ok(Connector::new(Origin::parse(&plan.service.url)?, config)?)
 }

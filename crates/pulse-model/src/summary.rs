@@ -37,6 +37,9 @@ pub struct RunInfo {
     pub version: String,
     /// The machine that generated the load.
     pub host: HostInfo,
+    /// What people should know about the set-up; they are among the report's findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Finding>,
 }
 
 /// One scenario's load, as planned.

@@ -36,6 +36,7 @@
 
 mod arrivals;
 mod check;
+mod connection;
 mod draft;
 mod events;
 mod extraction;
@@ -62,6 +63,11 @@ mod websocket;
 
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use connection::{
+    AddressOrder, Cidr, ClientKey, ConnectTo, ConnectionError, ConnectionOptions, DnsServer, HostAddresses,
+    IpVersion, NoProxy, ProxyChoice, ProxyEnvironment, ProxyScheme, ProxyUrl, SourceAddresses, TlsSettings,
+    TlsVersion, UnixSocket,
+};
 pub use events::EventsUntil;
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};

@@ -64,6 +64,7 @@ impl Run<'_> {
             started: "2026-01-01T00:00:00.000Z".to_owned(),
             version: "0.0.0".to_owned(),
             host: host_info(),
+            notices: Vec::new(),
         };
         let job = Job {
             plan: Arc::new(plan),

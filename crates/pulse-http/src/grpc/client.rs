@@ -7,7 +7,7 @@ use super::head::GrpcHead;
 use super::kept::Kept;
 use super::status::GrpcStatus;
 use crate::client::{ConnectionCounts, Run};
-use crate::connector::Connector;
+use crate::connect::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::http2::{Http2Connection, Http2Error, Http2Place, Http2Session, Http2Stream, Loan, Way};
