@@ -391,6 +391,7 @@ fn types_that_nobody_knows_are_an_error_before_the_load() {
             started: "2026-01-01T00:00:00.000Z".to_owned(),
             version: "0.0.0".to_owned(),
             host: host_info(),
+            notices: Vec::new(),
         };
         let job = Job { plan: plan.into(), workers: 1, segment: Segment::WHOLE, interval: INTERVAL, info };
         let error = run(&job, &StopHandle::default(), &mut |_| ()).expect_err(words);
