@@ -86,7 +86,7 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 66] = [
+const RIGHT: [(&str, &str); 67] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
     ("--attach", "archive=data/archive.db"),
