@@ -6,7 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use pulse_plan::{
-    FileErrors, MAX_FEED_BYTES, MAX_PROTO_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError, ScenarioFile, UrlRequest,
+    FileErrors, MAX_FEED_BYTES, MAX_PROTO_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError,
+    ScenarioFile, UrlRequest,
 };
 
 use crate::diagnostic::file_problem;

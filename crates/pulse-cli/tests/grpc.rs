@@ -27,13 +27,17 @@ impl Quotes {
         let python = root().join("target/tools/venv/bin/python");
         let has = |python: &Path| {
             let import = ["-c", "import grpc_tools, grpc_reflection"];
-            let found = Command::new(python).args(import).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let found =
+                Command::new(python).args(import).stdout(Stdio::null()).stderr(Stdio::null()).status();
             found.is_ok_and(|status| status.success())
         };
         let found = [python, "python3".into()].into_iter().find(|python| has(python));
         let Some(python) = found else {
             let install = "`python3 -m venv target/tools/venv && target/tools/venv/bin/pip install -r python-tools.txt` adds it";
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "grpcio is missing, and CI must have it: {install}");
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "grpcio is missing, and CI must have it: {install}"
+            );
             eprintln!("skipped: grpcio is not installed; {install}");
             return None;
         };
@@ -81,7 +85,8 @@ fn methods_are_called_by_reflection_and_by_files() {
     // Several messages, and several answers.
     let record = server.url("quotes.v1.Quotes/Record");
     assert_all_successful(&load(&record, &with(&["-d", r#"{"price": 1} {"price": 2}"#])), 20);
-    let report = load(&server.url("quotes.v1.Quotes/Watch"), &with(&["-d", r#"{"symbol": "SPY", "count": 3}"#]));
+    let report =
+        load(&server.url("quotes.v1.Quotes/Watch"), &with(&["-d", r#"{"symbol": "SPY", "count": 3}"#]));
     assert_all_successful(&report, 20);
     let watched = &report["messages"][0];
     assert_eq!((&watched["sent"], &watched["received"]), (&20.into(), &60.into()), "{report:#}");
@@ -89,8 +94,12 @@ fn methods_are_called_by_reflection_and_by_files() {
     let report = load(&get, &with(&["-d", r#"{"symbol": "NONE"}"#]));
     assert_eq!(report["errors"][0]["class"], "grpc_not_found", "{report:#}");
     assert_eq!(report["errors"][0]["count"], 20, "{report:#}");
-    assert!(report["errors"][0]["message"].as_str().unwrap_or_default().contains("NONE is not traded"), "{report:#}");
-    let report = load(&server.url("quotes.v1.Quotes/Chat"), &with(&["-d", r#"{"symbol": "SPY"}"#, "--streams", "2"]));
+    assert!(
+        report["errors"][0]["message"].as_str().unwrap_or_default().contains("NONE is not traded"),
+        "{report:#}"
+    );
+    let report =
+        load(&server.url("quotes.v1.Quotes/Chat"), &with(&["-d", r#"{"symbol": "SPY"}"#, "--streams", "2"]));
     assert_all_successful(&report, 20);
 }
 
@@ -120,7 +129,11 @@ fn what_cannot_be_called_is_said_before_the_load() {
     for (method, more, words) in [
         ("quotes.v1.Quotes", &[][..], "names no method"),
         ("quotes.v1.Quotes/Got", &[], "has no method `Got`; there are Get, Watch, Record, Chat"),
-        ("quotes.v1.Quotes/Got", &["--proto", proto], "has no method `Got`; there are Get, Watch, Record, Chat"),
+        (
+            "quotes.v1.Quotes/Got",
+            &["--proto", proto],
+            "has no method `Got`; there are Get, Watch, Record, Chat",
+        ),
         ("a.B/C", &[], "the service does not describe it"),
         ("quotes.v1.Quotes/Get", &["-d", "{\"symbl\": 1}"], "unrecognized field name 'symbl'"),
         ("quotes.v1.Quotes/Get", &["-d", "symbol=SPY"], "the data are no messages"),

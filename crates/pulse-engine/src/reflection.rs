@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
-use pulse_http::{
-    Connector, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, Limits, Timeouts, append_message,
-};
+use pulse_http::{Connector, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, Limits, Timeouts, append_message};
 use pulse_plan::{GrpcCall, Plan, ProtoTypes, Step, StepKind};
 use tokio::task::LocalSet;
 
@@ -78,7 +76,8 @@ pub(crate) fn with_types(
             .filter_map(|(name, value)| Some((name.clone(), value.as_static()?.to_owned())))
             .collect();
         let StepKind::Grpc(call) = &mut step.kind else { continue };
-        let reason = |reason: String| RunError::Types { call: format!("{}/{}", call.service, call.method), reason };
+        let reason =
+            |reason: String| RunError::Types { call: format!("{}/{}", call.service, call.method), reason };
         if call.types.is_none() {
             let types = match known.iter().find(|(service, _)| *service == call.service) {
                 Some((_, types)) => types.clone(),
@@ -125,17 +124,22 @@ async fn ask(
             if asked.len() > MAX_FILES {
                 return Err(format!("it is described by more than {MAX_FILES} files"));
             }
-            let by_name = |name: &&String| Question { file_by_filename: Some((*name).clone()), ..Question::default() };
+            let by_name =
+                |name: &&String| Question { file_by_filename: Some((*name).clone()), ..Question::default() };
             let questions: Vec<Question> = names.iter().map(by_name).collect();
             let head = head(connector, method, metadata, timeout)?;
-            for file in answers(&mut client, &head, &questions, timeout).await.map_err(Refused::into_reason)? {
+            for file in
+                answers(&mut client, &head, &questions, timeout).await.map_err(Refused::into_reason)?
+            {
                 if !files.contains(&file) {
                     files.push(file);
                 }
             }
         }
     };
-    tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+    tokio::time::timeout(timeout, asked)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
 }
 
 /// The first answer says which of the two names the service knows.
@@ -163,7 +167,8 @@ fn head(
     metadata: &[(String, String)],
     timeout: Duration,
 ) -> Result<GrpcHead, String> {
-    let mut head = GrpcHead::new(connector.origin(), method, timeout, false).map_err(|error| error.to_string())?;
+    let mut head =
+        GrpcHead::new(connector.origin(), method, timeout, false).map_err(|error| error.to_string())?;
     for (name, value) in metadata {
         head.metadata(name, value).map_err(|error| error.to_string())?;
     }
@@ -178,9 +183,11 @@ enum Refused {
 impl Refused {
     fn into_reason(self) -> String {
         match self {
-            Self::Unimplemented => "the service does not describe itself (it has no server reflection); give its .proto \
+            Self::Unimplemented => {
+                "the service does not describe itself (it has no server reflection); give its .proto \
                                     files with `proto` in the scenario file, or with --proto"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Because(reason) => reason,
         }
     }
@@ -206,19 +213,22 @@ async fn answers(
         timeout,
         keep: true,
     };
-    let answer = client.call(&request, &mut |_| ()).await.map_err(|error| Refused::Because(error.to_string()))?;
+    let answer =
+        client.call(&request, &mut |_| ()).await.map_err(|error| Refused::Because(error.to_string()))?;
     match answer.status.code {
         GrpcCode::Ok => {}
         GrpcCode::Unimplemented => return Err(Refused::Unimplemented),
         code => {
-            let reason = format!("the service was asked for it, and answered {code}: {}", answer.status.message);
+            let reason =
+                format!("the service was asked for it, and answered {code}: {}", answer.status.message);
             return Err(Refused::Because(reason));
         }
     }
     let mut files = Vec::new();
     for message in client.messages() {
-        let reply = Reply::decode(message)
-            .map_err(|error| Refused::Because(format!("the service's description of itself is broken: {error}")))?;
+        let reply = Reply::decode(message).map_err(|error| {
+            Refused::Because(format!("the service's description of itself is broken: {error}"))
+        })?;
         if let Some(refusal) = reply.error {
             let reason = format!("the service does not describe it: {}", refusal.message);
             return Err(Refused::Because(reason));

@@ -79,7 +79,9 @@ fn answer(call: &ReceivedCall) -> Vec<GrpcStep> {
     }
     let quotes: Vec<GrpcStep> = match call.path.as_str() {
         "/trading.v1.Quotes/Get" => vec![quote(&asks[0].symbol, 1.5)],
-        "/trading.v1.Quotes/Watch" => (0..asks[0].count).map(|i| quote(&asks[0].symbol, f64::from(i))).collect(),
+        "/trading.v1.Quotes/Watch" => {
+            (0..asks[0].count).map(|i| quote(&asks[0].symbol, f64::from(i))).collect()
+        }
         "/trading.v1.Quotes/Sum" => vec![quote("all", asks.len() as f64)],
         "/trading.v1.Quotes/Chat" => asks.iter().map(|ask| quote(&ask.symbol, 0.0)).collect(),
         _ => return GrpcStep::refusal(12, ""),
@@ -88,7 +90,9 @@ fn answer(call: &ReceivedCall) -> Vec<GrpcStep> {
 }
 
 fn one_user(iterations: u64, head: &str, steps: &str) -> String {
-    format!("{head}\n[load]\nusers = 1\npace = 0\niterations = {iterations}\n[[scenario]]\nname = \"all\"\n{steps}")
+    format!(
+        "{head}\n[load]\nusers = 1\npace = 0\niterations = {iterations}\n[[scenario]]\nname = \"all\"\n{steps}"
+    )
 }
 
 fn summary(text: &str, server: &GrpcServer) -> Summary {
@@ -100,7 +104,8 @@ const PROTO: &str = "[service]\nproto = [\"trading.proto\", \"money.proto\"]";
 
 fn of(summary: &Summary, endpoint: &str, metric: &str) -> Series {
     let found = summary.totals.series.keys().find(|series| {
-        series.metric.as_ref() == metric && series.tags.get(tag::ENDPOINT).map(AsRef::as_ref) == Some(endpoint)
+        series.metric.as_ref() == metric
+            && series.tags.get(tag::ENDPOINT).map(AsRef::as_ref) == Some(endpoint)
     });
     found.cloned().unwrap_or_else(|| Series::new(metric))
 }
@@ -144,7 +149,8 @@ fn unary_calls_are_checked_and_their_values_used() {
     assert_eq!(asks(&calls[1]), [Ask { symbol: "at 1.5 by 1".into(), count: 1 }]);
     assert_eq!(calls[1].field("user"), Some("1"));
     assert_eq!(calls[0].field("grpc-timeout"), Some("30000000u"));
-    let connections = summary.totals.counter(&of(&summary, "trading.v1.Quotes/Get", metric::CONNECTIONS_OPENED));
+    let connections =
+        summary.totals.counter(&of(&summary, "trading.v1.Quotes/Get", metric::CONNECTIONS_OPENED));
     assert_eq!(connections, 1);
     // A plain answer has no further series.
     let received = of(&summary, "again", metric::MESSAGES_RECEIVED);
@@ -294,7 +300,8 @@ fn reflect(call: &ReceivedCall) -> Vec<GrpcStep> {
         let (message, next) = after.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
         rest = next;
         let question = Question::decode(message).expect("a question");
-        let name = if question.symbol == "trading.v1.Quotes" { "trading.proto" } else { question.name.as_str() };
+        let name =
+            if question.symbol == "trading.v1.Quotes" { "trading.proto" } else { question.name.as_str() };
         let reply = match known.iter().find(|(known, _)| known == name) {
             Some((_, file)) => Reply { files: Some(Files { files: vec![file.clone()] }), refusal: None },
             None => {
@@ -346,10 +353,26 @@ fn types_that_nobody_knows_are_an_error_before_the_load() {
     for (server, step, words) in [
         (refuses(), step("trading.v1.Quotes/Get", ""), "it has no server reflection); give its .proto files"),
         (described("grpc.reflection.v1"), step("a.B/C", ""), "does not describe it: Symbol not found: a.B"),
-        (described("grpc.reflection.v1"), step("trading.v1.Quotes/Got", ""), "has no method `Got`; there are Get, Watch"),
-        (described("grpc.reflection.v1"), step("trading.v1.Quotes/Get", "message = { x = 1 }"), "unrecognized field name 'x'"),
-        (described("grpc.reflection.v1"), step("trading.v1.Quotes/Get", "messages = [{}, {}]"), "takes one message, not 2"),
-        (GrpcServer::start(|_| GrpcStep::answer(b"\xff")), step("a.B/C", ""), "description of itself is broken"),
+        (
+            described("grpc.reflection.v1"),
+            step("trading.v1.Quotes/Got", ""),
+            "has no method `Got`; there are Get, Watch",
+        ),
+        (
+            described("grpc.reflection.v1"),
+            step("trading.v1.Quotes/Get", "message = { x = 1 }"),
+            "unrecognized field name 'x'",
+        ),
+        (
+            described("grpc.reflection.v1"),
+            step("trading.v1.Quotes/Get", "messages = [{}, {}]"),
+            "takes one message, not 2",
+        ),
+        (
+            GrpcServer::start(|_| GrpcStep::answer(b"\xff")),
+            step("a.B/C", ""),
+            "description of itself is broken",
+        ),
         (GrpcServer::start(|_| GrpcStep::refusal(16, "who?")), step("a.B/C", ""), "UNAUTHENTICATED: who?"),
     ] {
         let file = ScenarioFile::parse("test.toml", &one_user(1, "", &step), &|_| None).unwrap();

@@ -79,8 +79,8 @@ pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
 pub use grpc::{
-    FrameError, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, GrpcStatus, Message, MessageReader, append_message,
-    gzip,
+    FrameError, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, GrpcStatus, Message, MessageReader,
+    append_message, gzip,
 };
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;

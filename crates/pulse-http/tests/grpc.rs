@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pulse_http::{
-    Connector, ConnectorConfig, Failure, FailureClass, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest,
-    HttpVersion, Limits, Origin, Timeouts, TlsOptions, append_message, gzip,
+    Connector, ConnectorConfig, Failure, FailureClass, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead,
+    GrpcRequest, HttpVersion, Limits, Origin, Timeouts, TlsOptions, append_message, gzip,
 };
 use pulse_testkit::{GrpcServer, GrpcStep, ReceivedCall, TestAuthority, refused_address};
 use tokio::task::LocalSet;
@@ -113,17 +113,25 @@ async fn a_unary_call_sends_what_it_should_and_keeps_what_comes() {
     });
     let local = LocalSet::new();
     let mut session = Session::new(&server.url());
-    let (answer, heard) = local.run_until(session.call(Ask { timeout: Duration::from_secs(50), ..Ask::default() })).await;
+    let (answer, heard) =
+        local.run_until(session.call(Ask { timeout: Duration::from_secs(50), ..Ask::default() })).await;
     let answer = answer.unwrap();
     assert_eq!((answer.status.code, answer.messages_received, heard), (GrpcCode::Ok, 1, 1));
     assert_eq!((answer.exchange.status, answer.exchange.body_bytes), (200, 5));
     assert!(answer.exchange.connect.is_some() && answer.exchange.bytes_sent > 0);
-    assert!(answer.exchange.first_byte <= answer.exchange.finished && answer.exchange.sent <= answer.exchange.first_byte);
+    assert!(
+        answer.exchange.first_byte <= answer.exchange.finished
+            && answer.exchange.sent <= answer.exchange.first_byte
+    );
     assert_eq!((session.messages(), session.client.messages_sent()), (vec![b"quote".to_vec()], 1));
     let mut head = Vec::new();
     session.client.append_head(200, &mut head);
     let head = String::from_utf8(head).unwrap();
-    assert!(head.starts_with("HTTP/2 200\r\n") && head.contains("x-kind: demo\r\n") && head.contains("x-cost: 3\r\n"));
+    assert!(
+        head.starts_with("HTTP/2 200\r\n")
+            && head.contains("x-kind: demo\r\n")
+            && head.contains("x-cost: 3\r\n")
+    );
     let call = fields(&server);
     assert_eq!((call.path.as_str(), call.body.as_slice()), (PATH, &b"\0\0\0\0\x03ask"[..]));
     for (name, value) in [
@@ -183,7 +191,10 @@ async fn messages_are_compressed_both_ways() {
 async fn calls_go_over_tls() {
     let authority = TestAuthority::default();
     let server = GrpcServer::start_tls(|_| GrpcStep::answer(b"quote"), &authority);
-    let tls = TlsOptions { ca_certificate_pem: Some(authority.ca_pem().as_bytes().to_vec()), ..TlsOptions::default() };
+    let tls = TlsOptions {
+        ca_certificate_pem: Some(authority.ca_pem().as_bytes().to_vec()),
+        ..TlsOptions::default()
+    };
     let mut session = Session::with(&server.url(), tls);
     let (answer, _) = LocalSet::new().run_until(session.call(Ask::default())).await;
     assert!(answer.unwrap().exchange.connect.is_some_and(|times| times.tls > Duration::ZERO));
@@ -208,11 +219,19 @@ async fn every_end_has_its_status() {
         (and(data(), trailers("OK", "")), GrpcCode::Unknown, "grpc-status `OK` is not defined"),
         // Whatever ends a stream without a status.
         (and(data(), GrpcStep::End), GrpcCode::Unknown, "ended without a grpc-status"),
-        (and(data(), GrpcStep::Trailers(vec![("x", "y".into())])), GrpcCode::Unknown, "ended without a grpc-status"),
+        (
+            and(data(), GrpcStep::Trailers(vec![("x", "y".into())])),
+            GrpcCode::Unknown,
+            "ended without a grpc-status",
+        ),
         // Those who speak something else.
         (vec![GrpcStep::Head(503, html(), false), GrpcStep::Hang], GrpcCode::Unavailable, "HTTP status 503"),
         (vec![GrpcStep::Head(404, html(), true)], GrpcCode::Unimplemented, "HTTP status 404"),
-        (vec![GrpcStep::Head(200, html(), false), GrpcStep::Hang], GrpcCode::Unknown, "content type is text/html"),
+        (
+            vec![GrpcStep::Head(200, html(), false), GrpcStep::Hang],
+            GrpcCode::Unknown,
+            "content type is text/html",
+        ),
         (vec![GrpcStep::Head(200, vec![], false), GrpcStep::Hang], GrpcCode::Unknown, "content type is none"),
         // Streams that are reset.
         (and(data(), GrpcStep::Reset(8)), GrpcCode::Cancelled, "CANCEL"),
@@ -248,7 +267,11 @@ async fn hostile_answers_have_their_class() {
         (body(b"\x01\0\0\0\x01x"), FailureClass::BadResponse, "names no compression"),
         (encoded("snappy", b"x"), FailureClass::BadResponse, "unknown way: snappy"),
         (encoded("gzip", b"no gzip"), FailureClass::BadResponse, "no gzip"),
-        (encoded("gzip", &gzip(&vec![0; 900 << 10])), FailureClass::TooLarge, "longer than the limit of 1024"),
+        (
+            encoded("gzip", &gzip(&vec![0; 900 << 10])),
+            FailureClass::TooLarge,
+            "longer than the limit of 1024",
+        ),
         (vec![GrpcStep::head(), GrpcStep::status(0)], FailureClass::BadResponse, "with 0 messages"),
         (two, FailureClass::BadResponse, "with 2 messages"),
     ] {

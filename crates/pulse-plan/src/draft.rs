@@ -5,8 +5,8 @@ use pulse_model::{Nanos, Target};
 use crate::file::{DraftScenario, ServiceTable};
 use crate::service::ServiceUrl;
 use crate::{
-    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
-    ServiceOptions, Slot, Step, StepKind, Template,
+    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan,
+    PlanError, Scenario, ServiceOptions, Slot, Step, StepKind, Template,
 };
 
 /// What a scenario file says.

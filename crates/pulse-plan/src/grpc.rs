@@ -53,7 +53,9 @@ pub struct GrpcCall {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The path of the URL names no method.
-    #[error("`{path}` names no method: {reason}; write for example grpc://127.0.0.1:50051/trading.v1.Quotes/Get")]
+    #[error(
+        "`{path}` names no method: {reason}; write for example grpc://127.0.0.1:50051/trading.v1.Quotes/Get"
+    )]
     Method {
         /// Path of the URL.
         path: String,
@@ -91,7 +93,8 @@ impl GrpcCall {
         let (service, method) =
             split_method(path).map_err(|reason| CallError::Method { path: path.to_owned(), reason })?;
         let mut messages = Vec::new();
-        let data = std::str::from_utf8(data.unwrap_or_default()).map_err(|error| CallError::Data(error.to_string()))?;
+        let data = std::str::from_utf8(data.unwrap_or_default())
+            .map_err(|error| CallError::Data(error.to_string()))?;
         let mut documents = serde_json::Deserializer::from_str(data).into_iter::<IgnoredAny>();
         let mut start = 0;
         while let Some(document) = documents.next() {
@@ -180,7 +183,9 @@ pub(crate) fn split_method(text: &str) -> Result<(&str, &str), &'static str> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     if !service.split('.').all(is_name) {
-        return Err("the name of a service is made of letters, digits and _, its packages before it with dots");
+        return Err(
+            "the name of a service is made of letters, digits and _, its packages before it with dots",
+        );
     }
     if !is_name(method) {
         return Err("the name of a method is made of letters, digits and _");

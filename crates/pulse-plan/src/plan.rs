@@ -3,7 +3,7 @@
 use pulse_model::{Nanos, Target, TargetError};
 
 use crate::{
-    CallError, Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions, StepKind,
+    CallError, Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions,
 };
 
 /// Everything that should happen.
@@ -84,12 +84,6 @@ impl Plan {
             .take(if throughput { 4 } else { 3 })
             .map(str::parse)
             .collect()
-    }
-
-    /// Whether some step calls a method of gRPC.
-    pub fn has_calls(&self) -> bool {
-        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
-        steps.any(|step| matches!(step.kind, StepKind::Grpc(_)))
     }
 
     /// How long the load lasts, warm-up included: to the end of the last scenario. `None` when a count ends it.

@@ -113,7 +113,11 @@ impl ProtoSources {
                 // The long form has the position, except where the file ends too early.
                 let text = format!("{error:?}");
                 let placed = error.file().is_none_or(|file| text.starts_with(file));
-                ProtoError::File(if placed { text } else { format!("{}: {text}", error.file().unwrap_or(name)) })
+                ProtoError::File(if placed {
+                    text
+                } else {
+                    format!("{}: {text}", error.file().unwrap_or(name))
+                })
             })?;
         }
         Ok(ProtoTypes { pool: compiler.descriptor_pool() })
@@ -134,8 +138,7 @@ impl ProtoSources {
 
     /// The name by which others would import a file: relative to the folder that holds it.
     fn name_of<'p>(&self, path: &'p str) -> &'p str {
-        let relative =
-            |folder: &String| path.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/');
+        let relative = |folder: &String| path.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/');
         self.import_paths.iter().find_map(relative).unwrap_or_else(|| file_name(path))
     }
 }
@@ -188,7 +191,9 @@ impl ProtoTypes {
             let imports = file.dependency.clone();
             next += 1;
             for import in imports {
-                if let (false, Ok(found)) = (all.iter().any(|file| file.name() == import), google.open_file(&import)) {
+                if let (false, Ok(found)) =
+                    (all.iter().any(|file| file.name() == import), google.open_file(&import))
+                {
                     all.push(found.file_descriptor_proto().clone());
                 }
             }
@@ -205,7 +210,8 @@ impl ProtoTypes {
         let all = decoded(files)?;
         let names: BTreeSet<&str> = all.iter().map(FileDescriptorProto::name).collect();
         let imports = all.iter().flat_map(|file| &file.dependency);
-        let missing = imports.filter(|name| !names.contains(name.as_str()) && google.open_file(name).is_err());
+        let missing =
+            imports.filter(|name| !names.contains(name.as_str()) && google.open_file(name).is_err());
         Ok(missing.cloned().collect())
     }
 
@@ -343,7 +349,9 @@ mod tests {
             ("b.proto", "syntax = \"proto3\"; import \"a.proto\";"),
         ]);
         assert_eq!(sources(&["a.proto"], &[]).missing_import(&circle), None);
-        let Err(ProtoError::File(message)) = sources(&["a.proto"], &[]).compile(&circle) else { panic!("compiled") };
+        let Err(ProtoError::File(message)) = sources(&["a.proto"], &[]).compile(&circle) else {
+            panic!("compiled")
+        };
         assert!(message.contains("cycle"), "{message}");
     }
 
@@ -395,10 +403,17 @@ mod tests {
             ("{} {}", "trailing characters"),
         ] {
             let message = get.encode(json.as_bytes()).unwrap_err().to_string();
-            assert!(message.starts_with("it is no `trading.v1.Ask`: ") && message.contains(words), "{message}");
+            assert!(
+                message.starts_with("it is no `trading.v1.Ask`: ") && message.contains(words),
+                "{message}"
+            );
         }
         let mut json = Vec::new();
-        get.decode(b"\x0a\x09\x09\0\0\0\0\0\0\xf8\x3f\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", &mut json).unwrap();
+        get.decode(
+            b"\x0a\x09\x09\0\0\0\0\0\0\xf8\x3f\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            &mut json,
+        )
+        .unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json.pointer("/lastPrice/amount"), Some(&1.5.into()));
         assert_eq!(json.pointer("/volume"), Some(&u64::MAX.into()));
@@ -410,7 +425,8 @@ mod tests {
     #[test]
     fn a_service_describes_itself() {
         let types = types();
-        let files: Vec<Vec<u8>> = types.pool.file_descriptor_protos().map(|file| file.encode_to_vec()).collect();
+        let files: Vec<Vec<u8>> =
+            types.pool.file_descriptor_protos().map(|file| file.encode_to_vec()).collect();
         let again = ProtoTypes::of_descriptors(&files).unwrap();
         let get = again.method("trading.v1.Quotes", "Get").unwrap();
         assert_eq!(get.encode(br#"{"symbol": "A"}"#).unwrap(), b"\x0a\x01A");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, GrpcCall, Overrides, Plan, PlanError,
-    ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
+    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, GrpcCall, Overrides, Plan,
+    PlanError, ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
 };
 
 /// The path of a base URL without one.

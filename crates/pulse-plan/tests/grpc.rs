@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pulse_model::Nanos;
 use pulse_plan::{
-    CallError, CaseKind, Condition, Escape, FileErrors, GrpcCall, Overrides, Piece, Plan, PlanError, ProtoSources,
-    ScenarioFile, ServiceOptions, Step, StepKind, SuiteFile, Template, UrlRequest, Variable,
+    CallError, CaseKind, Condition, Escape, FileErrors, GrpcCall, Overrides, Piece, Plan, PlanError,
+    ProtoSources, ScenarioFile, ServiceOptions, Step, StepKind, SuiteFile, Template, UrlRequest, Variable,
 };
 
 const TRADING: &str = "
@@ -31,7 +31,8 @@ fn read(file: &ScenarioFile, disk: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>>
     let mut files: BTreeMap<String, Vec<u8>> =
         file.needs().iter().filter_map(|path| Some((path.clone(), found(path)?))).collect();
     while let Some(places) = file.missing_import(&files) {
-        let Some((path, bytes)) = places.into_iter().find_map(|place| Some((place.clone(), found(&place)?))) else {
+        let Some((path, bytes)) = places.into_iter().find_map(|place| Some((place.clone(), found(&place)?)))
+        else {
             break;
         };
         files.insert(path, bytes);
@@ -107,28 +108,56 @@ fn types_are_those_of_the_step_of_the_service_or_of_the_server() {
 
 #[test]
 fn mistakes_in_calls_have_position_and_remedy() {
-    let disk = [("trading.proto", TRADING), ("money.proto", MONEY), ("broken.proto", "syntax = \"proto3\";\nmessag A {}")];
+    let disk = [
+        ("trading.proto", TRADING),
+        ("money.proto", MONEY),
+        ("broken.proto", "syntax = \"proto3\";\nmessag A {}"),
+    ];
     let get = "grpc = \"trading.v1.Quotes/Get\"\nproto = \"trading.proto\"\n";
     for (step, expected) in [
         ("grpc = \"Quotes\"".into(), "plan.toml:4:8: `Quotes` is no method of a service: the slash"),
-        ("grpc = \"a.B/C\"\nrequest = \"GET /\"".into(), "plan.toml:4:8: `grpc` and `request` exclude each other"),
+        (
+            "grpc = \"a.B/C\"\nrequest = \"GET /\"".into(),
+            "plan.toml:4:8: `grpc` and `request` exclude each other",
+        ),
         ("grpc = \"a.B/C\"\nbody = \"x\"".into(), "plan.toml:5:1: `body` is not a known key"),
         ("grpc = \"a.B/C\"\nexpect = \"FINE\"".into(), "plan.toml:5:10: gRPC has no status `FINE`"),
         ("grpc = \"a.B/C\"\nexpect = \"NOTFOUND\"".into(), "did you mean `NOT_FOUND`?"),
         ("grpc = \"a.B/C\"\nexpect = []".into(), "plan.toml:5:10: the list is empty"),
         ("grpc = \"a.B/C\"\nmessage = \"x\"".into(), "plan.toml:5:11: `message` must be a table, not a text"),
         ("grpc = \"a.B/C\"\nmessages = []".into(), "plan.toml:5:12: a call sends 1 to 10000 messages"),
-        ("grpc = \"a.B/C\"\nmessage = {}\nmessages = [{}]".into(), "`messages` and `message` exclude each other"),
+        (
+            "grpc = \"a.B/C\"\nmessage = {}\nmessages = [{}]".into(),
+            "`messages` and `message` exclude each other",
+        ),
         ("grpc = \"a.B/C\"\ncompression = \"zstd\"".into(), "`zstd` is not a known compression"),
         ("grpc = \"a.B/C\"\nmax_message_size = \"2GiB\"".into(), "`2GiB` is no size between 1B and 1GiB"),
-        ("grpc = \"a.B/C\"\nmetadata = { grpc-timeout = \"1S\" }".into(), "`grpc-timeout` cannot be given: the protocol sets it"),
-        ("grpc = \"a.B/C\"\nmetadata = { a-bin = \"%\" }".into(), "metadata whose name ends in -bin are bytes"),
+        (
+            "grpc = \"a.B/C\"\nmetadata = { grpc-timeout = \"1S\" }".into(),
+            "`grpc-timeout` cannot be given: the protocol sets it",
+        ),
+        (
+            "grpc = \"a.B/C\"\nmetadata = { a-bin = \"%\" }".into(),
+            "metadata whose name ends in -bin are bytes",
+        ),
         ("grpc = \"a.B/C\"\nimport_paths = \"x\"".into(), "`import_paths` goes with `proto`"),
-        (format!("{get}message = {{ symbl = \"A\" }}"), "plan.toml:6:11: the message cannot be sent: it is no `trading.v1.Ask`: unrecognized field name 'symbl'"),
+        (
+            format!("{get}message = {{ symbl = \"A\" }}"),
+            "plan.toml:6:11: the message cannot be sent: it is no `trading.v1.Ask`: unrecognized field name 'symbl'",
+        ),
         (format!("{get}messages = [{{}}, {{}}]"), "the method takes one message, not several"),
-        ("grpc = \"trading.v1.Quotes/Got\"\nproto = \"trading.proto\"".into(), "plan.toml:4:8: the service `trading.v1.Quotes` has no method `Got`; there are Get, Watch"),
-        ("grpc = \"a.B/C\"\nproto = \"none.proto\"".into(), "plan.toml:5:9: the file `none.proto` was not read"),
-        ("grpc = \"a.B/C\"\nproto = \"broken.proto\"".into(), "plan.toml:5:9: the .proto files cannot be compiled: broken.proto:2:1: expected"),
+        (
+            "grpc = \"trading.v1.Quotes/Got\"\nproto = \"trading.proto\"".into(),
+            "plan.toml:4:8: the service `trading.v1.Quotes` has no method `Got`; there are Get, Watch",
+        ),
+        (
+            "grpc = \"a.B/C\"\nproto = \"none.proto\"".into(),
+            "plan.toml:5:9: the file `none.proto` was not read",
+        ),
+        (
+            "grpc = \"a.B/C\"\nproto = \"broken.proto\"".into(),
+            "plan.toml:5:9: the .proto files cannot be compiled: broken.proto:2:1: expected",
+        ),
         ("request = \"GET /\"\nexpect = \"OK\"".into(), "plan.toml:5:1: `expect` is not a known key"),
     ] {
         let step: String = step;
@@ -141,8 +170,14 @@ fn url_plan(url: &str, data: Option<&str>, protos: &[&str]) -> Result<Plan, Plan
     let files = [("trading.proto", TRADING), ("money.proto", MONEY)];
     let request = UrlRequest {
         body: data.map(|data| data.as_bytes().to_vec()),
-        protos: ProtoSources { files: protos.iter().map(|path| (*path).to_owned()).collect(), import_paths: Vec::new() },
-        proto_files: files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect(),
+        protos: ProtoSources {
+            files: protos.iter().map(|path| (*path).to_owned()).collect(),
+            import_paths: Vec::new(),
+        },
+        proto_files: files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+            .collect(),
         ..UrlRequest::default()
     };
     let service = ServiceOptions { url: Some(url.to_owned()), ..ServiceOptions::default() };
@@ -156,7 +191,8 @@ fn a_url_calls_a_method() {
     assert_eq!(plan.service.url, "http://127.0.0.1:50051/trading.v1.Quotes/Watch");
     let step = &plan.scenarios[0].steps[0];
     assert_eq!(&*step.name, "trading.v1.Quotes/Watch");
-    let messages: Vec<_> = call(step).messages.iter().map(|message| message.as_static().unwrap().trim()).collect();
+    let messages: Vec<_> =
+        call(step).messages.iter().map(|message| message.as_static().unwrap().trim()).collect();
     assert_eq!(messages, ["{\"symbol\": \"$${A}\"}", "{}"]);
     assert!(call(&url_plan(watch, None, &[]).unwrap().scenarios[0].steps[0]).types.is_none());
     for (url, data, protos, words) in [
@@ -164,8 +200,18 @@ fn a_url_calls_a_method() {
         ("grpc://h/a.B", None, &[], "`/a.B` names no method"),
         ("grpc://h/a.B/C", Some("symbol=A"), &[], "the data are no messages: expected value"),
         ("grpc://h/a.B/C", None, &["trading.proto"], "there is no service `a.B`; there is trading.v1.Quotes"),
-        ("grpc://h/trading.v1.Quotes/Get", Some("{}{}"), &["trading.proto"], "the method `Get` takes one message, not 2"),
-        ("grpc://h/trading.v1.Quotes/Get", Some("{\"x\":1}"), &["trading.proto"], "the message cannot be sent"),
+        (
+            "grpc://h/trading.v1.Quotes/Get",
+            Some("{}{}"),
+            &["trading.proto"],
+            "the method `Get` takes one message, not 2",
+        ),
+        (
+            "grpc://h/trading.v1.Quotes/Get",
+            Some("{\"x\":1}"),
+            &["trading.proto"],
+            "the message cannot be sent",
+        ),
     ] {
         let error = url_plan(url, data, protos).expect_err(url).to_string();
         assert!(error.contains(words), "{url}: {error}");

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
-use pulse_plan::{ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions, Stage, StatusSet, UrlRequest};
+use pulse_plan::{
+    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions, Stage, StatusSet,
+    UrlRequest,
+};
 
 use super::{AccessFlags, DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;

@@ -236,8 +236,8 @@ pub(crate) fn run_problem(error: RunError) -> Problem {
             "{error}\nIs it running, and is the URL right? `pulse demo serve` starts one to try."
         )),
         RunError::Origin(_) | RunError::Connector(_) | RunError::Steps(_) | RunError::Types { .. } => {
-                Problem::usage(error)
-            }
+            Problem::usage(error)
+        }
         RunError::Machine(_) => Problem::internal(error),
     }
 }

@@ -10,6 +10,7 @@ use pulse_http::{EventParser, Exchange, Failure, FailureClass, Piece, StreamingC
 use pulse_model::Nanos;
 use pulse_plan::{EventsUntil, Template};
 
+use super::inspection::Answer;
 use super::program::CompiledStep;
 use super::streams::{EVENT_BYTES, FIRST_MESSAGE_TIME, MESSAGE_GAP, MESSAGES_RECEIVED};
 use super::user::{STATUS, StepsUser, connect_time, judge, prepare, unsent};

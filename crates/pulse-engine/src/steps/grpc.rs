@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use pulse_http::{
-    FailureClass, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, Origin, ResponseView, append_message, gzip,
+    FailureClass, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, Origin, ResponseView,
+    append_message, gzip,
 };
 use pulse_model::{Nanos, metric};
 use pulse_plan::{GrpcCall, GrpcMethod, GrpcStatusSet, Service, Step, Template};
@@ -120,7 +121,8 @@ impl CompiledCall {
         let messages = match &self.messages {
             Messages::Static(messages) => MessagesReady::Kept(messages),
             Messages::Dynamic(templates) => {
-                let encoded = templates.iter().map(|template| encode(&self.types, &render(template), self.gzip));
+                let encoded =
+                    templates.iter().map(|template| encode(&self.types, &render(template), self.gzip));
                 MessagesReady::New(encoded.collect::<Result<_, _>>()?)
             }
         };
@@ -182,11 +184,7 @@ struct Arrivals {
 
 impl StepsUser {
     /// One call with everything that belongs to it; `false` when the iteration has to end.
-    pub(super) async fn call(
-        &mut self,
-        step: &CompiledStep,
-        iteration: &mut Iteration<'_>,
-    ) -> bool {
+    pub(super) async fn call(&mut self, step: &CompiledStep, iteration: &mut Iteration<'_>) -> bool {
         // Both are there in a program with such a step.
         let Self { streams: Some(streams), feeds, values, .. } = self else { return false };
         let Some(call) = &step.call else { return false };
@@ -215,10 +213,8 @@ impl StepsUser {
         let mut arrivals = Arrivals::default();
         let result = client.call(&request, &mut |at| arrivals.note(at, step.endpoint, call, iteration)).await;
         let counts = client.counts();
-        let opened = Opened {
-            connections: counts.opened - before.opened,
-            reconnects: counts.resent - before.resent,
-        };
+        let opened =
+            Opened { connections: counts.opened - before.opened, reconnects: counts.resent - before.resent };
         count_messages(call, step.endpoint, client.messages_sent(), &arrivals, iteration);
         let answer = match result {
             Ok(answer) => answer,

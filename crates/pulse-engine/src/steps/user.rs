@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, ConnectTimes, Request, ResponseView};
+use pulse_http::{Client, ConnectTimes, Request};
 use pulse_model::Nanos;
 use pulse_plan::{Plan, StepKind, Template, Think, Variable};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -142,6 +142,9 @@ impl StepsUser {
         let Self { client, feeds, jar, values, program, .. } = self;
         if program.cookies {
             client.response().header_all("set-cookie").for_each(|field| jar.set(field));
+        }
+        if step.conditions.is_empty() && step.extractions.is_empty() {
+            return;
         }
         let answer = Answer::new(client.response(), body_bytes, service_time);
         judge(step, &answer, values, feeds, iteration);

@@ -119,7 +119,8 @@ impl GrpcClient {
             outcome = self.attempt(request, &mut run, heard).await;
         }
         self.deadline.disarm();
-        outcome.map_err(|error| Cause::from(error).into_failure(run.started, run.bytes_sent, run.bytes_received))
+        outcome
+            .map_err(|error| Cause::from(error).into_failure(run.started, run.bytes_sent, run.bytes_received))
     }
 
     /// The messages of the last answer, without their compression; none where they were not kept.
@@ -194,7 +195,9 @@ impl GrpcClient {
         let Self { connector, deadline, counts, session, .. } = self;
         match session.way(&mut Loan { connector, deadline, counts, run }).await? {
             Way::Open(connection, place) => Ok((connection, place)),
-            Way::Http11(_) => Err(Cause::new(FailureClass::Protocol, "gRPC needs HTTP/2, and the peer chose HTTP/1.1")),
+            Way::Http11(_) => {
+                Err(Cause::new(FailureClass::Protocol, "gRPC needs HTTP/2, and the peer chose HTTP/1.1"))
+            }
         }
     }
 

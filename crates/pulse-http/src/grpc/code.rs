@@ -189,8 +189,20 @@ mod tests {
     #[test]
     fn what_a_reset_says() {
         let expected = [
-            "INTERNAL", "INTERNAL", "INTERNAL", "INTERNAL", "INTERNAL", "UNKNOWN", "INTERNAL", "UNAVAILABLE",
-            "CANCELLED", "INTERNAL", "INTERNAL", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "UNKNOWN",
+            "INTERNAL",
+            "INTERNAL",
+            "INTERNAL",
+            "INTERNAL",
+            "INTERNAL",
+            "UNKNOWN",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "CANCELLED",
+            "INTERNAL",
+            "INTERNAL",
+            "RESOURCE_EXHAUSTED",
+            "PERMISSION_DENIED",
+            "UNKNOWN",
         ];
         for (reason, name) in (0..).zip(expected) {
             assert_eq!(GrpcCode::of_reset(reason).name(), name, "{reason}");

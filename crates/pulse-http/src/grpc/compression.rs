@@ -40,9 +40,9 @@ pub fn gzip(message: &[u8]) -> Vec<u8> {
 pub(super) fn append_gunzipped(message: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Cause> {
     let before = out.len();
     let mut plain = MultiGzDecoder::new(message).take(limit as u64 + 1);
-    plain.read_to_end(out).map_err(|error| {
-        Cause::new(FailureClass::BadResponse, format!("a message is no gzip: {error}"))
-    })?;
+    plain
+        .read_to_end(out)
+        .map_err(|error| Cause::new(FailureClass::BadResponse, format!("a message is no gzip: {error}")))?;
     if out.len() - before > limit {
         out.truncate(before);
         let reason = format!("a compressed message becomes longer than the limit of {limit} bytes");

@@ -53,8 +53,8 @@ impl GrpcHead {
             self.uri = Uri::from_parts(parts).map_err(|_| host())?;
             return Ok(());
         }
-        let value =
-            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| RequestError::HeaderValue(name.to_owned()))?;
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| RequestError::HeaderValue(name.to_owned()))?;
         if field == USER_AGENT_FIELD {
             self.fields.insert(field, value);
         } else {
@@ -75,11 +75,12 @@ impl GrpcHead {
 /// A time as `grpc-timeout` has it: up to eight digits and a unit. Rounded up, so that the client gives up first only when
 /// the service is late.
 fn written(timeout: Duration) -> HeaderValue {
-    let (count, unit) = [(1, 'n'), (1_000, 'u'), (1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M')]
-        .into_iter()
-        .map(|(nanos, unit)| (timeout.as_nanos().div_ceil(nanos), unit))
-        .find(|(count, _)| *count <= MAX_TIMEOUT)
-        .unwrap_or((MAX_TIMEOUT, 'H'));
+    let (count, unit) =
+        [(1, 'n'), (1_000, 'u'), (1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M')]
+            .into_iter()
+            .map(|(nanos, unit)| (timeout.as_nanos().div_ceil(nanos), unit))
+            .find(|(count, _)| *count <= MAX_TIMEOUT)
+            .unwrap_or((MAX_TIMEOUT, 'H'));
     HeaderValue::try_from(format!("{count}{unit}")).unwrap_or(HeaderValue::from_static("30S"))
 }
 
@@ -128,8 +129,14 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "content-type: application/grpc", "grpc-accept-encoding: identity,gzip", "grpc-encoding: gzip",
-                "grpc-timeout: 2000000u", "te: trailers", "trace-bin: AAEC", "user-agent: me", "x-stage: again",
+                "content-type: application/grpc",
+                "grpc-accept-encoding: identity,gzip",
+                "grpc-encoding: gzip",
+                "grpc-timeout: 2000000u",
+                "te: trailers",
+                "trace-bin: AAEC",
+                "user-agent: me",
+                "x-stage: again",
                 "x-stage: test",
             ]
         );

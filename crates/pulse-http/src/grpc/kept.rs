@@ -41,7 +41,8 @@ impl Kept {
         }
         self.messages.push(start..self.bytes.len());
         if self.bytes.len() + self.messages.len() * size_of::<Range<usize>>() > most {
-            let reason = format!("the messages exceed the {most} bytes that are kept for checks and extractions");
+            let reason =
+                format!("the messages exceed the {most} bytes that are kept for checks and extractions");
             return Err(Cause::new(FailureClass::TooLarge, reason));
         }
         Ok(())

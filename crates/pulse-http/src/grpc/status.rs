@@ -27,7 +27,8 @@ impl GrpcStatus {
         let status = fields.get("grpc-status")?;
         let number = status.to_str().ok().and_then(|text| text.parse::<u64>().ok());
         let code = number.map_or(GrpcCode::Unknown, GrpcCode::of_number);
-        let mut message = fields.get("grpc-message").map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
+        let mut message =
+            fields.get("grpc-message").map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
         let defined = number.is_some_and(|number| (number as usize) < GrpcCode::ALL.len());
         if !defined {
             let said = String::from_utf8_lossy(status.as_bytes());
@@ -83,7 +84,12 @@ mod tests {
             ("3", "%ff", GrpcCode::InvalidArgument, "\u{fffd}"),
             ("17", "x", GrpcCode::Unknown, "grpc-status `17` is not defined; x"),
             ("-1", "", GrpcCode::Unknown, "grpc-status `-1` is not defined; "),
-            ("99999999999999999999999", "", GrpcCode::Unknown, "grpc-status `99999999999999999999` is not defined; "),
+            (
+                "99999999999999999999999",
+                "",
+                GrpcCode::Unknown,
+                "grpc-status `99999999999999999999` is not defined; ",
+            ),
         ] {
             assert_eq!(status(number, sent), GrpcStatus::new(code, message), "{number} {sent}");
         }

@@ -33,8 +33,9 @@ fn read_check(field: &Field<'_>, scope: &Scope<'_>) -> Option<Check> {
     let says_nothing = found.is_none();
     let condition = found.and_then(|(kind, field)| match kind {
         "status" => read_status(&field).map(|set| (format!("status is {set}"), Condition::Status(set))),
-        "grpc_status" => read_grpc_status(&field)
-            .map(|set| (format!("gRPC status is {set}"), Condition::GrpcStatus(set))),
+        "grpc_status" => {
+            read_grpc_status(&field).map(|set| (format!("gRPC status is {set}"), Condition::GrpcStatus(set)))
+        }
         "header" => read_header(&field, &table, scope),
         "body_contains" => {
             let text = field.text("\"signal\"")?;

@@ -14,8 +14,8 @@ use crate::file::tree::Data;
 use crate::file::{Builder, MAX_NAME, check, json};
 use crate::grpc::split_method;
 use crate::{
-    DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcMethod, GrpcStatusSet, MAX_PROTO_BYTES, ProtoSources,
-    ProtoTypes, Step, StepKind, Template,
+    DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcMethod, GrpcStatusSet, MAX_PROTO_BYTES,
+    ProtoSources, ProtoTypes, Step, StepKind, Template,
 };
 
 /// The most messages that one call sends.
@@ -42,7 +42,10 @@ impl Protos {
 }
 
 /// The first import of any of the sets that is not in `files`; see [`ProtoSources::missing_import`].
-pub(crate) fn missing_import(sets: &[ProtoSources], files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+pub(crate) fn missing_import(
+    sets: &[ProtoSources],
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Option<Vec<String>> {
     sets.iter().find_map(|sources| sources.missing_import(files))
 }
 
@@ -68,8 +71,10 @@ pub(crate) fn read_protos(
         }
     }
     let folders = folders.map(|field| one_or_more(&field, EXAMPLE)).unwrap_or_default();
-    sources.import_paths = folders.iter().take(MAX_PATHS).filter_map(|field| fixed.text(field, EXAMPLE)).collect();
-    let missing = builder.files.is_some_and(|files| sources.files.iter().any(|path| !files.contains_key(path)));
+    sources.import_paths =
+        folders.iter().take(MAX_PATHS).filter_map(|field| fixed.text(field, EXAMPLE)).collect();
+    let missing =
+        builder.files.is_some_and(|files| sources.files.iter().any(|path| !files.contains_key(path)));
     builder.protos.add(builder, &field, &sources, missing);
     Some(sources)
 }
@@ -112,8 +117,10 @@ pub(crate) fn read(
     let messages = read_messages(table, scope);
     let gzip = table.get("compression").is_some_and(|field| read_compression(&field));
     let expect = table.get("expect").and_then(|field| read_grpc_status(&field)).unwrap_or_default();
-    let max_message_bytes =
-        table.get("max_message_size").and_then(|field| read_size(&field)).unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
+    let max_message_bytes = table
+        .get("max_message_size")
+        .and_then(|field| read_size(&field))
+        .unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
     let (service, name) = method?;
     let path = format!("/{service}/{name}");
     let mut step = Step::new("POST", &shortened(&path[1..]), Template::literal(path));
@@ -202,7 +209,10 @@ fn read_metadata(field: &Field<'_>, scope: &Scope<'_>) -> Vec<(String, Template)
             && !text.contains("${")
             && base64.decode(text).is_err()
         {
-            value.error("metadata whose name ends in -bin are bytes, written as base64", "write for example \"AAEC\"");
+            value.error(
+                "metadata whose name ends in -bin are bytes, written as base64",
+                "write for example \"AAEC\"",
+            );
         }
     }
     read_headers(field, scope)

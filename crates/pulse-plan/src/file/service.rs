@@ -1,7 +1,7 @@
 //! The `[service]` table.
 
-use crate::file::grpc::read_protos;
 use crate::file::Builder;
+use crate::file::grpc::read_protos;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
