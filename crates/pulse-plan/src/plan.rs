@@ -89,12 +89,6 @@ impl Plan {
             .collect()
     }
 
-    /// Whether some step calls a method of gRPC.
-    pub fn has_calls(&self) -> bool {
-        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
-        steps.any(|step| matches!(step.kind, StepKind::Grpc(_)))
-    }
-
     /// How long the load lasts, warm-up included: to the end of the last scenario. `None` when a count ends it.
     pub fn duration(&self) -> Option<Nanos> {
         let ends = self.scenarios.iter().map(|scenario| scenario.load.end().map(|end| scenario.start + end));

@@ -143,6 +143,9 @@ impl StepsUser {
         if program.cookies {
             client.response().header_all("set-cookie").for_each(|field| jar.set(field));
         }
+        if step.conditions.is_empty() && step.extractions.is_empty() {
+            return;
+        }
         let answer = Answer::new(client.response(), body_bytes, service_time);
         judge(step, &answer, values, feeds, iteration);
     }
