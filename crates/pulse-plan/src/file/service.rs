@@ -1,6 +1,5 @@
 //! The `[service]` table.
 
-use crate::file::Builder;
 use crate::file::grpc::read_protos;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
