@@ -13,8 +13,10 @@ Usage: cargo xtask COMMAND
   bench db [--count N]             `pulse db` beside SQLite's .expert, its selection, and its what-if plans (default: 500 pairs)
   bench suite-gate [--count N]     the same of `pulse test --baseline`, per case, in about 15 minutes (default: 60)
   bench monitor [--count N]        what recording a request costs, beside other libraries (default: 11 rounds)
+  bench pacing [--count N]         how exactly schedules are kept, seen from the server (default: 5 rounds)
   bench page [--count N]           how quickly reports open, and what viewers cost a load (default: 15 rounds)
-  bench soak [--count N]           a million records per second without a reader (default: 600 seconds)";
+  bench soak [--count N]           a million records per second without a reader (default: 600 seconds)
+  bench validity [--count N]       whether verdicts name what disturbed a run, and false alarms (default: 12 of each fault)";
 
 /// One run of `cargo xtask`.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,21 +47,27 @@ pub(crate) enum Benchmark {
     Monitor,
     /// Advice on databases beside other advisors; the count is that of pairs of plans that are compared.
     Db,
+    /// How exactly schedules are kept; the count is that of rounds.
+    Pacing,
     /// Opening reports, and what viewers of a running load cost; the count is that of rounds.
     Page,
     /// Memory of a monitor that nobody reads; the count is that of seconds.
     Soak,
+    /// Faults that are injected beside a load, and runs without any; the count is that of runs with each fault.
+    Validity,
 }
 
 impl Benchmark {
     /// Name on the command line and default count.
-    const ALL: [(&'static str, Self, u32); 6] = [
+    const ALL: [(&'static str, Self, u32); 8] = [
         ("db", Self::Db, 500),
         ("gate", Self::Gate, 500),
         ("suite-gate", Self::SuiteGate, 60),
         ("monitor", Self::Monitor, 11),
+        ("pacing", Self::Pacing, 5),
         ("page", Self::Page, 15),
         ("soak", Self::Soak, 600),
+        ("validity", Self::Validity, 12),
     ];
 }
 
@@ -170,7 +178,7 @@ mod tests {
             ("fuzz --seconds soon", "soon"),
             ("fuzz --seconds 0", "above zero"),
             ("fuzz --forever", "--forever"),
-            ("bench", "bench needs a name: db, gate, suite-gate, monitor, page, soak"),
+            ("bench", "bench needs a name: db, gate, suite-gate, monitor, pacing, page, soak, validity"),
             ("bench fence", "no benchmark `fence`"),
             ("bench gate --count none", "--count needs"),
             ("bench gate twice", "twice"),

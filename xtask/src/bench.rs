@@ -4,8 +4,10 @@
 mod db;
 mod gate;
 mod monitor;
+mod pacing;
 mod page;
 mod suite_gate;
+mod validity;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +29,9 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
             suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
+        Benchmark::Pacing => pacing::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,
+        Benchmark::Validity => validity::run(&repository.root, options.count)?,
         Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
     };
     output::line(&table);

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) pauses: Rc<Pauses>,
     pub(crate) kick: Kick,
+    /// A user has been awake since this was last taken; of interest to a main loop that spins.
+    pub(crate) worked: Cell<bool>,
 }
 
 /// What was measured of one request, without the intended start, which the iteration knows.

@@ -1,7 +1,7 @@
 //! The client of one virtual user: sends a request, reads the answer, keeps the connection.
 
+use crate::connect::Connector;
 use crate::connection::{Connection, Idle, Stream};
-use crate::connector::Connector;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::http2::{Http2Outcome, Http2Session, Loan};
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 pub struct ConnectionCounts {
     /// Connections opened.
     pub opened: u64,
+    /// Those of them whose TLS handshake continued an earlier session.
+    pub resumed: u64,
     /// Requests sent on a connection that had served another one before.
     pub reused: u64,
     /// Connections that the peer ended: announced in a response, or found closed, or broken.
@@ -34,6 +36,7 @@ pub struct ConnectionCounts {
 impl std::ops::AddAssign for ConnectionCounts {
     fn add_assign(&mut self, other: Self) {
         self.opened += other.opened;
+        self.resumed += other.resumed;
         self.reused += other.reused;
         self.closed_by_peer += other.closed_by_peer;
         self.surplus += other.surplus;
@@ -259,6 +262,7 @@ impl Client {
         // Connecting is rare and its future large: boxed, it does not swell every user's task.
         let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
         self.counts.opened += 1;
+        self.counts.resumed += u64::from(stream.is_resumed());
         run.connected(times);
         Ok(Connection { stream, last_used: run.sent })
     }

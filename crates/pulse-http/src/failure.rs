@@ -4,6 +4,7 @@ use rustix::io::Errno;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 /// The kinds of failure that reports count apart.
@@ -19,6 +20,8 @@ pub enum FailureClass {
     Unreachable,
     /// The TLS handshake or a TLS record failed: certificate, version, cipher.
     Tls,
+    /// The proxy cannot be reached, refuses, or does not speak its protocol.
+    Proxy,
     /// No complete response within the request's timeout.
     Timeout,
     /// The peer reset the connection.
@@ -45,12 +48,13 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class, in the order reports show them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Resolve,
         Self::Refused,
         Self::ConnectTimeout,
         Self::Unreachable,
         Self::Tls,
+        Self::Proxy,
         Self::Timeout,
         Self::Reset,
         Self::Closed,
@@ -72,6 +76,7 @@ impl FailureClass {
             Self::ConnectTimeout => "connect_timeout",
             Self::Unreachable => "unreachable",
             Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Closed => "closed",
@@ -120,6 +125,7 @@ impl fmt::Display for FailureClass {
             Self::ConnectTimeout => "connect timeout",
             Self::Unreachable => "host unreachable",
             Self::Tls => "TLS failed",
+            Self::Proxy => "proxy failed",
             Self::Timeout => "timeout",
             Self::Reset => "connection reset",
             Self::Closed => "connection closed early",
@@ -197,6 +203,21 @@ impl Cause {
         match cause.class {
             FailureClass::Tls | FailureClass::Descriptors => cause,
             _ => Self::new(FailureClass::Tls, format!("during the handshake: {}", cause.detail)),
+        }
+    }
+
+    /// A Unix socket has a path in place of an address.
+    pub(crate) fn of_unix(error: &io::Error, path: &Path) -> Self {
+        let path = path.display();
+        match (FailureClass::of(error), error.kind()) {
+            (FailureClass::Refused, _) => {
+                Self::new(FailureClass::Refused, format!("nobody listens at the Unix socket {path}"))
+            }
+            (_, io::ErrorKind::NotFound) => {
+                Self::new(FailureClass::Refused, format!("there is no Unix socket {path}"))
+            }
+            (FailureClass::Descriptors, _) => Self::of(error),
+            (class, _) => Self::new(class, format!("the Unix socket {path}: {error}")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A fast measuring HTTP/1.1 client, over TCP and TLS, with keep-alive.
+//! A fast measuring HTTP/1.1 client, over TCP, Unix sockets and TLS, with keep-alive.
 //!
 //! **For what:** a load generator asks the same few questions very often and wants to know, for each, when it was
 //! sent, when the first byte came back, when the answer was complete, and if not, why. A general client spends
@@ -7,7 +7,8 @@
 //! and skipped unless somebody wants to look at them, and no request allocates, spawns a task or sets a timer.
 //!
 //! **Main types**
-//! - [`Origin`]: scheme, host and port of the service; [`Connector`]: how to reach it, one per worker;
+//! - [`Origin`]: scheme, host and port of the service; [`Connector`]: how to reach it (resolver, proxy,
+//!   socket options, TLS), one per worker;
 //! - [`Client`]: the connection of one virtual user; [`Client::exchange`] sends a [`Request`] and returns an
 //!   [`Exchange`] (the moments and sizes) or a [`Failure`] with its [`FailureClass`];
 //! - [`Timeouts`]: the deadlines of all clients of a worker, swept by the worker every few milliseconds;
@@ -45,15 +46,15 @@
 //! # }
 //! ```
 //!
-//! **What it does not do:** no HTTP/2, no upgrade of a [`Client`] (status 101 is a [`FailureClass::BadResponse`]),
-//! no redirects, cookies, proxies or content decoding, no pipelining, no connection pool shared between users.
+//! **What it does not do:** no upgrade of a [`Client`] (status 101 is a [`FailureClass::BadResponse`]), no redirects, cookies
+//! or content decoding, no pipelining, no pool of HTTP/1.1 connections.
 //! What to ask, when, and what counts as success is the engine's business.
 
 mod authorization;
 mod body;
 mod client;
+mod connect;
 mod connection;
-mod connector;
 mod events;
 mod exchange;
 mod failure;
@@ -61,20 +62,22 @@ mod grpc;
 mod http2;
 mod limits;
 mod opening;
-mod origin;
 mod parts;
 mod request;
 mod response;
 mod streaming;
 mod timeout;
-mod tls;
 mod version;
 mod view;
 mod websocket;
 
 pub use authorization::Authorization;
 pub use client::{Client, ConnectionCounts};
-pub use connector::{Connector, ConnectorConfig, ConnectorError};
+pub use connect::{
+    AddressOrder, ClientIdentity, ConnectAnswer, Connector, ConnectorConfig, ConnectorError, FixedAddresses,
+    IpFamily, Origin, OriginError, Proxy, ProxyCredentials, ProxyError, ProxyKind, Redirection,
+    ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
+};
 pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
@@ -84,13 +87,11 @@ pub use grpc::{
 };
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;
-pub use origin::{Origin, OriginError, Scheme};
 pub use parts::RequestParts;
 pub use request::{Request, RequestError, RequestWriter, is_idempotent};
 pub use response::{Keep, ParseError, Progress, ResponseParser};
 pub use streaming::{Piece, StreamingClient};
 pub use timeout::Timeouts;
-pub use tls::TlsOptions;
 pub use url::Url;
 pub use version::HttpVersion;
 pub use view::{Headers, ResponseView};

@@ -1,8 +1,8 @@
 //! How a stream begins: a connection of its own, a request, and the head of the answer. What follows is no business of
 //! request and response any more.
 
+use crate::connect::Connector;
 use crate::connection::Stream;
-use crate::connector::Connector;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::response::{ParseError, ResponseParser};
@@ -53,7 +53,6 @@ pub(crate) async fn open(
         send: Duration::ZERO,
         first_byte: attempt.first_byte.unwrap_or(finished),
         finished,
-        blocked: std::time::Duration::ZERO,
         connect: attempt.connect,
         bytes_sent: attempt.written as u64,
         bytes_received: parser.received(),

@@ -1,7 +1,7 @@
 //! A response whose body is looked at while it comes, as one that sends events has to be.
 
+use crate::connect::Connector;
 use crate::connection::Stream;
-use crate::connector::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;

@@ -4,8 +4,8 @@
 //! Waiting has no timer and no task of its own: the deadline is one of the worker's [`Timeouts`]. Pings are answered while a
 //! message is waited for. No extension is offered, so that messages are as long on the wire as they are in the script.
 
+use crate::connect::Connector;
 use crate::connection::Stream;
-use crate::connector::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;

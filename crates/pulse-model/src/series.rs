@@ -85,6 +85,36 @@ pub mod metric {
     pub const WORKER_CPU: &str = "worker_cpu";
     /// Counter, nanoseconds: wall time of a worker thread; tag `worker`.
     pub const WORKER_WALL: &str = "worker_wall";
+    /// Counter, nanoseconds: CPU time in which a worker thread was spinning until its next moment: part of its CPU time,
+    /// and no work; tag `worker`.
+    pub const WORKER_SPIN: &str = "worker_spin";
+    /// Counter, nanoseconds: time in which a worker thread could have run and waited for a core; tag `worker`.
+    pub const WORKER_WAIT: &str = "worker_wait";
+    /// Counter, nanoseconds: time in which a worker thread stood still although it had asked to be woken; tag `worker`.
+    pub const WORKER_GAP: &str = "worker_gap";
+    /// Trend, nanoseconds: how late a worker's main loop turned after the moment it wanted to be awake at; tag `worker`.
+    pub const LOOP_LAG: &str = "loop_lag";
+    /// Counter: intervals that a worker had to hold back because whoever merges them was behind; tag `worker`.
+    pub const LATE_SNAPSHOTS: &str = "late_snapshots";
+    /// Counter, nanoseconds: CPU time of the load generator's process, all threads.
+    pub const HOST_OWN: &str = "host_own";
+    /// Counter, nanoseconds: time in which the generator's machine was suspended.
+    pub const HOST_SUSPENDED: &str = "host_suspended";
+    /// Counter: TCP segments that the generator's machine sent.
+    pub const HOST_SEGMENTS: &str = "host_segments";
+    /// Counter: those of them that were sent again.
+    pub const HOST_RETRANSMITS: &str = "host_retransmits";
+    /// Counter: connections that found the queue of a listener on the generator's machine full, or were dropped there for
+    /// another reason.
+    pub const HOST_LISTEN_DROPS: &str = "host_listen_drops";
+    /// Gauge: open descriptors of the load generator's process.
+    pub const HOST_DESCRIPTORS: &str = "host_descriptors";
+    /// Gauge: the most that it may have.
+    pub const HOST_DESCRIPTOR_LIMIT: &str = "host_descriptor_limit";
+    /// Gauge: TCP sockets in use on the generator's machine, those that wait for their port to be free included.
+    pub const HOST_SOCKETS: &str = "host_sockets";
+    /// Gauge: local ports that outgoing connections may have.
+    pub const HOST_PORTS: &str = "host_ports";
     /// Counter, nanoseconds: time the hypervisor gave to others, summed over all cores.
     pub const HOST_STEAL: &str = "host_steal";
     /// Counter, nanoseconds: time in which the generator's machine was busy with anything, summed over all cores.

@@ -59,6 +59,7 @@ impl Draft {
             targets: if overrides.targets.is_empty() { self.targets } else { overrides.targets.clone() },
             warmup: load.warmup.unwrap_or_default(),
             seed: load.seed.unwrap_or(DEFAULT_SEED),
+            idle: load.idle.unwrap_or_default(),
         };
         plan.complete()?;
         Ok(plan)

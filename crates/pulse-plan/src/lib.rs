@@ -36,6 +36,7 @@
 
 mod arrivals;
 mod check;
+mod connection;
 mod draft;
 mod events;
 mod extraction;
@@ -62,13 +63,18 @@ mod websocket;
 
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use connection::{
+    AddressOrder, Cidr, ClientKey, ConnectTo, ConnectionError, ConnectionOptions, DnsServer, HostAddresses,
+    IpVersion, NoProxy, ProxyChoice, ProxyEnvironment, ProxyScheme, ProxyUrl, SourceAddresses, TlsSettings,
+    TlsVersion, UnixSocket,
+};
 pub use events::EventsUntil;
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
 pub use grpc::{CallError, DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcStatusSet};
 pub use http_version::{HttpVersion, HttpVersionError};
-pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
+pub use load::{ArrivalLaw, Budget, Closed, IdleStrategy, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
     LoadOptions, MAX_RATE, MAX_USERS,

@@ -3,7 +3,8 @@
 use pulse_model::{Nanos, Target, TargetError};
 
 use crate::{
-    CallError, Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions,
+    CallError, Feed, FileErrors, IdleStrategy, LoadError, LoadOptions, Scenario, Service, ServiceError,
+    ServiceOptions, StepKind,
 };
 
 /// Everything that should happen.
@@ -25,6 +26,8 @@ pub struct Plan {
     pub warmup: Nanos,
     /// Seed of everything random.
     pub seed: u64,
+    /// How workers wait for what is due next.
+    pub idle: IdleStrategy,
 }
 
 /// A variable that steps extract.

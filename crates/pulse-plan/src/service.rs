@@ -6,6 +6,7 @@ use pulse_model::Nanos;
 use std::fmt;
 use url::Url;
 
+use crate::connection::{ConnectionError, ConnectionOptions, TlsSettings};
 use crate::{HttpVersion, StatusSet};
 
 /// Where a service is looked for when nobody says.
@@ -33,6 +34,10 @@ pub struct Service {
     pub http: HttpVersion,
     /// Users of one worker that share a connection, where it can carry several requests at a time; 1 to 1000.
     pub streams: u32,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// Statuses that count as success.
     pub expect: StatusSet,
 }
@@ -87,6 +92,10 @@ pub struct ServiceOptions {
     pub http: Option<HttpVersion>,
     /// Users of one worker that share a connection, 1 to 1000; 1 by default. More than one needs HTTP/2.
     pub streams: Option<u32>,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// Statuses that count as success.
     pub expect: Option<StatusSet>,
 }
@@ -116,6 +125,9 @@ pub enum ServiceError {
     /// What a WebSocket has no use for.
     #[error("`{0}` does not go with a ws:// or wss:// URL, whose body (-d) is a message")]
     WebSocket(&'static str),
+    /// What is said about connections.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
@@ -237,6 +249,8 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone().or_else(|| base.ca_certificate.clone()),
             http: self.http.or(base.http),
             streams: self.streams.or(base.streams),
+            connection: self.connection.merged_over(&base.connection),
+            tls: self.tls.merged_over(&base.tls),
             expect: self.expect.clone().or_else(|| base.expect.clone()),
         }
     }
@@ -262,6 +276,8 @@ impl ServiceOptions {
         if streams > 1 && !http.multiplexes() {
             return Err(ServiceError::Streams(streams));
         }
+        self.connection.check(&url.url)?;
+        self.tls.check()?;
         let service = Service {
             url: url.url.clone(),
             base_path: url.path.trim_end_matches('/').to_owned(),
@@ -271,6 +287,8 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone(),
             http,
             streams,
+            connection: self.connection.clone(),
+            tls: self.tls.clone(),
             expect: self.expect.clone().unwrap_or_default(),
         };
         Ok((service, url))

@@ -138,6 +138,7 @@ impl Plan {
             targets: overrides.targets.clone(),
             warmup: load.warmup.unwrap_or_default(),
             seed: load.seed.unwrap_or(DEFAULT_SEED),
+            idle: load.idle.unwrap_or_default(),
         };
         plan.complete()?;
         Ok(plan)

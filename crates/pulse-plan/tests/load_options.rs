@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use pulse_model::Nanos;
 use pulse_plan::{
-    ArrivalLaw, Authorization, Body, Budget, Closed, LoadModel, LoadOptions, Missed, Open, Overrides, Plan,
-    PlanError, Profile, ServiceOptions, Stage, Template, UrlRequest, UserPool,
+    ArrivalLaw, Authorization, Body, Budget, Closed, IdleStrategy, LoadModel, LoadOptions, Missed, Open,
+    Overrides, Plan, PlanError, Profile, ServiceOptions, Stage, Template, UrlRequest, UserPool,
 };
 
 fn options() -> LoadOptions {
@@ -195,6 +195,11 @@ fn what_is_given_replaces_what_it_excludes() {
             LoadOptions { duration: seconds(5), seed: Some(3), ..options() },
             &ramped,
             LoadOptions { duration: seconds(5), seed: Some(3), ..ramped.clone() },
+        ),
+        (
+            LoadOptions { idle: Some(IdleStrategy::Spin), ..options() },
+            &LoadOptions { idle: Some(IdleStrategy::Sleep), ..open.clone() },
+            LoadOptions { idle: Some(IdleStrategy::Spin), ..open.clone() },
         ),
     ] {
         assert_eq!(flags.merged_over(base), expected, "{flags:?} over {base:?}");

@@ -5,7 +5,7 @@ use pulse_model::{
 };
 use serde::Serialize;
 
-use crate::figures::{self, Figures};
+use crate::figures::{self, Figures, Idle};
 use crate::json::{FORMAT, VERSION};
 use crate::json_case;
 use crate::json_database::Database;
@@ -77,6 +77,15 @@ struct Run<'a> {
     seed: u64,
     pulse_version: &'a str,
     host: Host<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<IdleStrategy>,
+}
+
+#[derive(Serialize)]
+struct IdleStrategy {
+    strategy: &'static str,
+    spinning_cores: f64,
+    loop_lag: Times,
 }
 
 #[derive(Serialize)]
@@ -269,7 +278,7 @@ impl<'a> Document<'a> {
             verdict: summary.verdict,
             validity: validity(summary),
             ending: &summary.ending,
-            run: run(summary),
+            run: run(summary, &figures),
             requests: requests(&figures),
             response_time: times(&figures.response),
             service_time: times(&figures.service),
@@ -373,8 +382,13 @@ fn validity(summary: &Summary) -> Validity<'_> {
     Validity { state: summary.validity.state, reasons: reasons.collect() }
 }
 
-fn run(summary: &Summary) -> Run<'_> {
+fn run<'a>(summary: &'a Summary, figures: &Figures<'_>) -> Run<'a> {
     let run = &summary.run;
+    let idle = figures.idle().map(|idle| IdleStrategy {
+        strategy: idle.word(),
+        spinning_cores: if let Idle::Spin(cores) = idle { rounded(cores) } else { 0.0 },
+        loop_lag: Times::of(&figures.loop_lag, figures.quantile_error),
+    });
     Run {
         kind: &run.kind,
         name: &run.name,
@@ -390,6 +404,7 @@ fn run(summary: &Summary) -> Run<'_> {
         seed: run.seed,
         pulse_version: &run.version,
         host: Host { os: &run.host.os, arch: &run.host.arch, cores: run.host.cores },
+        idle,
     }
 }
 

@@ -292,6 +292,9 @@ fn load(page: &mut Page, figures: &Figures<'_>) {
             printable(&run.version)
         ),
     );
+    if let Some(idle) = wording::idle(figures) {
+        page.wrapped(4, &format!("  Idle strategy: {idle}"));
+    }
     page.row("  Started", printable(&run.started));
     page.wrapped(
         4,

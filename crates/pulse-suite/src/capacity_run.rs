@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
+use pulse_engine::{Job, RunError, StopHandle, connection_notices, cores, host_info, probe, run};
 use pulse_model::{
     CaseInfo, Comparison, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject,
-    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric, metric_group,
-    tag,
+    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric_group, tag,
 };
 use pulse_plan::{CaseLimits, Plan, Segment};
 use pulse_stats::{CONFIDENCE, Scalability, ScalabilityError};
@@ -236,6 +235,7 @@ fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
         started: now_text(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_info(),
+        notices: connection_notices(&plan.service),
     };
     let limits = CaseLimits {
         min_samples: 0,
@@ -575,7 +575,10 @@ mod tests {
             (0..requests).for_each(|_| trend.record(value));
             let interval = pulse_model::Interval { from: Nanos::ZERO, to: Nanos::from_secs(1) };
             let mut totals = Snapshot { interval: Some(interval), ..Snapshot::default() };
-            totals.add(pulse_model::Series::new(metric::RESPONSE_TIME), pulse_model::Aggregate::Trend(trend));
+            totals.add(
+                pulse_model::Series::new(pulse_model::metric::RESPONSE_TIME),
+                pulse_model::Aggregate::Trend(trend),
+            );
             let verdict = if value > 10_000_000 { Verdict::Fail } else { Verdict::Pass };
             let targets = vec![judged("p95 < 10ms", verdict, value as f64)];
             let mut summary = Summary { totals, targets, ..Summary::default() };

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::check::CheckState;
     use pulse_model::Nanos;
-    use pulse_plan::{HttpVersion, Service, StatusSet};
+    use pulse_plan::{ConnectionOptions, HttpVersion, Service, StatusSet, TlsSettings};
     use pulse_testkit::{Script, ScriptedServer, Step};
 
     fn service(url: &str, ready: Option<&str>, start: Option<&str>) -> SuiteService {
@@ -86,6 +86,8 @@ mod tests {
             ca_certificate: None,
             http: HttpVersion::default(),
             streams: 1,
+            connection: ConnectionOptions::default(),
+            tls: TlsSettings::default(),
             expect: StatusSet::default(),
         };
         let (ready, start) = (ready.map(str::to_owned), start.map(str::to_owned));

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use pulse_engine::{
-    Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, cores, host_info, probe, run,
-    run_behavior,
+    Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, connection_notices, cores,
+    host_info, probe, run, run_behavior,
 };
 use pulse_http::TlsOptions;
 use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
 use pulse_plan::{
-    Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
+    Budget, Case, CaseKind, CaseLimits, Closed, IdleStrategy, LoadModel, Missed, Open, Plan, Profile, Segment,
 };
 
 use crate::command::TimedCommand;
@@ -88,8 +88,11 @@ impl Work {
                 Self::Database { database, load }
             }
             CaseKind::WebSocket { url, tls, connections, messages, interval, payload, timeout } => {
-                let tls =
-                    TlsOptions { insecure: tls.insecure, ca_certificate_pem: tls.ca_certificate.clone() };
+                let tls = TlsOptions {
+                    insecure: tls.insecure,
+                    ca_certificate_pem: tls.ca_certificate.clone(),
+                    ..TlsOptions::default()
+                };
                 Self::WebSocket {
                     messages: Messages::new(url, tls, payload, *timeout)?,
                     load: Load::messages(*connections, *messages, *interval),
@@ -155,6 +158,7 @@ impl Work {
             warmup: plan.map_or(self.own_warmup(), |plan| plan.warmup),
             workers: plan.map_or(1, |plan| workers(plan)),
             seed: plan.map_or(0, |plan| plan.seed),
+            notices: plan.map_or_else(Vec::new, |plan| connection_notices(&plan.service)),
             ..info(case, service)
         }
     }
@@ -288,6 +292,7 @@ impl Load {
             segment: Segment::WHOLE,
             warmup: self.warmup,
             interval: INTERVAL,
+            idle: IdleStrategy::Sleep,
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };

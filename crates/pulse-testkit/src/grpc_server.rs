@@ -108,9 +108,7 @@ impl GrpcServer {
         handler: impl Fn(&ReceivedCall) -> Vec<GrpcStep> + Send + Sync + 'static,
         authority: &TestAuthority,
     ) -> Self {
-        let mut config = (*authority.server_config()).clone();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Self::launch(Arc::new(handler), Some(TlsAcceptor::from(Arc::new(config))))
+        Self::launch(Arc::new(handler), Some(TlsAcceptor::from(authority.server_config(&["h2"]))))
     }
 
     fn launch(handler: Arc<Handler>, acceptor: Option<TlsAcceptor>) -> Self {

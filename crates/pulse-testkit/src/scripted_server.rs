@@ -4,7 +4,9 @@ use crate::authority::TestAuthority;
 use crate::request_reader::{MAX_REQUEST_BYTES, request_length};
 use crate::script::{Script, Step};
 use crate::server_thread::ServerThread;
+use crate::tls_rules::{Handshake, TlsRules};
 use crate::websocket::{self, server_frame};
+use rustls::{HandshakeKind, ProtocolVersion};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -41,6 +43,7 @@ struct Stage {
 struct Record {
     requests: Vec<Vec<u8>>,
     request_count: usize,
+    handshakes: Vec<Handshake>,
     /// Steps done, by connection.
     done: Vec<usize>,
 }
@@ -53,7 +56,12 @@ impl ScriptedServer {
 
     /// Starts a server for TLS. A handshake that fails ends its connection before the first step.
     pub fn start_tls(script: Script, authority: &TestAuthority) -> Self {
-        Self::launch(script, Some(TlsAcceptor::from(authority.server_config())))
+        Self::start_tls_with(script, authority, TlsRules::default())
+    }
+
+    /// The same with rules for its clients.
+    pub fn start_tls_with(script: Script, authority: &TestAuthority, rules: TlsRules) -> Self {
+        Self::launch(script, Some(TlsAcceptor::from(authority.strict_server_config(&["http/1.1"], rules))))
     }
 
     fn launch(script: Script, acceptor: Option<TlsAcceptor>) -> Self {
@@ -68,7 +76,10 @@ impl ScriptedServer {
                 let peer = match acceptor {
                     None => Peer::Plain(stream),
                     Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => Peer::Tls(Box::new(stream)),
+                        Ok(stream) => {
+                            stage.update(|record| record.handshakes.push(handshake(&stream)));
+                            Peer::Tls(Box::new(stream))
+                        }
                         Err(_) => return, // the client refused the certificate, which tests ask for
                     },
                 };
@@ -104,6 +115,11 @@ impl ScriptedServer {
         self.stage.record().requests.clone()
     }
 
+    /// The TLS handshakes that succeeded so far.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.stage.record().handshakes.clone()
+    }
+
     /// Lets one [`Step::Gate`] pass.
     pub fn open_gate(&self) {
         self.stage.gate.add_permits(1);
@@ -133,6 +149,16 @@ impl Stage {
     fn update(&self, change: impl FnOnce(&mut Record)) {
         change(&mut self.record());
         self.changed.notify_all();
+    }
+}
+
+fn handshake(stream: &TlsStream<TcpStream>) -> Handshake {
+    let connection = stream.get_ref().1;
+    Handshake {
+        server_name: connection.server_name().map(str::to_owned),
+        version: if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) { 13 } else { 12 },
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        client_certificate: connection.peer_certificates().is_some(),
     }
 }
 

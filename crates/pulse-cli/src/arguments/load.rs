@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{
-    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions, Stage, StatusSet,
-    UrlRequest,
+    ArrivalLaw, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions,
+    Stage, StatusSet, UrlRequest,
 };
 
 use super::{AccessFlags, DashboardFlags, WhenInconclusive};
@@ -81,6 +81,10 @@ pub(crate) struct LoadFlags {
     /// Seed of everything random [default: 1].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// How workers wait for the next moment of the schedule: sleep (woken some 40 µs late), spin (exact, at the price of CPU
+    /// time), or auto (spin where that costs at most a tenth of a core) [default: auto].
+    #[arg(long, value_name = "HOW")]
+    idle: Option<IdleStrategy>,
     /// Worker threads [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) workers: Option<u32>,
@@ -240,6 +244,7 @@ impl LoadFlags {
             max_users: self.max_users,
             graceful_stop: self.graceful_stop,
             seed: self.seed,
+            idle: self.idle,
         }
     }
 }

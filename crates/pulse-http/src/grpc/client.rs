@@ -7,7 +7,7 @@ use super::head::GrpcHead;
 use super::kept::Kept;
 use super::status::GrpcStatus;
 use crate::client::{ConnectionCounts, Run};
-use crate::connector::Connector;
+use crate::connect::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::http2::{Http2Connection, Http2Error, Http2Place, Http2Session, Http2Stream, Loan, Way};
@@ -181,6 +181,7 @@ impl GrpcClient {
                 finished,
                 connect: run.connect,
                 blocked: run.blocked,
+                send: Duration::ZERO,
                 bytes_sent: run.bytes_sent,
                 bytes_received: run.bytes_received,
                 body_bytes: talk.body_bytes,

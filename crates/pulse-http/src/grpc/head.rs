@@ -1,6 +1,6 @@
 //! The head of a call: everything that is sent before its messages.
 
-use crate::origin::{Origin, Scheme};
+use crate::connect::{Origin, Scheme};
 use crate::request::{RequestError, USER_AGENT};
 use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT as USER_AGENT_FIELD};
 use http::uri::{Authority, PathAndQuery};

@@ -6,12 +6,12 @@ use super::error::Http2Error;
 use super::group::{Opened, Seat};
 use super::stream::Http2Stream;
 use crate::client::{ConnectionCounts, Run};
+use crate::connect::Connector;
+use crate::connect::Scheme;
 use crate::connection::Connection;
-use crate::connector::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, FailureClass};
 use crate::limits::Limits;
-use crate::origin::Scheme;
 use crate::parts::RequestParts;
 use crate::request::Request;
 use crate::response::Keep;
@@ -20,7 +20,7 @@ use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many times a request is sent at most: a peer that ends every connection, or refuses every stream, must not keep
 /// a user busy until its timeout.
@@ -94,8 +94,10 @@ impl Http2Session {
                 Way::Http11(connection) => return Ok(Http2Outcome::Http11(connection)),
             };
             let reused = connection.opened() > 0;
+            let mut sent = false;
             let error = match connection.open(place, parts.head().clone(), parts.body().is_empty()) {
                 Ok(stream) => {
+                    sent = true;
                     loan.counts.reused += u64::from(reused);
                     let write_done = parts.body().is_empty();
                     let body = parts.body().clone();
@@ -121,7 +123,7 @@ impl Http2Session {
                 return Err(error.into());
             }
             attempt += 1;
-            loan.counts.resent += 1;
+            loan.counts.resent += u64::from(sent);
         }
     }
 

@@ -4,6 +4,7 @@
 //! scenario file itself is found before anything else is read.
 
 mod check;
+mod connection;
 mod data;
 mod error;
 mod events;

@@ -1,10 +1,10 @@
 //! The `[service]` table.
 
-use crate::file::Builder;
 use crate::file::grpc::read_protos;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
+use crate::file::{Builder, connection};
 use crate::service::{MAX_STREAMS, ServiceUrl, check_header_name, check_header_value};
 use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
 
@@ -52,6 +52,8 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     options.http = table.get("http").and_then(|field| field.parsed("\"2\""));
     let streams = table.get("streams").and_then(|field| field.integer(1..=u64::from(MAX_STREAMS), "16"));
     options.streams = streams.map(|streams| streams as u32);
+    options.connection = connection::read_connection(table, &fixed);
+    options.tls = connection::read_tls(builder, table, &fixed);
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     *builder.protos.of_service.borrow_mut() = read_protos(builder, table, &fixed);
     let authorization = table.one_of(&["user", "bearer"]);

@@ -70,14 +70,6 @@ fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>)
     Some(step)
 }
 
-/// A request and its answer.
-fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<Step> {
-    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
-    let mut step = read_pattern(builder, table, scope);
-    step.ask(request?);
-    Some(step)
-}
-
 /// What a request has besides its first line, as a step without one.
 pub(crate) fn read_pattern(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Step {
     let mut step = Step::new("", "", Template::default());
