@@ -52,6 +52,9 @@ pub enum ConnectorError {
     /// TLS itself cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[source] rustls::Error),
+    /// TLS is restricted to what QUIC cannot use.
+    #[error("HTTP/3 needs TLS 1.3 with TLS13_AES_128_GCM_SHA256, which the TLS settings exclude")]
+    Quic,
     /// The host is not a name that a certificate can hold.
     #[error("`{0}` is not a host name that TLS can check")]
     ServerName(String),

@@ -186,6 +186,10 @@ impl Cause {
     }
 }
 
+/// What to do where nobody who is trusted signed the certificate.
+pub(crate) const UNKNOWN_ISSUER: &str = " (no trusted authority signed the certificate; give its CA certificate with \
+                                          --cacert, or skip the check with --insecure)";
+
 fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -193,10 +197,7 @@ fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
 fn tls_sentence(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match tls_reason(error) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
-            "{error} (no trusted authority signed the certificate; give its CA certificate with --cacert, or skip the check \
-             with --insecure)"
-        ),
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!("{error}{UNKNOWN_ISSUER}"),
         // The library that checks certificates names this case only in its debug form.
         Some(Error::InvalidCertificate(CertificateError::Other(other)))
             if other.to_string().contains("CaUsedAsEndEntity") =>

@@ -54,6 +54,8 @@ mod connection;
 mod connector;
 mod exchange;
 mod failure;
+#[cfg(feature = "http3")]
+mod http3;
 mod limits;
 mod origin;
 mod request;

@@ -1,0 +1,164 @@
+//! One request and its answer on a connection.
+
+use super::answer::Answer;
+use super::connection::Connection;
+use super::{failure, question};
+use crate::failure::{Cause, FailureClass};
+use crate::response::ParseError;
+use bytes::{Buf, Bytes};
+use h3::client::RequestStream;
+use h3::error::StreamError;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Bytes of a body that are handed over at once.
+const PIECE_BYTES: usize = 64 << 10;
+/// Interim responses accepted before the final one, as in HTTP/1.1.
+const MAX_INTERIM: usize = 16;
+
+type Sending = RequestStream<super::streams::SendStream, Bytes>;
+type Receiving = RequestStream<super::streams::RecvStream, Bytes>;
+
+/// How far a request is.
+#[derive(Debug, Default)]
+pub(crate) struct Conversation {
+    /// Bytes of the request that the connection took: the head as text, and the body.
+    pub(crate) written: u64,
+    /// The request is sent as a whole.
+    pub(crate) write_done: bool,
+    /// When the answer's head was there.
+    pub(crate) first_byte: Option<Instant>,
+}
+
+/// Why there is no answer.
+enum Fault {
+    Stream(StreamError),
+    Answer(ParseError),
+}
+
+impl From<StreamError> for Fault {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl From<ParseError> for Fault {
+    fn from(error: ParseError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl Conversation {
+    /// Sends the request, written for HTTP/1.1, and reads the answer. `is_late` is asked whenever there is nothing
+    /// to do; where it says so, or this future is dropped, the peer is told that nobody waits for the rest.
+    pub(crate) async fn run(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        answer: &mut Answer,
+        is_late: impl Fn(&Context<'_>) -> bool,
+    ) -> Result<(), Cause> {
+        let (head, body) = question::take_apart(bytes)?;
+        self.written = (bytes.len() - body.len()) as u64;
+        let (life, sender) = connection.parts();
+        let result = {
+            let mut talk = pin!(self.talk(sender, head, body, answer));
+            poll_fn(|cx| {
+                life.poll(cx);
+                match talk.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(Some(result)),
+                    Poll::Pending if is_late(cx) => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        };
+        match result {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Fault::Answer(error))) => Err(Cause::new(error.class(), error.to_string())),
+            Some(Err(Fault::Stream(error))) => Err(failure::of_stream(error, life)),
+            None => Err(Cause::new(FailureClass::Timeout, self.late())),
+        }
+    }
+
+    async fn talk(
+        &mut self,
+        sender: &mut super::connection::Sender,
+        head: http::Request<()>,
+        body: &[u8],
+        answer: &mut Answer,
+    ) -> Result<(), Fault> {
+        let stream = sender.send_request(head).await?;
+        let (mut sending, mut receiving) = stream.split();
+        let Self { written, write_done, first_byte } = self;
+        let mut write = pin!(send(&mut sending, body, written));
+        let mut read = pin!(receive(&mut receiving, answer, first_byte));
+        let mut write_error = None;
+        // The answer may come before the request has been taken, and counts.
+        poll_fn(|cx| {
+            if !*write_done && let Poll::Ready(result) = write.as_mut().poll(cx) {
+                *write_done = true;
+                write_error = result.err();
+            }
+            match (read.as_mut().poll(cx), write_error.take()) {
+                (Poll::Ready(Err(Fault::Stream(_))), Some(error)) => Poll::Ready(Err(Fault::Stream(error))),
+                (result, error) => {
+                    write_error = error;
+                    result
+                }
+            }
+        })
+        .await
+    }
+
+    fn late(&self) -> &'static str {
+        match (self.write_done, self.first_byte) {
+            (false, _) => "the peer did not take the whole request in time",
+            (true, None) => "no answer in time",
+            (true, Some(_)) => "the answer was not complete in time",
+        }
+    }
+}
+
+async fn send(stream: &mut Sending, body: &[u8], written: &mut u64) -> Result<(), StreamError> {
+    for piece in body.chunks(PIECE_BYTES) {
+        stream.send_data(Bytes::copy_from_slice(piece)).await?;
+        *written += piece.len() as u64;
+    }
+    stream.finish().await
+}
+
+async fn receive(
+    stream: &mut Receiving,
+    answer: &mut Answer,
+    first_byte: &mut Option<Instant>,
+) -> Result<(), Fault> {
+    let mut interim = 0;
+    let response = loop {
+        let response = stream.recv_response().await?;
+        first_byte.get_or_insert_with(Instant::now);
+        if !response.status().is_informational() {
+            break response;
+        }
+        interim += 1;
+        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ParseError::Upgraded.into());
+        }
+        if interim > MAX_INTERIM {
+            return Err(ParseError::Interim.into());
+        }
+    };
+    answer.take_head(response.status(), response.headers())?;
+    while let Some(mut data) = stream.recv_data().await? {
+        while data.has_remaining() {
+            let count = data.chunk().len();
+            answer.take_body(data.chunk())?;
+            data.advance(count);
+        }
+    }
+    stream.recv_trailers().await?;
+    answer.end()?;
+    Ok(())
+}
