@@ -5,6 +5,7 @@ use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
+use crate::version::HttpVersion;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -20,6 +21,10 @@ use tokio_rustls::TlsConnector;
 pub struct ConnectorConfig {
     /// What to trust, for https.
     pub tls: TlsOptions,
+    /// The version of HTTP to speak; HTTP/1.1 by default.
+    pub http: HttpVersion,
+    /// How many clients share a connection where it speaks HTTP/2; 1 by default.
+    pub streams: usize,
     /// Longest time for a connection, from resolving the name to the end of the TLS handshake; 10 s by default.
     pub connect_timeout: Duration,
     /// A connection that was idle for longer is asked, with one system call, whether the peer has closed it before
@@ -31,6 +36,8 @@ impl Default for ConnectorConfig {
     fn default() -> Self {
         Self {
             tls: TlsOptions::default(),
+            http: HttpVersion::default(),
+            streams: 1,
             connect_timeout: Duration::from_secs(10),
             idle_check_after: Duration::from_secs(1),
         }
@@ -90,7 +97,7 @@ impl Connector {
             Scheme::Https => {
                 let name = ServerName::try_from(origin.host.clone())
                     .map_err(|_| ConnectorError::ServerName(origin.host.clone()))?;
-                Some((TlsConnector::from(config.tls.client_config()?), name))
+                Some((TlsConnector::from(config.tls.client_config(config.http)?), name))
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());

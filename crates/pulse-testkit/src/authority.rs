@@ -46,6 +46,11 @@ impl TestAuthority {
     }
 
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        self.server_config_for(b"http/1.1")
+    }
+
+    /// For the one protocol of that name (ALPN).
+    pub(crate) fn server_config_for(&self, protocol: &[u8]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -53,7 +58,7 @@ impl TestAuthority {
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key)
             .expect("key and certificate belong together");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         Arc::new(config)
     }
 }

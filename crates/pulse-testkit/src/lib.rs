@@ -7,6 +7,7 @@
 //! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
 //!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
 //!   function, so that a test can compute what a client must have seen;
+//! - [`Http3Server`] answers HTTP/3 by the request's path, or with bytes that are no HTTP/3 at all;
 //! - [`trading`], [`tpch`], [`adversarial`]: SQLite databases from a seed, with statements to ask them;
 //! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
 //!
@@ -27,6 +28,7 @@
 
 mod authority;
 mod databases;
+mod http3_server;
 mod law;
 mod precise_clock;
 mod queue_server;
@@ -41,6 +43,7 @@ pub use authority::TestAuthority;
 pub use databases::{
     ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
 };
+pub use http3_server::Http3Server;
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
 pub use queue_server::{QueueCounts, QueueServer};
 pub use schedule::{Schedule, service_times};

@@ -8,6 +8,7 @@ use crate::connector::ConnectorError;
 use crate::failure::{Cause, FailureClass};
 use crate::limits::Limits;
 use crate::tls::TlsOptions;
+use crate::version::HttpVersion;
 use bytes::Bytes;
 use h3::ConnectionState;
 use h3::error::{Code, ConnectionError};
@@ -38,8 +39,7 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// `server_name`: what the certificate must hold.
     pub(crate) fn new(tls: &TlsOptions, server_name: String) -> Result<Self, ConnectorError> {
-        let mut tls = Arc::unwrap_or_clone(tls.client_config()?);
-        tls.alpn_protocols = vec![b"h3".to_vec()];
+        let mut tls = Arc::unwrap_or_clone(tls.client_config(HttpVersion::Http3)?);
         tls.enable_early_data = false;
         let tls = QuicClientConfig::try_from(tls).map_err(|_| ConnectorError::Quic)?;
         let mut config = ClientConfig::new(Arc::new(tls));

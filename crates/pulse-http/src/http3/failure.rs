@@ -35,13 +35,13 @@ pub(super) fn of_stream(error: StreamError, life: &Life) -> Cause {
     match error {
         StreamError::StreamError { code, reason, .. } => violated(code, &reason),
         StreamError::RemoteTerminate { code, .. } => {
-            Cause::new(FailureClass::Reset, format!("the peer reset the stream: {code}"))
+            Cause::new(FailureClass::StreamReset, format!("the peer reset the stream ({code})"))
         }
         StreamError::HeaderTooBig { max_size, .. } => {
             Cause::new(FailureClass::TooLarge, format!("a head is longer than the {max_size} bytes that are accepted"))
         }
         StreamError::RemoteClosing => {
-            Cause::new(FailureClass::Closed, "the peer takes no more requests on the connection (GOAWAY)")
+            Cause::new(FailureClass::GoAway, "the peer takes no more requests on the connection (GOAWAY)")
         }
         StreamError::ConnectionError(error) => {
             of_connection(life.fault().unwrap_or(&error), life.end())
@@ -85,7 +85,7 @@ fn of_close(error: &quinn::ConnectionError) -> Cause {
             Cause::new(FailureClass::Closed, format!("the peer closed the connection: {error}"))
         }
         Error::TransportError(_) | Error::VersionMismatch => {
-            Cause::new(FailureClass::BadResponse, format!("the answer is not QUIC: {error}"))
+            Cause::new(FailureClass::Protocol, format!("the answer is not QUIC: {error}"))
         }
         Error::LocallyClosed | Error::CidsExhausted => {
             Cause::new(FailureClass::Closed, format!("the connection was closed here: {error}"))
@@ -94,7 +94,7 @@ fn of_close(error: &quinn::ConnectionError) -> Cause {
 }
 
 fn violated(code: Code, reason: &str) -> Cause {
-    Cause::new(FailureClass::BadResponse, format!("the answer is not HTTP/3: {reason} ({code})"))
+    Cause::new(FailureClass::Protocol, format!("the answer is not HTTP/3: {reason} ({code})"))
 }
 
 fn sentence(error: &quinn::ConnectionError) -> String {
