@@ -248,11 +248,7 @@ async fn answer(request: Request<()>, mut stream: Stream) -> Result<(), StreamEr
     }
 }
 
-async fn answer_with(
-    mut stream: Stream,
-    head: Response<()>,
-    body: &'static [u8],
-) -> Result<(), StreamError> {
+async fn answer_with(mut stream: Stream, head: Response<()>, body: &'static [u8]) -> Result<(), StreamError> {
     stream.send_response(head).await?;
     if !body.is_empty() {
         stream.send_data(Bytes::from_static(body)).await?;

@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn limits_and_lengths_are_kept() {
         let limits = Limits { head_bytes: 100, body_bytes: 10, kept_body_bytes: 5 };
-        let long = headers(&[("x", "0123456789012345678901234567890123456789012345678901234567890123456789012345")]);
+        let long =
+            headers(&[("x", "0123456789012345678901234567890123456789012345678901234567890123456789012345")]);
         let many = headers(&[("x", "1"); 129]);
         let none = HeaderMap::new();
         let length = |text| headers(&[("content-length", text)]);
@@ -188,7 +189,12 @@ mod tests {
             (Keep::Head, &length("3"), b"01", ParseError::BodyCut),
             (Keep::Head, &length("1"), b"01", ParseError::BadLength),
             (Keep::Head, &length("+2"), b"01", ParseError::BadLength),
-            (Keep::Head, &headers(&[("content-length", "1"), ("content-length", "2")]), b"", ParseError::ConflictingLengths),
+            (
+                Keep::Head,
+                &headers(&[("content-length", "1"), ("content-length", "2")]),
+                b"",
+                ParseError::ConflictingLengths,
+            ),
         ];
         for (keep, fields, body, expected) in table {
             assert_eq!(answer(limits, keep, fields, &[body]).unwrap_err(), expected);

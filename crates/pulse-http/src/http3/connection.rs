@@ -67,7 +67,12 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, address: SocketAddr, limits: Limits, budget: Duration) -> Result<Connection, Cause> {
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        limits: Limits,
+        budget: Duration,
+    ) -> Result<Connection, Cause> {
         let socket = Arc::new(Socket::connect(address).await.map_err(|error| Cause::of(&error))?);
         let endpoint = Endpoint::new_with_abstract_socket(
             self.endpoint.clone(),

@@ -37,15 +37,14 @@ pub(super) fn of_stream(error: StreamError, life: &Life) -> Cause {
         StreamError::RemoteTerminate { code, .. } => {
             Cause::new(FailureClass::StreamReset, format!("the peer reset the stream ({code})"))
         }
-        StreamError::HeaderTooBig { max_size, .. } => {
-            Cause::new(FailureClass::TooLarge, format!("a head is longer than the {max_size} bytes that are accepted"))
-        }
+        StreamError::HeaderTooBig { max_size, .. } => Cause::new(
+            FailureClass::TooLarge,
+            format!("a head is longer than the {max_size} bytes that are accepted"),
+        ),
         StreamError::RemoteClosing => {
             Cause::new(FailureClass::GoAway, "the peer takes no more requests on the connection (GOAWAY)")
         }
-        StreamError::ConnectionError(error) => {
-            of_connection(life.fault().unwrap_or(&error), life.end())
-        }
+        StreamError::ConnectionError(error) => of_connection(life.fault().unwrap_or(&error), life.end()),
         StreamError::Undefined(error) => match error.downcast_ref::<TooLong>() {
             Some(error) => Cause::new(FailureClass::TooLarge, error.to_string()),
             None => Cause::new(FailureClass::Other, error.to_string()),

@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.uri(), "https://localhost:8443/a?b=c");
         assert_eq!(body, b"body");
-        let mut fields: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let mut fields: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
         fields.retain(|(name, _)| *name != "user-agent");
         let expected = [("x-twice", "1"), ("x-twice", "2"), ("accept", "*/*"), ("content-length", "4")];
         assert_eq!(fields, expected);

@@ -387,7 +387,9 @@ fn of_connection_on_stream(error: quinn::ConnectionError) -> StreamErrorIncoming
 
 fn of_read(error: quinn::ReadError) -> StreamErrorIncoming {
     match error {
-        quinn::ReadError::Reset(code) => StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() },
+        quinn::ReadError::Reset(code) => {
+            StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() }
+        }
         quinn::ReadError::ConnectionLost(error) => of_connection_on_stream(error),
         other => StreamErrorIncoming::Unknown(Box::new(other)),
     }
@@ -395,7 +397,9 @@ fn of_read(error: quinn::ReadError) -> StreamErrorIncoming {
 
 fn of_write(error: quinn::WriteError) -> StreamErrorIncoming {
     match error {
-        quinn::WriteError::Stopped(code) => StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() },
+        quinn::WriteError::Stopped(code) => {
+            StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() }
+        }
         quinn::WriteError::ConnectionLost(error) => of_connection_on_stream(error),
         other => StreamErrorIncoming::Unknown(Box::new(other)),
     }
