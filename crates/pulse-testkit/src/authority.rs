@@ -12,6 +12,8 @@ pub struct TestAuthority {
     ca_pem: String,
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
+    certificate_pem: String,
+    key_pem: String,
 }
 
 impl TestAuthority {
@@ -37,12 +39,28 @@ impl TestAuthority {
         let certificate = CertificateParams::new(names)
             .and_then(|params| params.signed_by(&key, &issuer))
             .expect("names that a certificate can hold");
-        Self { ca_pem: issuer.pem(), certificate: certificate.der().clone(), key: key.serialize_der() }
+        Self {
+            ca_pem: issuer.pem(),
+            certificate: certificate.der().clone(),
+            key: key.serialize_der(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
     }
 
     /// The authority's certificate in PEM, for a client to trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// The server's certificate in PEM, for a server in a process of its own.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// Its key in PEM.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
