@@ -4,6 +4,7 @@ use crate::connection::{Connection, Idle, Stream};
 use crate::connector::Connector;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
+use crate::http2::{Http2Outcome, Http2Session, Loan};
 use crate::limits::Limits;
 use crate::request::Request;
 use crate::response::{Keep, ParseError, Progress, ResponseParser};
@@ -51,16 +52,21 @@ pub struct Client {
     /// Only a connection whose last exchange ended well is put back here.
     idle: Option<Connection>,
     counts: ConnectionCounts,
+    /// Where HTTP/2 is spoken, or may be.
+    http2: Option<Box<Http2Session>>,
+    /// Whether the last response came over it.
+    answered_over_http2: bool,
 }
 
 /// Moments and sizes that accumulate over the attempts of one exchange.
-struct Run {
-    started: Instant,
-    sent: Instant,
+pub(crate) struct Run {
+    pub(crate) started: Instant,
+    pub(crate) sent: Instant,
     timeout: Duration,
-    connect: Option<ConnectTimes>,
-    bytes_sent: u64,
-    bytes_received: u64,
+    pub(crate) connect: Option<ConnectTimes>,
+    pub(crate) blocked: Duration,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
 }
 
 /// The state of one request on one connection.
@@ -74,15 +80,47 @@ struct Turn {
     first_byte: Option<Instant>,
 }
 
+impl Run {
+    fn new(started: Instant, timeout: Duration) -> Self {
+        Self {
+            started,
+            sent: started,
+            timeout,
+            connect: None,
+            blocked: Duration::ZERO,
+            bytes_sent: 0,
+            bytes_received: 0,
+        }
+    }
+
+    /// What is left of the timeout.
+    pub(crate) fn budget(&self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
+    }
+
+    pub(crate) fn connected(&mut self, times: ConnectTimes) {
+        self.connect = Some(times);
+        self.sent = Instant::now();
+    }
+
+    pub(crate) fn count(&mut self, (sent, received): (u64, u64)) {
+        self.bytes_sent += sent;
+        self.bytes_received += received;
+    }
+}
+
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
+        let http2 = connector.tries_http2().then(|| Box::new(Http2Session::new(&connector, limits)));
         Self {
             connector,
             deadline: timeouts.register(),
             parser: ResponseParser::new(limits),
             idle: None,
             counts: ConnectionCounts::default(),
+            http2,
+            answered_over_http2: false,
         }
     }
 
@@ -97,13 +135,12 @@ impl Client {
         keep: Keep,
     ) -> Result<Exchange, Failure> {
         let started = Instant::now();
-        let mut run =
-            Run { started, sent: started, timeout, connect: None, bytes_sent: 0, bytes_received: 0 };
+        let mut run = Run::new(started, timeout);
         self.deadline.arm(started, timeout);
-        let mut outcome = self.attempt(request, keep, &mut run, true).await;
+        let mut outcome = self.converse(request, keep, &mut run, true).await;
         if let Ok(None) = outcome {
             self.counts.resent += 1;
-            outcome = self.attempt(request, keep, &mut run, false).await;
+            outcome = self.converse(request, keep, &mut run, false).await;
         }
         self.deadline.disarm();
         let cause = match outcome {
@@ -116,17 +153,23 @@ impl Client {
 
     /// Head and kept body of the last exchange; empty where it failed.
     pub fn response(&self) -> ResponseView<'_> {
-        self.parser.view()
+        match &self.http2 {
+            Some(session) if self.answered_over_http2 => session.view(),
+            _ => self.parser.view(),
+        }
     }
 
     /// Drops the connection; the next exchange opens a new one.
     pub fn close(&mut self) {
         self.idle = None;
+        if let Some(session) = &mut self.http2 {
+            session.close();
+        }
     }
 
     /// Whether a connection is kept. The peer may have closed it meanwhile.
     pub fn is_connected(&self) -> bool {
-        self.idle.is_some()
+        self.idle.is_some() || self.http2.as_ref().is_some_and(|session| session.is_connected())
     }
 
     /// What the connections have seen so far.
@@ -134,8 +177,8 @@ impl Client {
         self.counts
     }
 
-    /// One try. `Ok(None)`: the kept connection was dead and the request may be sent again.
-    async fn attempt(
+    /// Over HTTP/2 where the peer speaks it, else one try over HTTP/1.1.
+    async fn converse(
         &mut self,
         request: Request<'_>,
         keep: Keep,
@@ -145,12 +188,35 @@ impl Client {
         self.parser.begin(request.is_head, keep);
         let kept = self.take_idle(run).await;
         let reused = kept.is_some();
-        // While the exchange runs the connection belongs to this future: dropped with it, or on any error.
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.open(run).await?,
-        };
         self.counts.reused += u64::from(reused);
+        self.answered_over_http2 = false;
+        let connection = match (kept, &mut self.http2) {
+            // What is kept speaks HTTP/1.1: the peer has chosen it, if it had a choice.
+            (Some(connection), _) => connection,
+            (None, None) => self.open(run).await?,
+            (None, Some(session)) => {
+                let Self { connector, deadline, counts, .. } = self;
+                match session.exchange(request, keep, &mut Loan { connector, deadline, counts, run }).await? {
+                    Http2Outcome::Http11(connection) => connection,
+                    Http2Outcome::Answered(exchange) => {
+                        self.answered_over_http2 = true;
+                        return Ok(Some(exchange));
+                    }
+                }
+            }
+        };
+        self.attempt(request, run, connection, reused && may_resend).await
+    }
+
+    /// One try over HTTP/1.1. `Ok(None)`: the kept connection was dead and the request may be sent again.
+    async fn attempt(
+        &mut self,
+        request: Request<'_>,
+        run: &mut Run,
+        // While the exchange runs the connection belongs to this future: dropped with it, or on any error.
+        mut connection: Connection,
+        may_resend: bool,
+    ) -> Result<Option<Exchange>, Cause> {
         let mut turn = Turn::default();
         let Self { parser, deadline, .. } = self;
         let result =
@@ -163,7 +229,7 @@ impl Client {
             Err(cause) => {
                 let ended = matches!(cause.class, FailureClass::Closed | FailureClass::Reset);
                 self.counts.closed_by_peer += u64::from(ended);
-                if ended && reused && may_resend && request.idempotent && self.parser.received() == 0 {
+                if ended && may_resend && request.idempotent && self.parser.received() == 0 {
                     return Ok(None);
                 }
                 Err(cause)
@@ -185,12 +251,11 @@ impl Client {
     }
 
     async fn open(&mut self, run: &mut Run) -> Result<Connection, Cause> {
-        let budget = run.timeout.saturating_sub(run.started.elapsed());
+        let budget = run.budget();
         // Connecting is rare and its future large: boxed, it does not swell every user's task.
         let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
         self.counts.opened += 1;
-        run.connect = Some(times);
-        run.sent = Instant::now();
+        run.connected(times);
         Ok(Connection { stream, last_used: run.sent })
     }
 
@@ -211,6 +276,7 @@ impl Client {
             first_byte: turn.first_byte.unwrap_or(finished),
             finished,
             connect: run.connect,
+            blocked: run.blocked,
             bytes_sent: run.bytes_sent,
             bytes_received: run.bytes_received,
             body_bytes: self.parser.body_bytes(),

@@ -3,6 +3,7 @@
 use crate::connection::Stream;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
+use crate::http2::Groups;
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
 use crate::version::HttpVersion;
@@ -78,6 +79,8 @@ pub struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     addresses: RefCell<Vec<SocketAddr>>,
     preferred: Cell<usize>,
+    /// Clients that share HTTP/2 connections.
+    groups: Groups,
 }
 
 impl fmt::Debug for Connector {
@@ -101,7 +104,7 @@ impl Connector {
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
-        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0) })
+        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), groups: Groups::default() })
     }
 
     /// Whom it connects to.
@@ -124,6 +127,19 @@ impl Connector {
         match Box::pin(self.connect(self.config.connect_timeout)).await {
             Ok((_, times)) => Ok(times),
             Err(cause) => Err(cause.into_failure(started, 0, 0)),
+        }
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Whether clients begin with HTTP/2.
+    pub(crate) fn tries_http2(&self) -> bool {
+        match self.config.http {
+            HttpVersion::Http11 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => self.tls.is_some(),
         }
     }
 

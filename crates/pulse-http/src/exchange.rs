@@ -17,6 +17,9 @@ pub struct Exchange {
     pub finished: Instant,
     /// The cost of the connection, where one had to be opened for this exchange.
     pub connect: Option<ConnectTimes>,
+    /// Time spent waiting for others before the request could be sent: for a free stream of an HTTP/2 connection, or for
+    /// the user who opens the connection that both share. Zero for HTTP/1.1.
+    pub blocked: Duration,
     /// Bytes of HTTP written (without TLS overhead), a request that was sent again included.
     pub bytes_sent: u64,
     /// Bytes of HTTP read (without TLS overhead): interim responses, head, body with its framing.
@@ -46,4 +49,11 @@ pub struct ConnectTimes {
     pub tcp: Duration,
     /// TLS handshake; zero for plain HTTP.
     pub tls: Duration,
+}
+
+impl ConnectTimes {
+    /// All phases together.
+    pub fn total(&self) -> Duration {
+        self.resolve + self.tcp + self.tls
+    }
 }

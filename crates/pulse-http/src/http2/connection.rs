@@ -1,6 +1,7 @@
 //! One HTTP/2 connection: its driver, the places for streams that the peer grants, and how streams are opened.
 
 use super::error::Http2Error;
+use super::group::not_chosen;
 use super::socket::{Socket, Traffic};
 use super::stream::Http2Stream;
 use crate::connection::Stream;
@@ -44,6 +45,17 @@ impl Default for Http2Settings {
     }
 }
 
+impl Http2Settings {
+    /// For a connection that so many users share.
+    pub(super) fn shared_by(users: usize) -> Self {
+        let default = Self::default();
+        match users {
+            0 | 1 => Self { connection_window: default.stream_window, ..default },
+            _ => Self { buffer_bytes: 64 << 10, ..default },
+        }
+    }
+}
+
 /// The name of HTTP/2 in a TLS handshake.
 pub(super) const ALPN: &[u8] = b"h2";
 /// Streams that one connection may open in its life; the identifiers end at 2³¹, and only every other one is ours.
@@ -72,7 +84,7 @@ pub(super) struct State {
     places: Places,
 }
 
-/// How many more streams the peer allows now (SETTINGS_MAX_CONCURRENT_STREAMS less those in use).
+/// How many more streams the peer allows now (`SETTINGS_MAX_CONCURRENT_STREAMS` less those in use).
 #[derive(Debug)]
 struct Places {
     free: Semaphore,
@@ -95,8 +107,7 @@ impl Http2Connection {
     ) -> Result<(Self, ConnectTimes), Http2Error> {
         let (stream, times) = connector.connect(budget).await?;
         if matches!(stream, Stream::Tls(_)) && stream.alpn() != Some(ALPN) {
-            let detail = "the peer does not speak HTTP/2: it did not choose `h2` in the TLS handshake (ALPN)";
-            return Err(Http2Error::new(FailureClass::Protocol, detail));
+            return Err(not_chosen().into());
         }
         Ok((Self::start(stream, settings).await?, times))
     }
