@@ -4,6 +4,10 @@ use crate::connection::Stream;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::http2::Groups;
+#[cfg(feature = "http3")]
+use crate::http3::Dialer;
+#[cfg(feature = "http3")]
+use crate::limits::Limits;
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
 use crate::version::HttpVersion;
@@ -60,6 +64,12 @@ pub enum ConnectorError {
     /// TLS itself cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[source] rustls::Error),
+    /// HTTP/3 to an `http://` URL.
+    #[error("HTTP/3 is always encrypted; write the service's URL with https://")]
+    NotEncrypted,
+    /// HTTP/3 in a build without the feature `http3`.
+    #[error("this build cannot speak HTTP/3; build it with the feature `http3`, which is on by default")]
+    NoHttp3,
     /// TLS is restricted to what QUIC cannot use.
     #[error("HTTP/3 needs TLS 1.3 with TLS13_AES_128_GCM_SHA256, which the TLS settings exclude")]
     Quic,
@@ -81,6 +91,9 @@ pub struct Connector {
     preferred: Cell<usize>,
     /// Clients that share HTTP/2 connections.
     groups: Groups,
+    /// Where HTTP/3 is spoken.
+    #[cfg(feature = "http3")]
+    dialer: Option<Dialer>,
 }
 
 impl fmt::Debug for Connector {
@@ -104,7 +117,23 @@ impl Connector {
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
-        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), groups: Groups::default() })
+        if config.http == HttpVersion::Http3 && tls.is_none() {
+            return Err(ConnectorError::NotEncrypted);
+        }
+        #[cfg(not(feature = "http3"))]
+        if config.http == HttpVersion::Http3 {
+            return Err(ConnectorError::NoHttp3);
+        }
+        Ok(Self {
+            #[cfg(feature = "http3")]
+            dialer: Dialer::new(&config, &origin)?,
+            origin,
+            config,
+            tls,
+            addresses,
+            preferred: Cell::new(0),
+            groups: Groups::default(),
+        })
     }
 
     /// Whom it connects to.
@@ -124,7 +153,13 @@ impl Connector {
     /// Makes one connection, TLS handshake included, and closes it again: is the service there at all?
     pub async fn probe(&self) -> Result<ConnectTimes, Failure> {
         let started = Instant::now();
-        match Box::pin(self.connect(self.config.connect_timeout)).await {
+        let budget = self.config.connect_timeout;
+        #[cfg(feature = "http3")]
+        if let Some(dialer) = &self.dialer {
+            let dialed = Box::pin(dialer.dial(self, Limits::default(), budget)).await;
+            return dialed.map(|(_, times)| times).map_err(|cause| cause.into_failure(started, 0, 0));
+        }
+        match Box::pin(self.connect(budget)).await {
             Ok((_, times)) => Ok(times),
             Err(cause) => Err(cause.into_failure(started, 0, 0)),
         }
@@ -137,10 +172,28 @@ impl Connector {
     /// Whether clients begin with HTTP/2.
     pub(crate) fn tries_http2(&self) -> bool {
         match self.config.http {
-            HttpVersion::Http11 => false,
+            HttpVersion::Http11 | HttpVersion::Http3 => false,
             HttpVersion::Http2 => true,
             HttpVersion::Auto => self.tls.is_some(),
         }
+    }
+
+    /// How to connect where HTTP/3 is spoken.
+    #[cfg(feature = "http3")]
+    pub(crate) fn dialer(&self) -> Option<&Dialer> {
+        self.dialer.as_ref()
+    }
+
+    /// The addresses in use, found within `budget`, and the time that it took if it had not been done before.
+    #[cfg(feature = "http3")]
+    pub(crate) async fn addresses(&self, budget: Duration) -> Result<(Vec<SocketAddr>, Duration), Cause> {
+        let known = self.addresses.borrow().clone();
+        if !known.is_empty() {
+            return Ok((known, Duration::ZERO));
+        }
+        let started = Instant::now();
+        self.resolved(budget).await?;
+        Ok((self.addresses.borrow().clone(), started.elapsed()))
     }
 
     pub(crate) fn config(&self) -> &ConnectorConfig {

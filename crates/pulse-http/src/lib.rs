@@ -47,6 +47,7 @@
 //! no redirects, cookies, proxies or content decoding, no pipelining, no connection pool shared between users.
 //! What to ask, when, and what counts as success is the engine's business.
 
+mod answer;
 mod authorization;
 mod body;
 mod client;
@@ -62,6 +63,7 @@ mod origin;
 mod parts;
 mod request;
 mod response;
+mod session;
 mod timeout;
 mod tls;
 mod version;

@@ -55,14 +55,6 @@ pub struct Headers<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Headers<'a> {
-    /// The fields of a head without its first line.
-    #[cfg(feature = "http3")]
-    pub(crate) fn of_fields(fields: &'a [u8]) -> Self {
-        Self { rest: fields }
-    }
-}
-
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 

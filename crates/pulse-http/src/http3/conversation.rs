@@ -1,16 +1,18 @@
 //! One request and its answer on a connection.
 
-use super::answer::Answer;
+use super::answer::MeasuredAnswer;
 use super::connection::Connection;
-use super::{failure, question};
+use super::failure;
 use crate::failure::{Cause, FailureClass};
+use crate::parts::RequestParts;
 use crate::response::ParseError;
+use crate::timeout::Deadline;
 use bytes::{Buf, Bytes};
 use h3::client::RequestStream;
 use h3::error::StreamError;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
 
 /// Bytes of a body that are handed over at once.
@@ -23,13 +25,13 @@ type Receiving = RequestStream<super::streams::RecvStream, Bytes>;
 
 /// How far a request is.
 #[derive(Debug, Default)]
-pub(crate) struct Conversation {
+pub(super) struct Conversation {
     /// Bytes of the request that the connection took: the head as text, and the body.
-    pub(crate) written: u64,
+    pub(super) written: u64,
     /// The request is sent as a whole.
-    pub(crate) write_done: bool,
+    pub(super) write_done: bool,
     /// When the answer's head was there.
-    pub(crate) first_byte: Option<Instant>,
+    pub(super) first_byte: Option<Instant>,
 }
 
 /// Why there is no answer.
@@ -51,25 +53,23 @@ impl From<ParseError> for Fault {
 }
 
 impl Conversation {
-    /// Sends the request, written for HTTP/1.1, and reads the answer. `is_late` is asked whenever there is nothing
-    /// to do; where it says so, or this future is dropped, the peer is told that nobody waits for the rest.
-    pub(crate) async fn run(
+    /// Sends the request and reads the answer. Where the deadline passes, or this future is dropped, the peer is told
+    /// that nobody waits for the rest.
+    pub(super) async fn run(
         &mut self,
         connection: &mut Connection,
-        bytes: &[u8],
-        answer: &mut Answer,
-        is_late: impl Fn(&Context<'_>) -> bool,
+        parts: &RequestParts,
+        answer: &mut MeasuredAnswer,
+        deadline: &Deadline,
     ) -> Result<(), Cause> {
-        let (head, body) = question::take_apart(bytes)?;
-        self.written = (bytes.len() - body.len()) as u64;
         let (life, sender) = connection.parts();
         let result = {
-            let mut talk = pin!(self.talk(sender, head, body, answer));
+            let mut talk = pin!(self.talk(sender, parts, answer));
             poll_fn(|cx| {
                 life.poll(cx);
                 match talk.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(Some(result)),
-                    Poll::Pending if is_late(cx) => Poll::Ready(None),
+                    Poll::Pending if deadline.has_fired(cx.waker()) => Poll::Ready(None),
                     Poll::Pending => Poll::Pending,
                 }
             })
@@ -86,14 +86,14 @@ impl Conversation {
     async fn talk(
         &mut self,
         sender: &mut super::connection::Sender,
-        head: http::Request<()>,
-        body: &[u8],
-        answer: &mut Answer,
+        parts: &RequestParts,
+        answer: &mut MeasuredAnswer,
     ) -> Result<(), Fault> {
-        let stream = sender.send_request(head).await?;
+        let stream = sender.send_request(parts.head().clone()).await?;
+        self.written = head_length(parts.head());
         let (mut sending, mut receiving) = stream.split();
         let Self { written, write_done, first_byte } = self;
-        let mut write = pin!(send(&mut sending, body, written));
+        let mut write = pin!(send(&mut sending, parts.body().clone(), written));
         let mut read = pin!(receive(&mut receiving, answer, first_byte));
         let mut write_error = None;
         // The answer may come before the request has been taken, and counts.
@@ -122,17 +122,27 @@ impl Conversation {
     }
 }
 
-async fn send(stream: &mut Sending, body: &[u8], written: &mut u64) -> Result<(), StreamError> {
-    for piece in body.chunks(PIECE_BYTES) {
-        stream.send_data(Bytes::copy_from_slice(piece)).await?;
-        *written += piece.len() as u64;
+/// Method, path and fields as text, since what their compression saved is not known here.
+fn head_length(head: &http::Request<()>) -> u64 {
+    let target = head.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let authority = head.uri().authority().map_or(0, |authority| authority.as_str().len());
+    let fields = head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    (head.method().as_str().len() + target + authority + fields.sum::<usize>()) as u64
+}
+
+async fn send(stream: &mut Sending, mut body: Bytes, written: &mut u64) -> Result<(), StreamError> {
+    while !body.is_empty() {
+        let piece = body.split_to(body.len().min(PIECE_BYTES));
+        let length = piece.len() as u64;
+        stream.send_data(piece).await?;
+        *written += length;
     }
     stream.finish().await
 }
 
 async fn receive(
     stream: &mut Receiving,
-    answer: &mut Answer,
+    answer: &mut MeasuredAnswer,
     first_byte: &mut Option<Instant>,
 ) -> Result<(), Fault> {
     let mut interim = 0;
@@ -150,11 +160,11 @@ async fn receive(
             return Err(ParseError::Interim.into());
         }
     };
-    answer.take_head(response.status(), response.headers())?;
+    answer.take_head(response.into_parts().0)?;
     while let Some(mut data) = stream.recv_data().await? {
         while data.has_remaining() {
             let count = data.chunk().len();
-            answer.take_body(data.chunk())?;
+            answer.take_data(data.chunk())?;
             data.advance(count);
         }
     }

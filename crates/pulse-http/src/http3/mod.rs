@@ -7,12 +7,12 @@
 mod answer;
 mod connection;
 mod conversation;
+mod dialer;
 mod failure;
 mod frame_limit;
-mod question;
+mod session;
 mod socket;
 mod streams;
 
-pub(crate) use answer::Answer;
-pub(crate) use connection::{Connection, Dialer};
-pub(crate) use conversation::Conversation;
+pub(crate) use dialer::Dialer;
+pub(crate) use session::Http3Session;
