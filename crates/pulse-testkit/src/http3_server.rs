@@ -60,8 +60,8 @@ impl Http3Server {
         Self::launch(authority, None)
     }
 
-    /// A server that sends `control` on a stream of its own and `answer` to each request, whatever these bytes are.
-    /// Both streams end behind the bytes, the first only if there are any.
+    /// A server that sends `control` on a stream of its own, which stays open, and `answer` to each request, whose
+    /// stream it ends; whatever these bytes are.
     pub fn start_raw(authority: &TestAuthority, control: &[u8], answer: &[u8]) -> Self {
         Self::launch(authority, Some(Raw { control: control.to_vec(), answer: answer.to_vec() }))
     }
@@ -166,13 +166,8 @@ fn close(connection: &Connection) {
 }
 
 async fn serve_raw(connection: &Connection, raw: &Raw) -> Result<(), quinn::ConnectionError> {
-    let control = connection.open_uni().await;
-    if let Ok(mut control) = control
-        && !raw.control.is_empty()
-    {
-        control.write_all(&raw.control).await.ok();
-        control.finish().ok();
-    }
+    let mut control = connection.open_uni().await?;
+    control.write_all(&raw.control).await.ok();
     loop {
         let (mut send, mut receive) = connection.accept_bi().await?;
         let answer = raw.answer.clone();

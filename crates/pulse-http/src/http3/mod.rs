@@ -9,7 +9,7 @@ mod connection;
 mod conversation;
 mod dialer;
 mod failure;
-mod frame_limit;
+mod frames;
 mod session;
 mod socket;
 mod streams;

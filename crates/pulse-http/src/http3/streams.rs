@@ -3,7 +3,7 @@
 //! The library's own adapter cannot cancel a stream while a read is pending, and lets a peer decide how much memory a
 //! frame takes. Here a stream that is dropped before its end is cancelled, and what the library holds is bounded.
 
-use super::frame_limit::FrameLimit;
+use super::frames::{FrameTooLong, Frames};
 use bytes::{Buf, Bytes};
 use h3::error::Code;
 use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
@@ -75,7 +75,7 @@ impl quic::OpenStreams<Bytes> for Opener {
         let opened = ready!(opening.as_mut().poll(cx));
         self.opening_bidi = None;
         let (send, receive) = opened.map_err(of_connection_on_stream)?;
-        let frames = Bound::Frames { frames: FrameLimit::new(self.longest_frame), limit: self.longest_frame };
+        let frames = Bound::Frames { frames: Frames::new(self.longest_frame), limit: self.longest_frame };
         Poll::Ready(Ok(BidiStream { send: SendStream::new(send), receive: self.receive(receive, frames) }))
     }
 
@@ -255,7 +255,7 @@ impl quic::SendStream<Bytes> for SendStream {
 /// How much a stream may bring that is no body.
 enum Bound {
     /// An answer: by frames.
-    Frames { frames: FrameLimit, limit: u64 },
+    Frames { frames: Frames, limit: u64 },
     /// A stream of the server's own: so many more bytes.
     Total(usize),
 }
@@ -283,19 +283,19 @@ impl RecvStream {
 }
 
 impl Bound {
-    fn admit(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+    /// Adds to `out` what the library is to see of `bytes`; none at the stream's end.
+    fn pass(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), TooLong> {
         match self {
+            Self::Frames { frames, .. } if bytes.is_empty() => out.extend_from_slice(frames.end()),
             Self::Frames { frames, limit } => {
-                if frames.admits(bytes) {
-                    return Ok(());
-                }
-                Err(TooLong { limit: *limit })
+                frames.pass(bytes, out).map_err(|FrameTooLong| TooLong { limit: *limit })?;
             }
             Self::Total(left) => {
                 *left = left.checked_sub(bytes.len()).ok_or(TooLong { limit: CONTROL_BYTES as u64 })?;
-                Ok(())
+                out.extend_from_slice(bytes);
             }
         }
+        Ok(())
     }
 }
 
@@ -317,14 +317,18 @@ impl quic::RecvStream for RecvStream {
         }
         let mut scratch = self.scratch.borrow_mut();
         scratch.resize(CHUNK_BYTES, 0);
-        let count = ready!(self.stream.poll_read(cx, &mut scratch)).map_err(of_read)?;
-        if count == 0 {
-            self.ended = true;
+        let mut bytes = Vec::new();
+        // Of a frame's header that is not complete, nothing is to be seen.
+        while bytes.is_empty() && !self.ended {
+            let count = ready!(self.stream.poll_read(cx, &mut scratch)).map_err(of_read)?;
+            self.ended = count == 0;
+            let passed = self.bound.pass(&scratch[..count], &mut bytes);
+            passed.map_err(|error| StreamErrorIncoming::Unknown(Box::new(error)))?;
+        }
+        if bytes.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        let bytes = scratch[..count].to_vec();
-        self.bound.admit(&bytes).map_err(|error| StreamErrorIncoming::Unknown(Box::new(error)))?;
-        self.held.fetch_add(count, Ordering::Relaxed);
+        self.held.fetch_add(bytes.len(), Ordering::Relaxed);
         Poll::Ready(Ok(Some(Bytes::from_owner(Held { bytes, held: Arc::clone(&self.held) }))))
     }
 
