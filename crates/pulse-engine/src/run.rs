@@ -385,6 +385,7 @@ fn connector(plan: &Plan) -> Result<Connector, RunError> {
         http: match plan.service.http {
             HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
             HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
+            HttpVersion::Http3 => pulse_http::HttpVersion::Http3,
             HttpVersion::Auto => pulse_http::HttpVersion::Auto,
         },
         streams: plan.service.streams as usize,
