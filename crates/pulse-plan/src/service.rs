@@ -117,9 +117,7 @@ pub enum ServiceError {
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
     /// Sharing connections over a version of HTTP that cannot.
-    #[error(
-        "`streams` = {0} needs HTTP/2: otherwise each user has a connection; set `http` to 2 or auto"
-    )]
+    #[error("`streams` = {0} needs HTTP/2: otherwise each user has a connection; set `http` to 2 or auto")]
     Streams(u32),
     /// HTTP/3 without TLS.
     #[error("HTTP/3 is always encrypted: write the service's URL with https://, not `{0}`")]

@@ -67,7 +67,7 @@ impl Http3Server {
     }
 
     fn launch(authority: &TestAuthority, raw: Option<Raw>) -> Self {
-        let tls = Arc::unwrap_or_clone(authority.server_config_for(b"h3"));
+        let tls = Arc::unwrap_or_clone(authority.server_config(&["h3"]));
         let tls = QuicServerConfig::try_from(tls).expect("TLS 1.3 is among the default versions");
         let config = ServerConfig::with_crypto(Arc::new(tls));
         let shared = Arc::new(Shared {
