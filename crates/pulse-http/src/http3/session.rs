@@ -20,7 +20,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Http3Session {
     limits: Limits,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     answer: MeasuredAnswer,
 }
 
@@ -38,13 +38,12 @@ impl Http3Session {
         loan: &mut Loan<'_>,
     ) -> Result<Exchange, Cause> {
         let parsed;
-        let parts = match request.parts {
-            Some(parts) => parts,
-            None => {
-                parsed = RequestParts::parse(request.bytes, Scheme::Https)
-                    .map_err(|error| Cause::new(FailureClass::Other, error.to_string()))?;
-                &parsed
-            }
+        let parts = if let Some(parts) = request.parts {
+            parts
+        } else {
+            parsed = RequestParts::parse(request.bytes, Scheme::Https)
+                .map_err(|error| Cause::new(FailureClass::Other, error.to_string()))?;
+            &parsed
         };
         let mut may_resend = true;
         loop {
@@ -101,21 +100,21 @@ impl Http3Session {
         self.connection.is_some()
     }
 
-    async fn take_idle(&mut self, loan: &mut Loan<'_>) -> Option<Connection> {
+    async fn take_idle(&mut self, loan: &mut Loan<'_>) -> Option<Box<Connection>> {
         let mut connection = self.connection.take()?;
         let usable = poll_fn(|cx| Poll::Ready(connection.poll_usable(cx))).await;
         loan.counts.closed_by_peer += u64::from(!usable);
         usable.then_some(connection)
     }
 
-    async fn open(&self, loan: &mut Loan<'_>) -> Result<Connection, Cause> {
+    async fn open(&self, loan: &mut Loan<'_>) -> Result<Box<Connection>, Cause> {
         let Some(dialer) = loan.connector.dialer() else {
             return Err(Cause::new(FailureClass::Other, "the connector does not speak HTTP/3"));
         };
         let (connection, times) = dialer.dial(loan.connector, self.limits, loan.run.budget()).await?;
         loan.counts.opened += 1;
         loan.run.connected(times);
-        Ok(connection)
+        Ok(Box::new(connection))
     }
 
     fn finish(&self, loan: &Loan<'_>, conversation: &Conversation) -> Exchange {
