@@ -210,6 +210,10 @@ impl Cause {
 pub(crate) const UNKNOWN_ISSUER: &str = " (no trusted authority signed the certificate; give its CA certificate with \
                                           --cacert, or skip the check with --insecure)";
 
+/// For an error that the library names only in its debug form.
+pub(crate) const CA_AS_ITS_OWN: &str = "the service shows a CA certificate as its own, which is not allowed (a self-signed \
+                                        one must not be marked as a CA; skip the check with --insecure)";
+
 fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -217,14 +221,14 @@ fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
 fn tls_sentence(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match tls_reason(error) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!("{error}{UNKNOWN_ISSUER}"),
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            format!("{error}{UNKNOWN_ISSUER}")
+        }
         // The library that checks certificates names this case only in its debug form.
         Some(Error::InvalidCertificate(CertificateError::Other(other)))
             if other.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the service shows a CA certificate as its own, which is not allowed (a self-signed one must not be marked as \
-             a CA; skip the check with --insecure)"
-                .to_owned()
+            CA_AS_ITS_OWN.to_owned()
         }
         Some(Error::InvalidMessage(_)) => format!("{error} (does the port speak TLS at all?)"),
         _ => error.to_string(),

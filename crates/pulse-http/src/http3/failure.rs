@@ -3,7 +3,7 @@
 use super::connection::Life;
 use super::socket::Socket;
 use super::streams::TooLong;
-use crate::failure::{Cause, FailureClass, UNKNOWN_ISSUER};
+use crate::failure::{CA_AS_ITS_OWN, Cause, FailureClass, UNKNOWN_ISSUER};
 use h3::error::{Code, ConnectionError, LocalError, StreamError};
 use std::io;
 use std::time::Duration;
@@ -98,6 +98,9 @@ fn violated(code: Code, reason: &str) -> Cause {
 
 fn sentence(error: &quinn::ConnectionError) -> String {
     let quinn::ConnectionError::TransportError(transport) = error else { return error.to_string() };
+    if transport.reason.contains("CaUsedAsEndEntity") {
+        return CA_AS_ITS_OWN.to_owned();
+    }
     let advice = if transport.reason.contains("UnknownIssuer") { UNKNOWN_ISSUER } else { "" };
     format!("{}{advice}", transport.reason)
 }
