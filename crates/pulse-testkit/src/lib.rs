@@ -7,6 +7,7 @@
 //! - [`QueueServer`] answers HTTP/1.1 by a [`Law`]: a single-server queue or independent answers, with known
 //!   service times, stalls and faults, exact to well below a millisecond; [`Schedule`] is the same law as a pure
 //!   function, so that a test can compute what a client must have seen;
+//! - [`Http2Server`] answers over HTTP/2 only and counts connections and requests;
 //! - [`Http3Server`] answers HTTP/3 by the request's path, or with bytes that are no HTTP/3 at all;
 //! - [`trading`], [`tpch`], [`adversarial`]: SQLite databases from a seed, with statements to ask them;
 //! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
@@ -28,6 +29,7 @@
 
 mod authority;
 mod databases;
+mod http2_server;
 mod http3_server;
 mod law;
 mod precise_clock;
@@ -43,6 +45,7 @@ pub use authority::TestAuthority;
 pub use databases::{
     ADVERSARIAL_STATEMENTS, TPCH_STATEMENTS, TRADING_STATEMENTS, adversarial, tpch, trading,
 };
+pub use http2_server::Http2Server;
 pub use http3_server::Http3Server;
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
 pub use queue_server::{QueueCounts, QueueServer};
