@@ -27,11 +27,11 @@ pub enum FailureClass {
     Closed,
     /// What came back is not a valid HTTP/1.x response.
     BadResponse,
-    /// The peer reset the stream of an HTTP/2 request; the code is in the message.
+    /// The peer reset the stream of a request over HTTP/2 or HTTP/3; the code is in the message.
     StreamReset,
-    /// The peer ended the HTTP/2 connection (GOAWAY) without processing the request, also when asked again.
+    /// The peer ended the connection (GOAWAY of HTTP/2 and HTTP/3) without processing the request, also when asked again.
     GoAway,
-    /// What came back breaks the rules of HTTP/2, or the peer does not speak it.
+    /// What came back breaks the rules of HTTP/2, HTTP/3 or QUIC, or the peer does not speak it.
     Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,
