@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::endpoints::EndpointId;
 use crate::kick::Kick;
 use crate::pauses::Pauses;
+use crate::phases::Phases;
 use crate::recorder::{Recorder, RequestEnd, Sample};
 
 /// What all users of a worker share.
@@ -39,6 +40,8 @@ pub struct Measurement<'a> {
     pub connections: u64,
     /// How long the last of them took, name resolution and TLS included.
     pub connect: Option<Nanos>,
+    /// Where its service time went; `None` for what was not answered or has no phases.
+    pub phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub reconnects: u64,
 }
@@ -104,15 +107,36 @@ impl<'a> Iteration<'a> {
             bytes_received: measured.bytes_received,
             connections: measured.connections,
             connect: measured.connect,
+            phases: measured.phases,
             reconnects: measured.reconnects,
         };
         self.shared.recorder.borrow_mut().request(endpoint, self.due, &sample);
         self.intended = measured.finished;
     }
 
+    /// The intended start of what comes next.
+    pub fn intended(&self) -> Nanos {
+        self.intended
+    }
+
+    /// Lets what comes next be due at `moment`, after something that took its time without being a request.
+    pub fn continue_from(&mut self, moment: Nanos) {
+        self.intended = moment;
+    }
+
     /// Writes down the outcome of a check, numbered as in the endpoint's table.
     pub fn check(&self, endpoint: EndpointId, check: usize, passed: bool) {
         self.shared.recorder.borrow_mut().check(endpoint, self.due, check, passed);
+    }
+
+    /// Records a value of a further trend, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn trend(&self, endpoint: EndpointId, place: usize, value: u64) {
+        self.shared.recorder.borrow_mut().extra_trend(endpoint, self.due, place, value);
+    }
+
+    /// Adds to a further counter, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn count(&self, endpoint: EndpointId, place: usize, n: u64) {
+        self.shared.recorder.borrow_mut().extra_count(endpoint, self.due, place, n);
     }
 
     /// Waits as a person would between two requests.

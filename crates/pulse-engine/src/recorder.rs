@@ -7,6 +7,8 @@ use pulse_model::{
 };
 
 use crate::endpoints::{EndpointId, Endpoints, SCENARIO_COUNTERS, scenario_series};
+use crate::extras::ExtraSheet;
+use crate::phases::{PhaseSheet, Phases};
 
 /// Status codes that have a counter of their own: 0 to 599 and one for everything else.
 const STATUSES: usize = 601;
@@ -46,6 +48,8 @@ pub(crate) struct Sample<'a> {
     pub(crate) connections: u64,
     /// How long the last of them took, name resolution and TLS included.
     pub(crate) connect: Option<Nanos>,
+    /// Where its service time went; `None` for what was not answered or has no phases.
+    pub(crate) phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub(crate) reconnects: u64,
 }
@@ -75,6 +79,7 @@ struct EndpointSheet {
     response: [Histogram; 2],
     service: [Histogram; 2],
     connect: Histogram,
+    phases: PhaseSheet,
     connections: u64,
     statuses: Box<[u64]>,
     failures: Vec<(&'static str, u64)>,
@@ -82,6 +87,7 @@ struct EndpointSheet {
     bytes_sent: u64,
     bytes_received: u64,
     reconnects: u64,
+    extras: ExtraSheet,
 }
 
 #[derive(Debug)]
@@ -103,6 +109,7 @@ impl Sheet {
                     response: Default::default(),
                     service: Default::default(),
                     connect: Histogram::default(),
+                    phases: PhaseSheet::default(),
                     connections: 0,
                     statuses: vec![0; STATUSES].into(),
                     failures: Vec::new(),
@@ -110,6 +117,7 @@ impl Sheet {
                     bytes_sent: 0,
                     bytes_received: 0,
                     reconnects: 0,
+                    extras: ExtraSheet::new(&endpoint.extras),
                 })
                 .collect(),
             scenarios: endpoints
@@ -151,6 +159,9 @@ impl Recorder {
         if let Some(connect) = sample.connect {
             endpoint.connect.record(connect.0);
         }
+        if let Some(phases) = &sample.phases {
+            endpoint.phases.record(phases);
+        }
         if sample.status > 0 {
             endpoint.statuses[usize::from(sample.status).min(STATUSES - 1)] += 1;
         }
@@ -175,6 +186,16 @@ impl Recorder {
         let rate = &mut self.sheet(due).endpoints[id.0 as usize].checks[check];
         rate.total += 1;
         rate.hits += u64::from(passed);
+    }
+
+    /// Records a value of one of the endpoint's further trends.
+    pub(crate) fn extra_trend(&mut self, id: EndpointId, due: Nanos, place: usize, value: u64) {
+        self.sheet(due).endpoints[id.0 as usize].extras.trend(place, value);
+    }
+
+    /// Adds to one of the endpoint's further counters.
+    pub(crate) fn extra_count(&mut self, id: EndpointId, due: Nanos, place: usize, n: u64) {
+        self.sheet(due).endpoints[id.0 as usize].extras.count(place, n);
     }
 
     /// Writes down a start: how late it was, and how much of that is the generator's own doing.
@@ -239,6 +260,7 @@ impl Sheet {
         if std::mem::take(&mut self.touched) {
             for (endpoint, sheet) in endpoints.endpoints.iter().zip(&mut self.endpoints) {
                 sheet.seal(&mut snapshot, |metric| endpoint.series(metric), &endpoint.checks);
+                sheet.extras.seal(&mut snapshot, &endpoint.extras, |metric| endpoint.series(metric));
             }
             for (scenario, sheet) in endpoints.scenarios.iter().zip(&mut self.scenarios) {
                 sheet.seal(&mut snapshot, scenario);
@@ -260,6 +282,7 @@ impl EndpointSheet {
         }
         seal_counter(snapshot, || series(metric::CONNECTIONS_OPENED), &mut self.connections);
         seal_trend(snapshot, || series(metric::CONNECT_TIME), &mut self.connect);
+        self.phases.seal(snapshot, &series);
         for (status, count) in self.statuses.iter_mut().enumerate() {
             let name = || if status == STATUSES - 1 { "other".to_owned() } else { status.to_string() };
             seal_counter(snapshot, || series(metric::RESPONSES).with(tag::STATUS, &name()), count);

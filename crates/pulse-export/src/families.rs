@@ -206,6 +206,13 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::DISPATCH_LAG, "pulse.dispatch_lag", Instrument::Histogram, Unit::Seconds, "The part of the start lag that is the load generator's own doing.", &[]),
     line(metric::ITERATION_TIME, "pulse.iteration_time", Instrument::Histogram, Unit::Seconds, "From the intended start of an iteration to its end.", &[]),
     line(metric::CONNECT_TIME, "pulse.connect_time", Instrument::Histogram, Unit::Seconds, "Establishing a connection.", &[]),
+    line(metric::BLOCKED_TIME, "pulse.blocked_time", Instrument::Histogram, Unit::Seconds, "Waiting for a connection or for a place on one, of answered requests.", &[]),
+    line(metric::DNS_TIME, "pulse.dns_time", Instrument::Histogram, Unit::Seconds, "Name resolution, of requests that opened a connection.", &[]),
+    line(metric::TCP_TIME, "pulse.tcp_time", Instrument::Histogram, Unit::Seconds, "TCP, of requests that opened a connection.", &[]),
+    line(metric::TLS_TIME, "pulse.tls_time", Instrument::Histogram, Unit::Seconds, "The TLS handshake, of requests that opened a connection.", &[]),
+    line(metric::SEND_TIME, "pulse.send_time", Instrument::Histogram, Unit::Seconds, "Writing the request, of answered requests.", &[]),
+    line(metric::WAIT_TIME, "pulse.wait_time", Instrument::Histogram, Unit::Seconds, "Time to first byte, from the end of sending, of answered requests.", &[]),
+    line(metric::RECEIVE_TIME, "pulse.receive_time", Instrument::Histogram, Unit::Seconds, "From the first byte of the answer to its last, of answered requests.", &[]),
     line(metric::RESPONSES, "pulse.responses", Instrument::Counter, Unit::Count("{response}"), "Answers by status.", &[]),
     line(metric::FAILURES, "pulse.failures", Instrument::Counter, REQUESTS, "Failed requests by class.", &[]),
     line(metric::ITERATIONS, "pulse.iterations", Instrument::Counter, ITERATIONS, "Iterations that were started.", &[]),
@@ -219,6 +226,11 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::BYTES_RECEIVED, "pulse.received", Instrument::Counter, Unit::Bytes, "Bytes received, heads included.", &[]),
     line(metric::CONNECTIONS_OPENED, "pulse.connections_opened", Instrument::Counter, CONNECTIONS, "Connections that were opened.", &[]),
     line(metric::RECONNECTS, "pulse.reconnects", Instrument::Counter, CONNECTIONS, "Idle connections that the service had closed and that were opened again.", &[]),
+    line(metric::MESSAGES_SENT, "pulse.messages_sent", Instrument::Counter, MESSAGES, "Messages sent on WebSockets and other streams.", &[]),
+    line(metric::MESSAGES_RECEIVED, "pulse.messages_received", Instrument::Counter, MESSAGES, "Messages or events that came on WebSockets and other streams.", &[]),
+    line(metric::FIRST_MESSAGE_TIME, "pulse.first_message_time", Instrument::Histogram, Unit::Seconds, "From the send of a request that opens a stream to the first message or event.", &[]),
+    line(metric::MESSAGE_GAP, "pulse.message_gap", Instrument::Histogram, Unit::Seconds, "From one message or event of a stream to the next.", &[]),
+    line(metric::ECHO_TIME, "pulse.echo_time", Instrument::Histogram, Unit::Seconds, "From the moment when a message was due to the message that answers it.", &[]),
     line(metric::CHECKS, "pulse.checks", Instrument::Counter, Unit::Count("{check}"), "Checks of answers.", CHECKS),
     line(metric::WORKER_CPU, "pulse.worker_cpu", Instrument::Counter, Unit::Seconds, "CPU time of a worker thread.", &[]),
     line(metric::WORKER_WALL, "pulse.worker_wall", Instrument::Counter, Unit::Seconds, "Wall time of a worker thread.", &[]),
@@ -228,6 +240,7 @@ pub(crate) const TABLE: &[Definition] = &[
 ];
 
 const ITERATIONS: Unit = Unit::Count("{iteration}");
+const MESSAGES: Unit = Unit::Count("{message}");
 const USERS: Unit = Unit::Count("{user}");
 
 const fn line(

@@ -75,6 +75,8 @@ struct Turn {
     written: usize,
     /// All written, or given up.
     write_done: bool,
+    /// When the rest was written of a request that the first write did not take whole.
+    sent_late: Option<Instant>,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
     write_error: Option<io::Error>,
     first_byte: Option<Instant>,
@@ -140,6 +142,8 @@ impl Client {
         let mut outcome = self.converse(request, keep, &mut run, true).await;
         if let Ok(None) = outcome {
             self.counts.resent += 1;
+            let connecting = run.connect.map_or(Duration::ZERO, |times| times.total());
+            run.blocked = run.started.elapsed().saturating_sub(connecting);
             outcome = self.converse(request, keep, &mut run, false).await;
         }
         self.deadline.disarm();
@@ -269,14 +273,17 @@ impl Client {
             connection.last_used = finished;
             self.idle = Some(connection);
         }
+        let first_byte = turn.first_byte.unwrap_or(finished);
+        let sent_late = turn.sent_late.map_or(run.sent, |late| late.min(first_byte));
         Exchange {
             status: self.parser.status(),
             started: run.started,
             sent: run.sent,
-            first_byte: turn.first_byte.unwrap_or(finished),
+            blocked: run.blocked,
+            send: sent_late.saturating_duration_since(run.sent),
+            first_byte,
             finished,
             connect: run.connect,
-            blocked: run.blocked,
             bytes_sent: run.bytes_sent,
             bytes_received: run.bytes_received,
             body_bytes: self.parser.body_bytes(),
@@ -295,11 +302,15 @@ fn poll_turn(
 ) -> Poll<Result<(), Cause>> {
     // Reading goes on while a long request is still being written: the answer may come early, and a peer that
     // waits for its answer to be read would never read the rest.
-    if !turn.write_done
-        && let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written)
-    {
-        turn.write_done = true;
-        turn.write_error = result.err();
+    if !turn.write_done {
+        let first = turn.written == 0;
+        if let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written) {
+            turn.write_done = true;
+            turn.write_error = result.err();
+            if !first {
+                turn.sent_late = Some(Instant::now());
+            }
+        }
     }
     loop {
         match stream.poll_read(cx, parser.room()) {

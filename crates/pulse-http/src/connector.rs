@@ -11,11 +11,13 @@ use crate::limits::Limits;
 use crate::origin::{Origin, Scheme};
 use crate::tls::TlsOptions;
 use crate::version::HttpVersion;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -134,6 +136,28 @@ impl Connector {
             preferred: Cell::new(0),
             groups: Groups::default(),
         })
+    }
+
+    /// The same for what needs HTTP/1.1, as the upgrade to a WebSocket does, whatever version other clients speak. Addresses
+    /// that are known are taken over.
+    #[must_use]
+    pub fn for_http1(&self) -> Self {
+        let config = ConnectorConfig { http: HttpVersion::Http11, streams: 1, ..self.config.clone() };
+        let tls = self.tls.as_ref().map(|(connector, name)| {
+            let mut config = ClientConfig::clone(connector.config());
+            config.alpn_protocols = HttpVersion::Http11.alpn();
+            (TlsConnector::from(Arc::new(config)), name.clone())
+        });
+        Self {
+            #[cfg(feature = "http3")]
+            dialer: None,
+            origin: self.origin.clone(),
+            config,
+            tls,
+            addresses: self.addresses.clone(),
+            preferred: Cell::new(0),
+            groups: Groups::default(),
+        }
     }
 
     /// Whom it connects to.

@@ -11,15 +11,19 @@ pub struct Exchange {
     pub started: Instant,
     /// Just before the request was written (the second time, where it had to be sent again).
     pub sent: Instant,
+    /// Time between `started` and `sent` that was spent neither on connecting nor on sending: waiting for a free stream of
+    /// an HTTP/2 connection or for the user who opens a shared one, and what a first attempt took on a kept connection
+    /// that turned out to be dead. Zero otherwise.
+    pub blocked: Duration,
+    /// From `sent` until the whole request was handed to the kernel, and never beyond `first_byte`. Zero where the first
+    /// write took all of it, which spares a clock reading.
+    pub send: Duration,
     /// When the first bytes of the response had been read. Equal to `finished` where one read brought everything.
     pub first_byte: Instant,
     /// When the last byte of the response had been read.
     pub finished: Instant,
     /// The cost of the connection, where one had to be opened for this exchange.
     pub connect: Option<ConnectTimes>,
-    /// Time spent waiting for others before the request could be sent: for a free stream of an HTTP/2 connection, or for
-    /// the user who opens the connection that both share. Zero for HTTP/1.1.
-    pub blocked: Duration,
     /// Bytes of HTTP written (without TLS overhead), a request that was sent again included.
     pub bytes_sent: u64,
     /// Bytes of HTTP read (without TLS overhead): interim responses, head, body with its framing.
@@ -34,9 +38,14 @@ impl Exchange {
         self.finished.saturating_duration_since(self.sent)
     }
 
-    /// Time from sending to the first byte of the response.
+    /// Time to first byte: from the end of sending to the first byte of the response.
     pub fn waiting_time(&self) -> Duration {
-        self.first_byte.saturating_duration_since(self.sent)
+        self.first_byte.saturating_duration_since(self.sent).saturating_sub(self.send)
+    }
+
+    /// From the first byte of the response to its last; zero where one read brought everything.
+    pub fn receiving_time(&self) -> Duration {
+        self.finished.saturating_duration_since(self.first_byte)
     }
 }
 

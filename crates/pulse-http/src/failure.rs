@@ -31,7 +31,7 @@ pub enum FailureClass {
     StreamReset,
     /// The peer ended the connection (GOAWAY of HTTP/2 and HTTP/3) without processing the request, also when asked again.
     GoAway,
-    /// What came back breaks the rules of HTTP/2, HTTP/3 or QUIC, or the peer does not speak it.
+    /// What came back breaks the rules of HTTP/2, HTTP/3, QUIC or WebSocket, or the peer does not speak it.
     Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,

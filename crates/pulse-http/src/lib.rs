@@ -12,6 +12,8 @@
 //!   [`Exchange`] (the moments and sizes) or a [`Failure`] with its [`FailureClass`];
 //! - [`Timeouts`]: the deadlines of all clients of a worker, swept by the worker every few milliseconds;
 //! - [`RequestWriter`]: writes a valid request into bytes; [`Authorization`]: its credentials, masked;
+//! - [`WebSocketClient`]: the WebSocket of one user, and [`StreamingClient`]: an answer that is read while it comes, whose
+//!   events an [`EventParser`] finds;
 //! - [`ResponseParser`]: the pure parser, which knows no socket. It never panics on any input and its memory is
 //!   bounded by [`Limits`]; fuzz targets call [`ResponseParser::feed`].
 //!
@@ -43,7 +45,7 @@
 //! # }
 //! ```
 //!
-//! **What it does not do:** no HTTP/2, no upgrade to another protocol (status 101 is a [`FailureClass::BadResponse`]),
+//! **What it does not do:** no HTTP/2, no upgrade of a [`Client`] (status 101 is a [`FailureClass::BadResponse`]),
 //! no redirects, cookies, proxies or content decoding, no pipelining, no connection pool shared between users.
 //! What to ask, when, and what counts as success is the engine's business.
 
@@ -53,25 +55,30 @@ mod body;
 mod client;
 mod connection;
 mod connector;
+mod events;
 mod exchange;
 mod failure;
 mod http2;
 #[cfg(feature = "http3")]
 mod http3;
 mod limits;
+mod opening;
 mod origin;
 mod parts;
 mod request;
 mod response;
 mod session;
+mod streaming;
 mod timeout;
 mod tls;
 mod version;
 mod view;
+mod websocket;
 
 pub use authorization::Authorization;
 pub use client::{Client, ConnectionCounts};
 pub use connector::{Connector, ConnectorConfig, ConnectorError};
+pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
@@ -80,8 +87,10 @@ pub use origin::{Origin, OriginError, Scheme};
 pub use parts::RequestParts;
 pub use request::{Request, RequestError, RequestWriter, is_idempotent};
 pub use response::{Keep, ParseError, Progress, ResponseParser};
+pub use streaming::{Piece, StreamingClient};
 pub use timeout::Timeouts;
 pub use tls::TlsOptions;
 pub use url::Url;
 pub use version::HttpVersion;
 pub use view::{Headers, ResponseView};
+pub use websocket::{Closed, Incoming, Outgoing, WebSocketClient};

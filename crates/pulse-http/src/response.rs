@@ -142,7 +142,10 @@ pub struct ResponseParser {
     keep: Keep,
     status: u16,
     persistent: bool,
-    surplus: bool,
+    /// Bytes that came after the response; they lie behind its end.
+    surplus: usize,
+    /// Whether the request asked for another protocol, so that 101 is a final response.
+    upgrade: bool,
     interim: u32,
     received: u64,
     body_bytes: u64,
@@ -173,7 +176,8 @@ impl ResponseParser {
             keep: Keep::Head,
             status: 0,
             persistent: false,
-            surplus: false,
+            surplus: 0,
+            upgrade: false,
             interim: 0,
             received: 0,
             body_bytes: 0,
@@ -193,11 +197,34 @@ impl ResponseParser {
         self.keep = keep;
         self.status = 0;
         self.persistent = false;
-        self.surplus = false;
+        self.surplus = 0;
+        self.upgrade = false;
         self.interim = 0;
         self.received = 0;
         self.body_bytes = 0;
         self.peak = 0;
+    }
+
+    /// Like [`begin`](Self::begin), for a request that asks for another protocol: 101 ends the response, and what comes
+    /// after it is of that protocol.
+    pub(crate) fn begin_upgrade(&mut self) {
+        self.begin(false, Keep::Head);
+        self.upgrade = true;
+    }
+
+    /// What came behind a response without a body.
+    pub(crate) fn surplus(&self) -> &[u8] {
+        &self.buffer[self.filled..self.filled + self.surplus]
+    }
+
+    /// The kept bytes of a body that need not be complete.
+    pub(crate) fn body_so_far(&self) -> &[u8] {
+        &self.buffer[self.head..self.filled]
+    }
+
+    /// Makes room for more of a body of which what is there has been looked at.
+    pub(crate) fn discard_body(&mut self) {
+        self.filled = self.head;
     }
 
     /// Where to read into; never empty. Follow with [`advance`](Self::advance).
@@ -227,7 +254,7 @@ impl ResponseParser {
             State::Head => self.parse_head(end),
             State::Body(body) => self.parse_body(body, self.filled..end),
             State::Complete => {
-                self.surplus |= end > self.filled;
+                self.surplus = end - self.filled;
                 Ok(Progress::Complete)
             }
             State::Failed(error) => Err(error),
@@ -278,6 +305,15 @@ impl ResponseParser {
         }
     }
 
+    /// The head of a response whose body need not be complete, without the body.
+    pub(crate) fn head_view(&self) -> ResponseView<'_> {
+        ResponseView { status: self.status, head: &self.buffer[..self.head], body: &[] }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.state == State::Complete
+    }
+
     /// Status code of the final response, 0 while its head is not complete.
     pub fn status(&self) -> u16 {
         self.status
@@ -295,13 +331,13 @@ impl ResponseParser {
 
     /// Whether the peer sent bytes after the response. They answer nothing that was asked.
     pub fn has_surplus(&self) -> bool {
-        self.surplus
+        self.surplus > 0
     }
 
     /// Whether another request may be sent on the connection: the response is complete, nothing follows it, and
     /// the peer did not announce to close.
     pub fn is_reusable(&self) -> bool {
-        self.state == State::Complete && self.persistent && !self.surplus
+        self.state == State::Complete && self.persistent && self.surplus == 0
     }
 
     /// Whether the peer announced (or the framing implies) that it closes the connection.
@@ -330,7 +366,7 @@ impl ResponseParser {
             if head.length > self.limits.head_bytes {
                 return Err(ParseError::HeadTooLarge { limit: self.limits.head_bytes });
             }
-            if head.status >= 200 {
+            if head.status >= 200 || (head.status == 101 && self.upgrade) {
                 return self.start_body(head, end);
             }
             if head.status == 101 {
@@ -377,7 +413,7 @@ impl ResponseParser {
             return Err(ParseError::BodyTooLarge { limit: self.limits.body_bytes });
         }
         if head.body.is_complete() {
-            self.surplus = end > head.length;
+            self.surplus = end - head.length;
             return Ok(Progress::Complete);
         }
         self.parse_body(head.body, head.length..end)
@@ -399,7 +435,7 @@ impl ResponseParser {
             }
         }
         if decoded.complete {
-            self.surplus = decoded.next < end;
+            self.surplus = end - decoded.next;
             return Ok(Progress::Complete);
         }
         Ok(Progress::Body)

@@ -6,7 +6,7 @@ use crate::file::{DraftScenario, ServiceTable};
 use crate::service::ServiceUrl;
 use crate::{
     DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
-    ServiceOptions, Slot, Step, Template,
+    ServiceOptions, Slot, Step, StepKind, Template,
 };
 
 /// What a scenario file says.
@@ -87,7 +87,12 @@ impl Draft {
 
 /// How long an iteration pauses, on average.
 fn pauses(steps: &[Step]) -> Nanos {
-    steps.iter().fold(Nanos::ZERO, |sum, step| sum + step.think.mean().times(u64::from(step.repeat)))
+    let within = |step: &Step| match &step.kind {
+        StepKind::WebSocket(script) => script.pauses(),
+        _ => Nanos::ZERO,
+    };
+    let each = |step: &Step| (step.think.mean() + within(step)).times(u64::from(step.repeat));
+    steps.iter().fold(Nanos::ZERO, |sum, step| sum + each(step))
 }
 
 /// An option that only changes the shared load.

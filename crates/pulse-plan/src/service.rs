@@ -113,6 +113,9 @@ pub enum ServiceError {
     /// A method that cannot be sent.
     #[error("`{0}` is not an HTTP method; write for example GET or POST")]
     Method(String),
+    /// What a WebSocket has no use for.
+    #[error("`{0}` does not go with a ws:// or wss:// URL, whose body (-d) is a message")]
+    WebSocket(&'static str),
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
@@ -134,12 +137,38 @@ pub(crate) struct ServiceUrl {
     pub(crate) query: Option<String>,
     /// Name and password inside the URL.
     pub(crate) credentials: Option<String>,
+    /// What is spoken after the connection.
+    pub(crate) kind: UrlKind,
+}
+
+/// What the scheme of a URL says besides whether there is TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlKind {
+    /// `http` and `https`.
+    Http,
+    /// `ws` and `wss`.
+    WebSocket,
+}
+
+impl UrlKind {
+    /// The kind, and the URL as HTTP has it.
+    fn take(given: &str) -> (Self, String) {
+        let schemes = [("ws", "http", Self::WebSocket), ("wss", "https", Self::WebSocket)];
+        if let Some((scheme, rest)) = given.split_once("://")
+            && let Some((_, http, kind)) =
+                schemes.into_iter().find(|(name, ..)| scheme.eq_ignore_ascii_case(name))
+        {
+            return (kind, format!("{http}://{rest}"));
+        }
+        (Self::Http, given.to_owned())
+    }
 }
 
 impl ServiceUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, ServiceError> {
-        let fail = |reason: String| ServiceError::Url { url: mask_credentials(text), reason };
-        let mut url = Url::parse(text.trim()).map_err(|error| {
+    pub(crate) fn parse(given: &str) -> Result<Self, ServiceError> {
+        let fail = |reason: String| ServiceError::Url { url: mask_credentials(given), reason };
+        let (kind, text) = UrlKind::take(given.trim());
+        let mut url = Url::parse(&text).map_err(|error| {
             fail(match error {
                 url::ParseError::RelativeUrlWithoutBase => "the scheme is missing".into(),
                 other => other.to_string(),
@@ -157,7 +186,7 @@ impl ServiceUrl {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        let given_path = given_path(text);
+        let given_path = given_path(&text);
         let path = if given_path { url.path().to_owned() } else { String::new() };
         let query = url.query().map(str::to_owned);
         let shown = if given_path || query.is_some() {
@@ -165,7 +194,7 @@ impl ServiceUrl {
         } else {
             url.as_str().trim_end_matches('/').to_owned()
         };
-        Ok(Self { url: shown, path, query, credentials })
+        Ok(Self { url: shown, path, query, credentials, kind })
     }
 }
 
@@ -300,10 +329,14 @@ mod tests {
             ("https://h/a/b/#top", "https://h/a/b/", "/a/b/", None),
             ("http://h?x=1", "http://h/?x=1", "", None),
             ("http://me:p%40ss@h/a", "http://h/a", "/a", Some("me:p@ss")),
+            ("WSS://me:x@h/ws", "https://h/ws", "/ws", Some("me:x")),
+            (" ws://h:80", "http://h", "", None),
         ] {
             let parsed = ServiceUrl::parse(text).unwrap();
             assert_eq!((parsed.url.as_str(), parsed.path.as_str()), (url, path), "{text}");
             assert_eq!(parsed.credentials.as_deref(), credentials);
+            let is_websocket = text.trim().to_ascii_lowercase().starts_with("ws");
+            assert_eq!(parsed.kind == UrlKind::WebSocket, is_websocket, "{text}");
         }
     }
 

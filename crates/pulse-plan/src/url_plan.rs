@@ -1,9 +1,9 @@
 //! A plan from a URL: one request, over and over.
 
-use crate::service::is_method;
+use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Overrides, Plan, PlanError, Scenario, ServiceError, Step,
-    Template,
+    Action, Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, Overrides, Plan, PlanError, Receive,
+    Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
 };
 
 /// The path of a base URL without one.
@@ -16,19 +16,17 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// Server-sent events that are read of each answer; the answer is one whole when there is no number.
+    pub events: Option<u64>,
 }
 
-impl Plan {
-    /// A plan of one scenario with one step that asks for the URL of `overrides.service`.
-    ///
-    /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
-    /// The endpoint is named `METHOD /path`, without the query.
-    pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
-        let (mut service, url) = overrides.service.to_service()?;
-        let default_method = if request.body.is_some() { "POST" } else { "GET" };
-        let method = request.method.as_deref().unwrap_or(default_method);
+impl UrlRequest {
+    /// An HTTP request.
+    fn step(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
+        let default_method = if self.body.is_some() { "POST" } else { "GET" };
+        let method = self.method.as_deref().unwrap_or(default_method);
         if !is_method(method) {
-            return Err(ServiceError::Method(method.to_owned()).into());
+            return Err(ServiceError::Method(method.to_owned()));
         }
         let path = match (url.path.as_str(), &url.query) {
             ("", None) => DEFAULT_PATH,
@@ -38,9 +36,61 @@ impl Plan {
         let target = url.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         let name: String = format!("{method} {path}").chars().take(200).collect();
         let mut step = Step::new(method, &name, Template::literal(target));
-        let headers = overrides.service.default_headers(&url).into_iter();
-        step.headers = headers.map(|(name, value)| (name, Template::literal(value))).collect();
-        step.body = request.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        step.body = self.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        if let Some(count) = self.events {
+            step.headers.push(("Accept".into(), Template::literal("text/event-stream")));
+            step.kind =
+                StepKind::Events(Box::new(EventsUntil { count: Some(count), ..EventsUntil::default() }));
+        }
+        Ok(step)
+    }
+
+    /// A WebSocket: a message and its answer on a connection that is kept, or without a message the upgrade alone.
+    fn talk(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
+        for (option, given) in [("method", self.method.is_some()), ("events", self.events.is_some())] {
+            if given {
+                return Err(ServiceError::WebSocket(option));
+            }
+        }
+        let path = if url.path.is_empty() { "/" } else { &url.path };
+        let target = url.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        let name: String = format!("WS {path}").chars().take(200).collect();
+        let mut step = Step::new("GET", &name, Template::literal(target));
+        let send = self.body.as_deref().map(|bytes| match str::from_utf8(bytes) {
+            Ok(text) => Action::Send(Template::literal(text)),
+            Err(_) => Action::SendBinary(bytes.into()),
+        });
+        let script = match send {
+            Some(send) => {
+                WebSocketScript { actions: vec![send, Action::Receive(Receive::default())], keep: true }
+            }
+            None => WebSocketScript::default(),
+        };
+        step.kind = StepKind::WebSocket(Box::new(script));
+        Ok(step)
+    }
+}
+
+impl Plan {
+    /// A plan of one scenario with one step that asks for the URL of `overrides.service`.
+    ///
+    /// A base URL without a path (`http://host:8000`) asks for `/health`; with a slash at its end it asks for `/`.
+    /// The endpoint is named `METHOD /path`, without the query. `ws://host:port/path` (or `wss://`, over TLS) sends the body
+    /// as a message and waits for one, and the endpoint is named `WS /path`.
+    pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
+        let (mut service, url) = overrides.service.to_service()?;
+        let mut step = match url.kind {
+            UrlKind::Http => request.step(&url)?,
+            UrlKind::WebSocket => request.talk(&url)?,
+        };
+        for (name, value) in overrides.service.default_headers(&url) {
+            // The body of a WebSocket is no body of its request.
+            let is_of_body = url.kind == UrlKind::WebSocket && name.eq_ignore_ascii_case("content-type");
+            if !is_of_body {
+                step.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
+                step.headers.push((name, Template::literal(value)));
+            }
+        }
         service.base_path.clear();
         let load = &overrides.load;
         let scenario = Scenario {

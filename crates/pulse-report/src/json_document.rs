@@ -10,6 +10,7 @@ use crate::json::{FORMAT, VERSION};
 use crate::json_case;
 use crate::json_database::Database;
 use crate::json_service;
+use crate::messages;
 use crate::spread::Spread;
 
 #[derive(Serialize)]
@@ -27,6 +28,7 @@ pub(crate) struct Document<'a> {
     dispatch_lag: Times,
     iterations: Iterations,
     connections: Connections,
+    phases: Phases,
     bytes: Bytes,
     targets: Vec<Target<'a>>,
     findings: &'a [Finding],
@@ -35,6 +37,7 @@ pub(crate) struct Document<'a> {
     statuses: Vec<Status<'a>>,
     errors: Vec<Error<'a>>,
     checks: Vec<Check<'a>>,
+    messages: Vec<Messages>,
     timeline: Vec<Point>,
     service: Option<json_service::Service>,
     database: Option<Database<'a>>,
@@ -127,6 +130,29 @@ struct Connections {
 }
 
 #[derive(Serialize)]
+struct Phases {
+    blocked: Times,
+    dns: Times,
+    tcp: Times,
+    tls: Times,
+    send: Times,
+    wait: Times,
+    receive: Times,
+}
+
+/// An endpoint has no more than means: reports with many endpoints stay small.
+#[derive(Serialize)]
+struct PhaseMeans {
+    blocked: Option<f64>,
+    dns: Option<f64>,
+    tcp: Option<f64>,
+    tls: Option<f64>,
+    send: Option<f64>,
+    wait: Option<f64>,
+    receive: Option<f64>,
+}
+
+#[derive(Serialize)]
 struct Bytes {
     sent: u64,
     received: u64,
@@ -157,6 +183,7 @@ struct Endpoint {
     time_share: f64,
     response_time: Times,
     service_time: Times,
+    phase_means: PhaseMeans,
 }
 
 #[derive(Serialize)]
@@ -190,6 +217,17 @@ struct Check<'a> {
     name: &'a str,
     passed: u64,
     total: u64,
+}
+
+#[derive(Serialize)]
+struct Messages {
+    endpoint: String,
+    sent: u64,
+    received: u64,
+    received_per_second: Option<f64>,
+    echo_time: Times,
+    first_message_time: Times,
+    message_gap: Times,
 }
 
 #[derive(Serialize)]
@@ -243,6 +281,7 @@ impl<'a> Document<'a> {
                 reconnects: summary.counter(metric::RECONNECTS),
                 connect_time: times(&figures.connect),
             },
+            phases: Phases::of(&figures.phases, error),
             bytes: bytes(&figures),
             targets: summary.targets.iter().map(target).collect(),
             findings: &summary.findings,
@@ -255,6 +294,7 @@ impl<'a> Document<'a> {
                 .iter()
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
+            messages: figures.messages.iter().map(|one| messages(&figures, one)).collect(),
             timeline: Vec::new(),
             service: json_service::service(summary),
             database: summary.database.as_deref().map(Database::of),
@@ -263,6 +303,22 @@ impl<'a> Document<'a> {
             changes: json_case::changes(summary),
             cases: Vec::new(),
         }
+    }
+}
+
+impl Phases {
+    fn of(phases: &figures::Phases, quantile_error: Option<f64>) -> Self {
+        let [blocked, dns, tcp, tls, send, wait, receive] =
+            phases.each_ref().map(|spread| Times::of(spread, quantile_error));
+        Self { blocked, dns, tcp, tls, send, wait, receive }
+    }
+}
+
+impl PhaseMeans {
+    fn of(phases: &figures::Phases) -> Self {
+        let [blocked, dns, tcp, tls, send, wait, receive] =
+            phases.each_ref().map(|spread| spread.mean.map(millis));
+        Self { blocked, dns, tcp, tls, send, wait, receive }
     }
 }
 
@@ -292,6 +348,19 @@ pub(crate) fn millis(nanos: f64) -> f64 {
 /// Six decimals: beyond them a ratio of measured figures only shows the arithmetic.
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
+}
+
+fn messages(figures: &Figures<'_>, messages: &messages::Messages) -> Messages {
+    let times = |spread| Times::of(spread, figures.quantile_error);
+    Messages {
+        endpoint: messages.endpoint.clone(),
+        sent: messages.sent,
+        received: messages.received,
+        received_per_second: figures.per_second(messages.received).map(rounded),
+        echo_time: times(&messages.echo),
+        first_message_time: times(&messages.first),
+        message_gap: times(&messages.gap),
+    }
 }
 
 fn validity(summary: &Summary) -> Validity<'_> {
@@ -391,6 +460,7 @@ fn endpoint(endpoint: &figures::Endpoint, quantile_error: Option<f64>) -> Endpoi
         time_share: rounded(endpoint.time_share),
         response_time: Times::of(&endpoint.response, quantile_error),
         service_time: Times::of(&endpoint.service, quantile_error),
+        phase_means: PhaseMeans::of(&endpoint.phases),
     }
 }
 

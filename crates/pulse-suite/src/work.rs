@@ -6,6 +6,7 @@ use pulse_engine::{
     Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, cores, host_info, probe, run,
     run_behavior,
 };
+use pulse_http::TlsOptions;
 use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
 use pulse_plan::{
     Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
@@ -86,9 +87,11 @@ impl Work {
                 let load = Load::rounds(*rounds, database.endpoints());
                 Self::Database { database, load }
             }
-            CaseKind::WebSocket { url, connections, messages, interval, payload, timeout } => {
+            CaseKind::WebSocket { url, tls, connections, messages, interval, payload, timeout } => {
+                let tls =
+                    TlsOptions { insecure: tls.insecure, ca_certificate_pem: tls.ca_certificate.clone() };
                 Self::WebSocket {
-                    messages: Messages::new(url, payload, *timeout)?,
+                    messages: Messages::new(url, tls, payload, *timeout)?,
                     load: Load::messages(*connections, *messages, *interval),
                 }
             }
@@ -129,7 +132,7 @@ impl Work {
             Self::Load { plan, .. } | Self::Degradation { many: plan, .. } => run(&job(plan), stop, events),
             Self::Command { command, load, .. } => load.run(command, stop, events),
             Self::Database { database, load } => load.run(&database.behavior(), stop, events),
-            Self::WebSocket { messages, load } => load.run(messages, stop, events),
+            Self::WebSocket { messages, load } => load.run_made(&|_| messages.behavior(), stop, events),
         }
     }
 
@@ -262,6 +265,16 @@ impl Load {
         stop: &StopHandle,
         events: Events<'_>,
     ) -> Result<Summary, RunError> {
+        self.run_made(&|_| Ok(behavior.clone()), stop, events)
+    }
+
+    /// With a behavior that the worker makes for itself.
+    fn run_made<B: Behavior>(
+        &self,
+        make: &(dyn Fn(Segment) -> Result<B, RunError> + Sync),
+        stop: &StopHandle,
+        events: Events<'_>,
+    ) -> Result<Summary, RunError> {
         let loads = [ScenarioLoad {
             load: &self.model,
             start: Nanos::ZERO,
@@ -278,6 +291,6 @@ impl Load {
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };
-        run_behavior(&setup, &|_| Ok(behavior.clone()), info, stop, events)
+        run_behavior(&setup, make, info, stop, events)
     }
 }

@@ -40,6 +40,7 @@ mod script;
 mod scripted_server;
 mod server_thread;
 mod silent_address;
+mod websocket;
 
 pub use authority::TestAuthority;
 pub use databases::{
@@ -53,6 +54,7 @@ pub use schedule::{Schedule, service_times};
 pub use script::{Script, Step};
 pub use scripted_server::ScriptedServer;
 pub use silent_address::SilentAddress;
+pub use websocket::server_frame;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 

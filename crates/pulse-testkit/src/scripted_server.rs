@@ -4,6 +4,7 @@ use crate::authority::TestAuthority;
 use crate::request_reader::{MAX_REQUEST_BYTES, request_length};
 use crate::script::{Script, Step};
 use crate::server_thread::ServerThread;
+use crate::websocket::{self, server_frame};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -179,14 +180,22 @@ async fn play(stage: &Stage, connection: usize, mut peer: Peer, steps: &[Step]) 
     while let Some(step) = steps.get(next) {
         next += 1;
         match step {
-            Step::ReadRequest => {
+            Step::ReadRequest | Step::AcceptWebSocket => {
                 let Some(request) = read_request(&mut peer, &mut input).await? else { break };
+                if *step == Step::AcceptWebSocket {
+                    peer.send(&websocket::accept(&request)).await?;
+                }
                 stage.update(|record| {
                     record.request_count += 1;
                     if record.requests.len() < MAX_RECORDED {
                         record.requests.push(request);
                     }
                 });
+            }
+            Step::Echo(messages) => {
+                if !echo(&mut peer, &mut input, *messages).await? {
+                    break;
+                }
             }
             Step::ReadSome => {
                 peer.read(&mut [0; 4096]).await?;
@@ -222,6 +231,33 @@ async fn play(stage: &Stage, connection: usize, mut peer: Peer, steps: &[Step]) 
     drop(peer);
     stage.update(|record| record.done[connection] += 1);
     Ok(())
+}
+
+/// False when the client has closed.
+async fn echo(peer: &mut Peer, input: &mut Vec<u8>, messages: usize) -> io::Result<bool> {
+    let mut piece = vec![0; 64 << 10];
+    let mut left = messages;
+    while left > 0 {
+        let Some((first, payload)) = websocket::take_frame(input) else {
+            match peer.read(&mut piece).await? {
+                0 => return Ok(false),
+                count => input.extend_from_slice(&piece[..count]),
+            }
+            continue;
+        };
+        match first & 0xf {
+            8 => {
+                peer.send(&server_frame(first, &payload)).await?;
+                return Ok(false);
+            }
+            9 | 10 => {}
+            _ => {
+                left -= 1;
+                peer.send(&server_frame(first, &payload)).await?;
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn read_request(peer: &mut Peer, input: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {

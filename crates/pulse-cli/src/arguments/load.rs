@@ -98,12 +98,15 @@ pub(crate) struct RequestFlags {
     /// HTTP method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<String>,
-    /// Body, or @FILE.
+    /// Body, or @FILE; of a ws:// or wss:// URL a message that each iteration sends and waits to be answered.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
+    /// Read each answer as server-sent events, until so many have come.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
     /// Limit for one request, from its send to its last byte [default: 30s].
     #[arg(long, value_name = "D")]
     timeout: Option<Nanos>,
@@ -156,7 +159,11 @@ impl LoadArguments {
                 (None, Some(text)) => Some(json_body(text)?),
                 (None, None) => None,
             };
-            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body }));
+            return Ok(Source::Url(UrlRequest {
+                method: request.method.clone(),
+                body,
+                events: request.events,
+            }));
         };
         if let Some(why) = no_scenario_file(path) {
             return Err(Problem::usage(why));
@@ -165,6 +172,7 @@ impl LoadArguments {
             ("--method", request.method.is_some()),
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
+            ("--events", request.events.is_some()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => Err(Problem::usage(format!(

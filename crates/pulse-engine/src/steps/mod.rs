@@ -1,10 +1,13 @@
 //! The steps of a plan as a behavior: what scenario files and plain URLs run on.
 
 mod data;
+mod events;
 mod inspection;
 mod jar;
 mod program;
+mod streams;
 mod user;
+mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ pub(crate) use data::FeedCursors;
 use data::Feeds;
 use program::Program;
 pub(crate) use program::endpoints;
+use streams::Streams;
 use user::StepsUser;
 
 /// Why the steps of a plan cannot be run.
@@ -47,6 +51,8 @@ pub enum StepsError {
 #[derive(Debug)]
 pub(crate) struct Steps {
     connector: Rc<Connector>,
+    /// For steps that are more than request and answer.
+    stream_connector: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -75,6 +81,7 @@ impl Steps {
             first += scenario.steps.len() as u32;
         }
         Ok(Self {
+            stream_connector: Rc::new(connector.for_http1()),
             connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
@@ -90,7 +97,8 @@ impl Behavior for Steps {
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
         let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
         let program = Rc::clone(&self.programs[scenario]);
-        StepsUser::new(program, client, Rc::clone(&self.feeds), &self.plan, scenario, number)
+        let streams = Streams::of(&program, &self.stream_connector, &self.timeouts);
+        StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 
     fn sweep(&self, now: Instant) {

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use pulse_http::{Keep, Origin, RequestParts, RequestWriter, Scheme, is_idempotent};
 use pulse_model::Tags;
-use pulse_plan::{Body, Condition, Plan, Scenario, Service, StatusSet, Step, Template, Think, Variable};
+use pulse_plan::{
+    Body, Condition, Plan, Scenario, Service, StatusSet, Step, StepKind, Template, Think, Variable,
+};
 
 use super::StepsError;
 use super::inspection::Source;
+use super::streams;
 use crate::endpoints::{EndpointId, Endpoints};
 
 /// The table of a plan's endpoints: one per step, in the order in which [`Program::compile`] numbers them.
@@ -23,7 +26,8 @@ pub(crate) fn endpoints(plan: &Plan) -> Endpoints {
             }
             let checks = step.checks.iter().map(|check| Arc::clone(&check.name));
             let extractions = step.extractions.iter().map(|extraction| Arc::clone(&extraction.name));
-            endpoints.add(&scenario.name, &step.name, tags, checks.chain(extractions).collect());
+            let id = endpoints.add(&scenario.name, &step.name, tags, checks.chain(extractions).collect());
+            endpoints.extend(id, streams::extras(&step.kind));
         }
     }
     endpoints
@@ -53,6 +57,7 @@ pub(super) struct CompiledStep {
     pub(super) extractions: Vec<(u16, Source)>,
     pub(super) think: Think,
     pub(super) repeat: u32,
+    pub(super) kind: StepKind,
 }
 
 /// The request as it goes over the wire.
@@ -125,6 +130,7 @@ fn compile_step(
         extractions: extractions.collect::<Result<_, StepsError>>()?,
         think: step.think,
         repeat: step.repeat,
+        kind: step.kind.clone(),
     })
 }
 
@@ -184,5 +190,10 @@ impl DynamicWire {
 fn templates(step: &Step) -> impl Iterator<Item = &Template> {
     let body = if let Body::Text(text) = &step.body { Some(text) } else { None };
     let checks = step.checks.iter().flat_map(|check| check.condition.templates());
-    [&step.target].into_iter().chain(step.headers.iter().map(|(_, value)| value)).chain(body).chain(checks)
+    [&step.target]
+        .into_iter()
+        .chain(step.headers.iter().map(|(_, value)| value))
+        .chain(body)
+        .chain(checks)
+        .chain(step.kind.templates())
 }

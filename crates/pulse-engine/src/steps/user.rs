@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, ConnectTimes, Request};
+use pulse_http::{Client, ConnectTimes, Request, ResponseView};
 use pulse_model::Nanos;
-use pulse_plan::{Plan, Template, Think, Variable};
+use pulse_plan::{Plan, StepKind, Template, Think, Variable};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
@@ -16,27 +16,30 @@ use super::data::Feeds;
 use super::inspection::Answer;
 use super::jar::Jar;
 use super::program::{CompiledStep, Program, Wire};
+use super::streams::Streams;
 use crate::behavior::{Outcome, VirtualUser};
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
 /// Class of a request whose status is not among the expected ones.
-const STATUS: &str = "status";
+pub(super) const STATUS: &str = "status";
 /// Class of a request that could not be written with the values of its variables.
 const BAD_REQUEST: &str = "bad_request";
 
 pub(crate) struct StepsUser {
-    program: Rc<Program>,
+    pub(super) program: Rc<Program>,
     client: Client,
-    feeds: Rc<Feeds>,
-    jar: Jar,
-    values: Values,
+    /// For steps that are more than request and answer, where the program has any.
+    pub(super) streams: Option<Box<Streams>>,
+    pub(super) feeds: Rc<Feeds>,
+    pub(super) jar: Jar,
+    pub(super) values: Values,
     /// The request that is being sent, when it is not always the same.
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 /// Where the variables of a user come from.
-struct Values {
+pub(super) struct Values {
     user: u64,
     iteration: u64,
     slots: Vec<String>,
@@ -49,10 +52,10 @@ impl StepsUser {
     pub(super) fn new(
         program: Rc<Program>,
         client: Client,
+        streams: Option<Box<Streams>>,
         feeds: Rc<Feeds>,
         plan: &Plan,
-        scenario: usize,
-        number: u64,
+        (scenario, number): (usize, u64),
     ) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
         // A stream per user, whatever the number of workers; the first 2^48 belong to arrivals.
@@ -64,7 +67,7 @@ impl StepsUser {
             rows: vec![0; plan.feeds.len()],
             random: RefCell::new(random),
         };
-        Self { program, client, feeds, jar: Jar::default(), values, buffer: Vec::new() }
+        Self { program, client, streams, feeds, jar: Jar::default(), values, buffer: Vec::new() }
     }
 
     /// One request with everything that belongs to it; `false` when the iteration has to end.
@@ -73,7 +76,7 @@ impl StepsUser {
             return false;
         }
         let clock = iteration.clock();
-        let Self { client, feeds, jar, values, buffer, program } = self;
+        let Self { client, feeds, jar, values, buffer, program, .. } = self;
         let prepared = prepare(step, jar, program.secure, buffer, &|template| values.render(template, feeds));
         let request = match prepared {
             Ok(request) => request,
@@ -109,6 +112,7 @@ impl StepsUser {
                         bytes_received: exchange.bytes_received,
                         connections,
                         connect: exchange.connect.map(connect_time),
+                        phases: Some((&exchange).into()),
                         reconnects,
                     },
                 );
@@ -125,6 +129,7 @@ impl StepsUser {
                     bytes_received: failure.bytes_received,
                     connections,
                     connect: None,
+                    phases: None,
                     reconnects,
                 },
             ),
@@ -138,20 +143,32 @@ impl StepsUser {
         if program.cookies {
             client.response().header_all("set-cookie").for_each(|field| jar.set(field));
         }
-        if step.conditions.is_empty() && step.extractions.is_empty() {
-            return;
-        }
-        let answer = Answer::new(client.response(), body_bytes, service_time);
-        for (number, condition) in step.conditions.iter().enumerate() {
-            let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
-            iteration.check(step.endpoint, number, passed);
-        }
-        for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
-            let found = answer.extract(source);
-            iteration.check(step.endpoint, number, found.is_some());
-            if let Some(value) = found {
-                values.slots[usize::from(*slot)] = value;
-            }
+        judge(step, client.response(), (body_bytes, service_time), values, feeds, iteration);
+    }
+}
+
+/// Judges the checks and takes the values that the step wants of an answer with this size of its body and service time.
+pub(super) fn judge(
+    step: &CompiledStep,
+    view: ResponseView<'_>,
+    (body_bytes, service_time): (u64, Nanos),
+    values: &mut Values,
+    feeds: &Feeds,
+    iteration: &Iteration<'_>,
+) {
+    if step.conditions.is_empty() && step.extractions.is_empty() {
+        return;
+    }
+    let answer = Answer::new(view, body_bytes, service_time);
+    for (number, condition) in step.conditions.iter().enumerate() {
+        let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
+        iteration.check(step.endpoint, number, passed);
+    }
+    for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
+        let found = answer.extract(source);
+        iteration.check(step.endpoint, number, found.is_some());
+        if let Some(value) = found {
+            values.set(*slot, value);
         }
     }
 }
@@ -172,9 +189,15 @@ impl StepsUser {
                 None => return Outcome::Exhausted,
             }
         }
-        for step in &program.steps {
+        for (place, step) in program.steps.iter().enumerate() {
             for _ in 0..step.repeat {
-                if !self.request(step, iteration).await {
+                // What is rare is boxed, so that it does not swell every user's task.
+                let goes_on = match &step.kind {
+                    StepKind::Request => self.request(step, iteration).await,
+                    StepKind::WebSocket(script) => Box::pin(self.talk(place, script, iteration)).await,
+                    StepKind::Events(until) => Box::pin(self.listen(place, until, iteration)).await,
+                };
+                if !goes_on {
                     return Outcome::Cut;
                 }
                 let pause = self.values.think(step.think);
@@ -188,7 +211,12 @@ impl StepsUser {
 }
 
 impl Values {
-    fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
+    /// Gives an extracted variable its value.
+    pub(super) fn set(&mut self, slot: u16, value: String) {
+        self.slots[usize::from(slot)] = value;
+    }
+
+    pub(super) fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
         let mut out = Vec::new();
         template.render(&mut out, |variable| match variable {
             Variable::Slot(slot) => Cow::Borrowed(self.slots[usize::from(slot)].as_str()),
@@ -222,7 +250,7 @@ impl Values {
 }
 
 /// The request to send: as compiled, with the user's cookies if there are any, or written anew.
-fn prepare<'b>(
+pub(super) fn prepare<'b>(
     step: &'b CompiledStep,
     jar: &Jar,
     secure: bool,
@@ -254,7 +282,7 @@ fn prepare<'b>(
 }
 
 /// A request that never left.
-fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
+pub(super) fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
     Measurement {
         started: now,
         finished: now,
@@ -264,11 +292,12 @@ fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }
 
-fn connect_time(times: ConnectTimes) -> Nanos {
+pub(super) fn connect_time(times: ConnectTimes) -> Nanos {
     times.total().into()
 }
 

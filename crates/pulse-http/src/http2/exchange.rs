@@ -21,7 +21,7 @@ use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many times a request is sent at most: a peer that ends every connection, or refuses every stream, must not keep
 /// a user busy until its timeout.
@@ -187,6 +187,8 @@ impl Http2Session {
             finished,
             connect: run.connect,
             blocked: run.blocked,
+            // Flow control makes no difference between what is sent and what waits to be.
+            send: Duration::ZERO,
             bytes_sent: run.bytes_sent,
             bytes_received: run.bytes_received,
             body_bytes: self.answer.body_bytes(),

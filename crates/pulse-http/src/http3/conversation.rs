@@ -30,6 +30,8 @@ pub(super) struct Conversation {
     pub(super) written: u64,
     /// The request is sent as a whole.
     pub(super) write_done: bool,
+    /// When the whole request had been taken, where that was not at once.
+    pub(super) sent_late: Option<Instant>,
     /// When the answer's head was there.
     pub(super) first_byte: Option<Instant>,
 }
@@ -92,16 +94,21 @@ impl Conversation {
         let stream = sender.send_request(parts.head().clone()).await?;
         self.written = head_length(parts.head());
         let (mut sending, mut receiving) = stream.split();
-        let Self { written, write_done, first_byte } = self;
+        let Self { written, write_done, sent_late, first_byte } = self;
         let mut write = pin!(send(&mut sending, parts.body().clone(), written));
         let mut read = pin!(receive(&mut receiving, answer, first_byte));
         let mut write_error = None;
+        let mut is_first = true;
         // The answer may come before the request has been taken, and counts.
         poll_fn(|cx| {
             if !*write_done && let Poll::Ready(result) = write.as_mut().poll(cx) {
                 *write_done = true;
                 write_error = result.err();
+                if !is_first {
+                    *sent_late = Some(Instant::now());
+                }
             }
+            is_first = false;
             match (read.as_mut().poll(cx), write_error.take()) {
                 (Poll::Ready(Err(Fault::Stream(_))), Some(error)) => Poll::Ready(Err(Fault::Stream(error))),
                 (result, error) => {

@@ -120,14 +120,17 @@ impl Http3Session {
     fn finish(&self, loan: &Loan<'_>, conversation: &Conversation) -> Exchange {
         let finished = Instant::now();
         let run = &loan.run;
+        let first_byte = conversation.first_byte.unwrap_or(finished);
+        let sent_late = conversation.sent_late.unwrap_or(run.sent).min(first_byte);
         Exchange {
             status: self.answer.status(),
             started: run.started,
             sent: run.sent,
-            first_byte: conversation.first_byte.unwrap_or(finished),
+            first_byte,
             finished,
             connect: run.connect,
             blocked: run.blocked,
+            send: sent_late.saturating_duration_since(run.sent),
             bytes_sent: run.bytes_sent,
             bytes_received: run.bytes_received,
             body_bytes: self.answer.body_bytes(),

@@ -95,7 +95,11 @@ fn read_header(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) ->
     Some((format!("header {name} {shown}"), Condition::Header { name, test: required }))
 }
 
-fn read_json(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<(String, Condition)> {
+pub(crate) fn read_json(
+    field: &Field<'_>,
+    table: &TableReader<'_>,
+    scope: &Scope<'_>,
+) -> Option<(String, Condition)> {
     let pointer = json_pointer(field)?;
     let (shown, required) = match table.one_of(&["equals", "exists"]) {
         None => ("exists".to_owned(), JsonTest::Exists(true)),
@@ -183,18 +187,27 @@ fn json_pointer(field: &Field<'_>) -> Option<String> {
 }
 
 pub(crate) fn read_extractions(field: &Field<'_>, names: &Names<'_>) -> Vec<Extraction> {
+    read_extractions_from(field, names, &SOURCES)
+}
+
+/// What is taken from a message, which has neither fields nor cookies.
+pub(crate) fn read_message_extractions(field: &Field<'_>, names: &Names<'_>) -> Vec<Extraction> {
+    read_extractions_from(field, names, &SOURCES[..2])
+}
+
+fn read_extractions_from(field: &Field<'_>, names: &Names<'_>, sources: &[&'static str]) -> Vec<Extraction> {
     let entries = field.entries("{ price = { json = \"/price\" } }").unwrap_or_default();
     let extractions = entries.iter().filter_map(|(entry, field)| {
-        let source = read_source(field)?;
+        let source = read_source(field, sources)?;
         let slot = *names.slots.get(&entry.key)?;
         Some(Extraction { slot, name: format!("extract {}", entry.key).into(), source })
     });
     extractions.collect()
 }
 
-fn read_source(field: &Field<'_>) -> Option<ExtractionSource> {
+fn read_source(field: &Field<'_>, sources: &[&'static str]) -> Option<ExtractionSource> {
     let table = field.table("{ json = \"/price\" }")?;
-    let found = table.one_of(&SOURCES);
+    let found = table.one_of(sources);
     let says_nothing = found.is_none();
     let source = found.and_then(|(kind, field)| match kind {
         "json" => json_pointer(&field).map(ExtractionSource::Json),
@@ -203,7 +216,7 @@ fn read_source(field: &Field<'_>) -> Option<ExtractionSource> {
         _ => field.text("\"session\"").map(|name| ExtractionSource::Cookie(name.to_owned())),
     });
     if table.finish() && says_nothing {
-        table.error("the extraction names no source", Some(format!("give one of {}", SOURCES.join(", "))));
+        table.error("the extraction names no source", Some(format!("give one of {}", sources.join(", "))));
     }
     source
 }

@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod error;
+mod events;
 mod json;
 mod load;
 mod names;
@@ -16,6 +17,7 @@ mod step;
 mod suite;
 mod targets;
 mod tree;
+mod websocket;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

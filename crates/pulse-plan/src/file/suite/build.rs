@@ -15,7 +15,7 @@ use crate::file::suite::service::{DEFAULT_READY_TIMEOUT, ServiceEntry};
 use crate::file::suite::{SuiteEntries, beside, hopeless};
 use crate::{
     Case, CaseKind, CaseLimits, Feed, LoadModel, LoadOptions, Overrides, Plan, PlanError, ProcessSelector,
-    ScenarioFile, Service, Slot, Suite, SuiteService, Variable,
+    ScenarioFile, Service, Slot, Suite, SuiteService, Variable, WebSocketTls,
 };
 
 /// The kinds that `kind` may give to a case of requests; everything else shows in what the case does.
@@ -139,6 +139,10 @@ impl Maker<'_> {
         };
         CaseKind::WebSocket {
             url,
+            tls: WebSocketTls {
+                insecure: self.service.insecure,
+                ca_certificate: self.service.ca_certificate.clone(),
+            },
             connections: entry.connections,
             messages: entry.messages,
             interval: entry.interval,
