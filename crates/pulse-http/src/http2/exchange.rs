@@ -20,7 +20,7 @@ use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many times a request is sent at most: a peer that ends every connection, or refuses every stream, must not keep
 /// a user busy until its timeout.
