@@ -1,5 +1,6 @@
 //! Forms with files: `multipart/form-data` (RFC 7578).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::{Body, BodyPart, Piece, Template};
@@ -55,12 +56,13 @@ impl FormPart {
     fn head(&self) -> String {
         let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(&self.name));
         let mut content_type = self.content_type.as_deref();
+        // Writing to memory cannot fail.
         if let FormValue::File { name, .. } = &self.value {
-            head.push_str(&format!("; filename=\"{}\"", quoted(name)));
+            let _ = write!(head, "; filename=\"{}\"", quoted(name));
             content_type = content_type.or(Some("application/octet-stream"));
         }
         if let Some(content_type) = content_type {
-            head.push_str(&format!("\r\nContent-Type: {content_type}"));
+            let _ = write!(head, "\r\nContent-Type: {content_type}");
         }
         head + "\r\n\r\n"
     }
@@ -118,7 +120,7 @@ pub fn parse_form_field<E>(
         match setting.trim().split_once('=') {
             Some(("type", value)) if is_media_type(value) => content_type = Some(value.to_owned()),
             Some(("filename", value)) if !value.is_empty() => {
-                value.trim_matches('"').clone_into(&mut file_name)
+                value.trim_matches('"').clone_into(&mut file_name);
             }
             _ => return Err(format!("`{setting}` after a file is neither type=… nor filename=…")),
         }

@@ -2,8 +2,8 @@
 
 use crate::service::is_method;
 use crate::{
-    Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Overrides, Plan, PlanError, Scenario, ServiceError, Step,
-    Template,
+    Body, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, FormPart, Overrides, Plan, PlanError, Scenario, ServiceError,
+    Step, Template,
 };
 
 /// The path of a base URL without one.
@@ -16,6 +16,8 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// Fields of a form that is sent instead of a body, if any.
+    pub form: Vec<FormPart>,
 }
 
 impl Plan {
@@ -25,7 +27,8 @@ impl Plan {
     /// The endpoint is named `METHOD /path`, without the query.
     pub fn for_url(request: &UrlRequest, overrides: &Overrides) -> Result<Self, PlanError> {
         let (mut service, url) = overrides.service.to_service()?;
-        let default_method = if request.body.is_some() { "POST" } else { "GET" };
+        let has_body = request.body.is_some() || !request.form.is_empty();
+        let default_method = if has_body { "POST" } else { "GET" };
         let method = request.method.as_deref().unwrap_or(default_method);
         if !is_method(method) {
             return Err(ServiceError::Method(method.to_owned()).into());
@@ -41,6 +44,13 @@ impl Plan {
         let headers = overrides.service.default_headers(&url).into_iter();
         step.headers = headers.map(|(name, value)| (name, Template::literal(value))).collect();
         step.body = request.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        if !request.form.is_empty() {
+            let (body, content_type) = FormPart::join(&request.form);
+            step.body = body;
+            // Only the form itself knows where its parts end.
+            step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+            step.headers.push(("Content-Type".into(), Template::literal(content_type)));
+        }
         service.base_path.clear();
         let load = &overrides.load;
         let scenario = Scenario {

@@ -245,7 +245,8 @@ fn the_request_of_a_url() {
     overrides.service.headers = vec![("X-A".into(), "1".into())];
     overrides.service.authorization = Some(Authorization::Basic("me:pw".into()));
     overrides.load = LoadOptions { users: Some(100), duration: seconds(60), warmup: seconds(5), ..options() };
-    let request = UrlRequest { method: None, body: Some(b"${not a reference}".to_vec()) };
+    let request =
+        UrlRequest { method: None, body: Some(b"${not a reference}".to_vec()), ..UrlRequest::default() };
     let plan = Plan::for_url(&request, &overrides).unwrap();
     let step = &plan.scenarios[0].steps[0];
     assert_eq!(&*step.name, "POST /x");
@@ -259,7 +260,7 @@ fn the_request_of_a_url() {
 
 #[test]
 fn requests_that_cannot_be_sent() {
-    let request = |method: &str| UrlRequest { method: Some(method.into()), body: None };
+    let request = |method: &str| UrlRequest { method: Some(method.into()), ..UrlRequest::default() };
     let mut bad_header = url("http://h");
     bad_header.service.headers = vec![("A".into(), "x\r\ny".into())];
     let mut no_time = url("http://h");

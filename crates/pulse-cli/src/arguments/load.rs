@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{
-    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
+    ArrivalLaw, FormPart, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet,
+    UrlRequest, parse_form_field,
 };
 
-use super::{AccessFlags, DashboardFlags, WhenInconclusive};
+use super::{AccessFlags, DashboardFlags, HandlingFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 use crate::source::{Source, read_file_of};
@@ -101,6 +102,9 @@ pub(crate) struct RequestFlags {
     /// Body, or @FILE.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
+    /// Form field NAME=TEXT or NAME=@FILE;type=TYPE, sent as multipart/form-data; repeatable.
+    #[arg(short = 'F', long = "form", value_name = "FIELD", conflicts_with_all = ["data", "json"])]
+    form: Vec<String>,
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
@@ -117,6 +121,8 @@ pub(crate) struct RequestFlags {
     /// Users of one worker that share an HTTP/2 connection [default: 1].
     #[arg(long, value_name = "N")]
     streams: Option<u32>,
+    #[command(flatten)]
+    handling: HandlingFlags,
     #[command(flatten)]
     access: AccessFlags,
 }
@@ -156,7 +162,8 @@ impl LoadArguments {
                 (None, Some(text)) => Some(json_body(text)?),
                 (None, None) => None,
             };
-            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body }));
+            let form = request.form()?;
+            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body, form }));
         };
         if let Some(why) = no_scenario_file(path) {
             return Err(Problem::usage(why));
@@ -165,6 +172,7 @@ impl LoadArguments {
             ("--method", request.method.is_some()),
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
+            ("--form", !request.form.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => Err(Problem::usage(format!(
@@ -199,7 +207,15 @@ impl LoadArguments {
             streams: request.streams,
             ..access
         };
+        let service = request.handling.apply(service);
         Ok(Overrides { service, load: self.load.options(), targets: self.result.targets.clone() })
+    }
+}
+
+impl RequestFlags {
+    fn form(&self) -> Result<Vec<FormPart>, Problem> {
+        let read = |path: &str| read_file_of("--form", Path::new(path), MAX_BODY_BYTES);
+        self.form.iter().map(|field| parse_form_field(field, read).map_err(Problem::usage)?).collect()
     }
 }
 

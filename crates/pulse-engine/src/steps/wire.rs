@@ -112,7 +112,8 @@ impl DynamicWire {
                 match piece {
                     Piece::Literal(literal) => text.push_str(literal),
                     Piece::Variable { .. } => {
-                        text.push_str(&format!("{mark}{number:06}"));
+                        text.push_str(&mark);
+                        text.push_str(&number_of_six(number));
                         number += 1;
                     }
                 }
@@ -282,6 +283,10 @@ fn unused_mark(step: &Step) -> String {
         }
         number += 1;
     }
+}
+
+fn number_of_six(number: usize) -> String {
+    format!("{number:06}")
 }
 
 /// Cuts a head at its marks, each of which is followed by the six digits of its value's number.
