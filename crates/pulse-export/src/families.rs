@@ -231,6 +231,7 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::FIRST_MESSAGE_TIME, "pulse.first_message_time", Instrument::Histogram, Unit::Seconds, "From the send of a request that opens a stream to the first message or event.", &[]),
     line(metric::MESSAGE_GAP, "pulse.message_gap", Instrument::Histogram, Unit::Seconds, "From one message or event of a stream to the next.", &[]),
     line(metric::ECHO_TIME, "pulse.echo_time", Instrument::Histogram, Unit::Seconds, "From the moment when a message was due to the message that answers it.", &[]),
+    line(metric::REDIRECTS, "pulse.redirects", Instrument::Counter, Unit::Count("{redirect}"), "Redirects that were followed.", &[]),
     line(metric::CHECKS, "pulse.checks", Instrument::Counter, Unit::Count("{check}"), "Checks of answers.", CHECKS),
     line(metric::WORKER_CPU, "pulse.worker_cpu", Instrument::Counter, Unit::Seconds, "CPU time of a worker thread.", &[]),
     line(metric::WORKER_WALL, "pulse.worker_wall", Instrument::Counter, Unit::Seconds, "Wall time of a worker thread.", &[]),

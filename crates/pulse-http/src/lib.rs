@@ -56,6 +56,7 @@ mod body;
 mod client;
 mod connect;
 mod connection;
+mod decoding;
 mod events;
 mod exchange;
 mod failure;
@@ -82,6 +83,7 @@ pub use connect::{
     IpFamily, Origin, OriginError, Proxy, ProxyCredentials, ProxyError, ProxyKind, Redirection,
     ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
 };
+pub use decoding::{DecodeError, Decoder};
 pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};

@@ -79,6 +79,8 @@ pub mod metric {
     pub const MESSAGE_GAP: &str = "message_gap";
     /// Trend, nanoseconds: from the moment when a message was due to the message that answers it.
     pub const ECHO_TIME: &str = "echo_time";
+    /// Counter: redirects that were followed. The times of a request are those of its whole way.
+    pub const REDIRECTS: &str = "redirects";
     /// Rate: passed checks; tag `check`.
     pub const CHECKS: &str = "checks";
     /// Counter, nanoseconds: CPU time of a worker thread; tag `worker`.

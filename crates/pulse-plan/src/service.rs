@@ -7,10 +7,15 @@ use std::fmt;
 use url::Url;
 
 use crate::connection::{ConnectionError, ConnectionOptions, TlsSettings};
-use crate::{HttpVersion, StatusSet};
+use crate::{AnswerLimits, ConnectionReuse, HttpVersion, LimitOptions, StatusSet};
 
 /// Where a service is looked for when nobody says.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8000";
+
+/// The most redirects of one request that can be followed: browsers follow 20.
+pub const MAX_REDIRECTS: u32 = 50;
+/// The encodings of bodies that can be decoded.
+const ACCEPTED_ENCODINGS: &str = "gzip, deflate";
 
 /// The most users that share a connection.
 pub(crate) const MAX_STREAMS: u32 = 1000;
@@ -38,6 +43,14 @@ pub struct Service {
     pub connection: ConnectionOptions,
     /// How they are encrypted.
     pub tls: TlsSettings,
+    /// When a user's connection is closed.
+    pub connections: ConnectionReuse,
+    /// How many redirects of a request are followed.
+    pub redirects: u32,
+    /// Whether compressed answers are asked for, and decoded where a step looks at the body.
+    pub compression: bool,
+    /// How much of an answer is accepted.
+    pub limits: AnswerLimits,
     /// Statuses that count as success.
     pub expect: StatusSet,
 }
@@ -96,6 +109,14 @@ pub struct ServiceOptions {
     pub connection: ConnectionOptions,
     /// How they are encrypted.
     pub tls: TlsSettings,
+    /// When a user's connection is closed; with the user by default.
+    pub connections: Option<ConnectionReuse>,
+    /// How many redirects of a request are followed; 0 by default: an answer that redirects is the answer.
+    pub redirects: Option<u32>,
+    /// Ask for compressed answers; no by default.
+    pub compression: Option<bool>,
+    /// How much of an answer is accepted.
+    pub limits: LimitOptions,
     /// Statuses that count as success.
     pub expect: Option<StatusSet>,
 }
@@ -252,6 +273,10 @@ impl ServiceOptions {
             streams: self.streams.or(base.streams),
             connection: self.connection.merged_over(&base.connection),
             tls: self.tls.merged_over(&base.tls),
+            connections: self.connections.or(base.connections),
+            redirects: self.redirects.or(base.redirects),
+            compression: self.compression.or(base.compression),
+            limits: self.limits.merged_over(&base.limits),
             expect: self.expect.clone().or_else(|| base.expect.clone()),
         }
     }
@@ -293,6 +318,10 @@ impl ServiceOptions {
             streams,
             connection: self.connection.clone(),
             tls: self.tls.clone(),
+            connections: self.connections.unwrap_or_default(),
+            redirects: self.redirects.unwrap_or(0),
+            compression: self.compression.unwrap_or(false),
+            limits: self.limits.to_limits(),
             expect: self.expect.clone().unwrap_or_default(),
         };
         Ok((service, url))
@@ -306,6 +335,11 @@ impl ServiceOptions {
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         {
             headers.push(("Authorization".into(), authorization.header_value()));
+        }
+        if self.compression == Some(true)
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"))
+        {
+            headers.push(("Accept-Encoding".into(), ACCEPTED_ENCODINGS.into()));
         }
         headers
     }

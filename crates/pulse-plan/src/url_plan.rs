@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, GrpcCall, Overrides, Plan,
-    PlanError, ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template, WebSocketScript,
+    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, FormPart, GrpcCall, Overrides,
+    Plan, PlanError, ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template,
+    WebSocketScript,
 };
 
 /// The path of a base URL without one.
@@ -18,6 +19,8 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// Fields of a form that is sent instead of a body, if any.
+    pub form: Vec<FormPart>,
     /// Server-sent events that are read of each answer; the answer is one whole when there is no number.
     pub events: Option<u64>,
     /// `.proto` files with the types of a gRPC call; the service is asked when there are none.
@@ -29,7 +32,8 @@ pub struct UrlRequest {
 impl UrlRequest {
     /// An HTTP request.
     fn step(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
-        let default_method = if self.body.is_some() { "POST" } else { "GET" };
+        let has_body = self.body.is_some() || !self.form.is_empty();
+        let default_method = if has_body { "POST" } else { "GET" };
         let method = self.method.as_deref().unwrap_or(default_method);
         if !is_method(method) {
             return Err(ServiceError::Method(method.to_owned()));
@@ -53,7 +57,7 @@ impl UrlRequest {
 
     /// A gRPC call.
     fn call(&self, url: &ServiceUrl) -> Result<Step, CallError> {
-        if self.method.is_some() || self.events.is_some() {
+        if self.method.is_some() || self.events.is_some() || !self.form.is_empty() {
             return Err(CallError::HttpOnly);
         }
         let mut call = GrpcCall::of_url(&url.path, self.body.as_deref())?;
@@ -69,7 +73,11 @@ impl UrlRequest {
 
     /// A WebSocket: a message and its answer on a connection that is kept, or without a message the upgrade alone.
     fn talk(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
-        for (option, given) in [("method", self.method.is_some()), ("events", self.events.is_some())] {
+        for (option, given) in [
+            ("method", self.method.is_some()),
+            ("form", !self.form.is_empty()),
+            ("events", self.events.is_some()),
+        ] {
             if given {
                 return Err(ServiceError::WebSocket(option));
             }
@@ -117,6 +125,13 @@ impl Plan {
                 step.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
                 step.headers.push((name, Template::literal(value)));
             }
+        }
+        if !request.form.is_empty() {
+            let (body, content_type) = FormPart::join(&request.form);
+            step.body = body;
+            // Only the form itself knows where its parts end.
+            step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+            step.headers.push(("Content-Type".into(), Template::literal(content_type)));
         }
         service.base_path.clear();
         let load = &overrides.load;

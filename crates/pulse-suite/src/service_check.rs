@@ -73,7 +73,9 @@ mod tests {
     use super::*;
     use crate::check::CheckState;
     use pulse_model::Nanos;
-    use pulse_plan::{ConnectionOptions, HttpVersion, Service, StatusSet, TlsSettings};
+    use pulse_plan::{
+        AnswerLimits, ConnectionOptions, ConnectionReuse, HttpVersion, Service, StatusSet, TlsSettings,
+    };
     use pulse_testkit::{Script, ScriptedServer, Step};
 
     fn service(url: &str, ready: Option<&str>, start: Option<&str>) -> SuiteService {
@@ -88,6 +90,10 @@ mod tests {
             streams: 1,
             connection: ConnectionOptions::default(),
             tls: TlsSettings::default(),
+            connections: ConnectionReuse::default(),
+            redirects: 0,
+            compression: false,
+            limits: AnswerLimits::default(),
             expect: StatusSet::default(),
         };
         let (ready, start) = (ready.map(str::to_owned), start.map(str::to_owned));

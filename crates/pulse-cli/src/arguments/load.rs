@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{
-    ArrivalLaw, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources, ServiceOptions,
-    Stage, StatusSet, UrlRequest,
+    ArrivalLaw, FormPart, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources,
+    ServiceOptions, Stage, StatusSet, UrlRequest, parse_form_field,
 };
 
-use super::{AccessFlags, DashboardFlags, WhenInconclusive};
+use super::{AccessFlags, DashboardFlags, HandlingFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 use crate::source::{Source, read_file_of};
@@ -106,6 +106,9 @@ pub(crate) struct RequestFlags {
     /// Body, or @FILE; of a ws:// or wss:// URL a message that each iteration sends and waits to be answered.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
+    /// Form field NAME=TEXT or NAME=@FILE;type=TYPE, sent as multipart/form-data; repeatable.
+    #[arg(short = 'F', long = "form", value_name = "FIELD", conflicts_with_all = ["data", "json"])]
+    form: Vec<String>,
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
@@ -131,6 +134,8 @@ pub(crate) struct RequestFlags {
     /// Users of one worker that share an HTTP/2 connection [default: 1].
     #[arg(long, value_name = "N")]
     streams: Option<u32>,
+    #[command(flatten)]
+    handling: HandlingFlags,
     #[command(flatten)]
     access: AccessFlags,
 }
@@ -170,9 +175,11 @@ impl LoadArguments {
                 (None, Some(text)) => Some(json_body(text)?),
                 (None, None) => None,
             };
+            let form = request.form()?;
             return Ok(Source::Url(UrlRequest {
                 method: request.method.clone(),
                 body,
+                form,
                 events: request.events,
                 protos: ProtoSources {
                     files: request.proto.clone(),
@@ -190,6 +197,7 @@ impl LoadArguments {
             ("--json", request.json.is_some()),
             ("--events", request.events.is_some()),
             ("--proto", !request.proto.is_empty()),
+            ("--form", !request.form.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => Err(Problem::usage(format!(
@@ -224,7 +232,15 @@ impl LoadArguments {
             streams: request.streams,
             ..access
         };
+        let service = request.handling.apply(service);
         Ok(Overrides { service, load: self.load.options(), targets: self.result.targets.clone() })
+    }
+}
+
+impl RequestFlags {
+    fn form(&self) -> Result<Vec<FormPart>, Problem> {
+        let read = |path: &str| read_file_of("--form", Path::new(path), MAX_BODY_BYTES);
+        self.form.iter().map(|field| parse_form_field(field, read).map_err(Problem::usage)?).collect()
     }
 }
 

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use pulse_http::{EventParser, Exchange, Failure, FailureClass, Piece, StreamingClient};
 use pulse_model::Nanos;
-use pulse_plan::{EventsUntil, Template};
+use pulse_plan::EventsUntil;
 
 use super::inspection::Answer;
 use super::program::CompiledStep;
 use super::streams::{EVENT_BYTES, FIRST_MESSAGE_TIME, MESSAGE_GAP, MESSAGES_RECEIVED};
-use super::user::{STATUS, StepsUser, connect_time, judge, prepare, unsent};
+use super::user::{STATUS, StepsUser, judge, unsent};
+use super::wire::Pen;
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
@@ -45,20 +46,20 @@ impl StepsUser {
         if !iteration.take_request() {
             return false;
         }
-        let Self { program, streams, feeds, jar, values, buffer, .. } = self;
+        let Self { program, streams, feeds, jar, values, buffer, scratch, desk, .. } = self;
         let step = &program.steps[place];
         let Some(streams) = streams else { return true };
-        let render = |template: &Template| values.render(template, feeds);
-        let text = until.text.as_ref().map(render);
-        let request = match prepare(step, jar, program.secure, buffer, &render) {
-            Ok(request) => request,
+        let text = until.text.as_ref().map(|template| values.rendered(template, feeds));
+        let pen = Pen { values, feeds, jar, secure: program.is_secure(), scratch };
+        let bytes = match step.wire.prepare(pen, buffer) {
+            Ok((bytes, _)) => bytes,
             Err(error) => {
                 let now = iteration.clock().now();
                 iteration.record(step.endpoint, unsent(now, &error.to_string()));
                 return true;
             }
         };
-        let exchange = match streams.reader.open(request.bytes, step.timeout).await {
+        let exchange = match streams.reader.open(bytes, step.timeout).await {
             Ok(exchange) => exchange,
             Err(failure) => {
                 record_unopened(step, &failure, iteration);
@@ -69,7 +70,9 @@ impl StepsUser {
         if program.cookies {
             head.header_all("set-cookie").for_each(|field| jar.set(field));
         }
-        judge(step, &Answer::new(head, 0, exchange.waiting_time().into()), values, feeds, iteration);
+        let waited = exchange.waiting_time().into();
+        let mut answer = Answer::new(&step.inspection, head, &[], 0, waited, desk);
+        judge(step, &mut answer, values, feeds, iteration);
         let outcome = match refused(step, &exchange, &streams.reader) {
             Some(failed) => Err(failed),
             None => {
@@ -187,9 +190,10 @@ fn record(
         bytes_sent: exchange.bytes_sent,
         bytes_received,
         connections: 1,
-        connect: exchange.connect.map(connect_time),
+        connect: exchange.connect.map(|times| times.total().into()),
         phases: Some(exchange.into()),
         reconnects: 0,
+        redirects: 0,
     };
     iteration.record(step.endpoint, measurement);
     iteration.continue_from(now);
@@ -208,6 +212,7 @@ fn record_unopened(step: &CompiledStep, failure: &Failure, iteration: &mut Itera
         connect: None,
         phases: None,
         reconnects: 0,
+        redirects: 0,
     };
     iteration.record(step.endpoint, measurement);
 }

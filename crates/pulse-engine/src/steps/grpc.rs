@@ -14,7 +14,7 @@ use pulse_plan::{GrpcCall, GrpcMethod, GrpcStatusSet, Service, Step, Template};
 use super::StepsError;
 use super::inspection::Answer;
 use super::program::CompiledStep;
-use super::user::{StepsUser, connect_time, judge, unsent};
+use super::user::{StepsUser, judge, unsent};
 use crate::endpoints::EndpointId;
 use crate::extras::{Extra, Extras};
 use crate::iteration::{Iteration, Measurement};
@@ -186,13 +186,13 @@ impl StepsUser {
     /// One call with everything that belongs to it; `false` when the iteration has to end.
     pub(super) async fn call(&mut self, step: &CompiledStep, iteration: &mut Iteration<'_>) -> bool {
         // Both are there in a program with such a step.
-        let Self { streams: Some(streams), feeds, values, .. } = self else { return false };
+        let Self { streams: Some(streams), feeds, values, desk, .. } = self else { return false };
         let Some(call) = &step.call else { return false };
         let client = &mut streams.caller;
         if !iteration.take_request() {
             return false;
         }
-        let prepared = match call.prepare(&|template| values.render(template, feeds)) {
+        let prepared = match call.prepare(&|template| values.rendered(template, feeds)) {
             Ok(prepared) => prepared,
             Err(reason) => {
                 let now = iteration.clock().now();
@@ -230,15 +230,16 @@ impl StepsUser {
         let mut document = Vec::new();
         let decoded = if keep { write_document(client, call, &mut document) } else { Ok(()) };
         let service_time = record(step, call, &answer, &decoded, opened, iteration);
-        if step.conditions.is_empty() && step.extractions.is_empty() {
+        if step.inspection.is_empty() {
             return true;
         }
         let mut head = Vec::new();
         client.append_head(answer.exchange.status, &mut head);
         let view = ResponseView::new(answer.exchange.status, &head, &document);
-        let mut seen = Answer::new(view, answer.exchange.body_bytes, service_time);
+        let body_bytes = answer.exchange.body_bytes;
+        let mut seen = Answer::new(&step.inspection, view, &document, body_bytes, service_time, desk);
         seen.grpc_status = Some(answer.status.code.number());
-        judge(step, &seen, values, feeds, iteration);
+        judge(step, &mut seen, values, feeds, iteration);
         true
     }
 }
@@ -301,9 +302,10 @@ fn record(
         bytes_sent: exchange.bytes_sent,
         bytes_received: exchange.bytes_received,
         connections: opened.connections,
-        connect: exchange.connect.map(connect_time),
+        connect: exchange.connect.map(|times| times.total().into()),
         phases: Some(exchange.into()),
         reconnects: opened.reconnects,
+        redirects: 0,
     };
     iteration.record(step.endpoint, measured);
     finished.since(started)
@@ -332,6 +334,7 @@ fn failed<'m>(
         connect: None,
         phases: None,
         reconnects: opened.reconnects,
+        redirects: 0,
     }
 }
 

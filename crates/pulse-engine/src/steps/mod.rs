@@ -5,17 +5,21 @@ mod events;
 mod grpc;
 mod inspection;
 mod jar;
+mod pointers;
 mod program;
+mod redirect;
 mod streams;
 mod user;
+mod values;
 mod websocket;
+mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use pulse_http::{Client, Connector, Limits, Timeouts};
-use pulse_plan::{Plan, Segment};
+use pulse_plan::{AnswerLimits, Plan, Segment, Service};
 
 use crate::behavior::Behavior;
 use crate::endpoints::Endpoints;
@@ -107,10 +111,11 @@ impl Behavior for Steps {
     type User = StepsUser;
 
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
-        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
+        let limits = limits(&self.plan.service);
+        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, limits);
         let program = Rc::clone(&self.programs[scenario]);
         let connectors = StreamConnectors { http1: &self.stream_connector, http2: &self.grpc_connector };
-        let streams = Streams::of(&program, &connectors, &self.timeouts);
+        let streams = Streams::of(&program, &connectors, &self.timeouts, limits);
         StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 
@@ -120,5 +125,14 @@ impl Behavior for Steps {
 
     fn next_deadline(&self) -> Option<Instant> {
         self.timeouts.next_deadline()
+    }
+}
+
+fn limits(service: &Service) -> Limits {
+    let AnswerLimits { head, body, kept_body } = service.limits;
+    Limits {
+        head_bytes: usize::try_from(head).unwrap_or(usize::MAX),
+        body_bytes: body,
+        kept_body_bytes: usize::try_from(kept_body).unwrap_or(usize::MAX),
     }
 }

@@ -60,11 +60,11 @@ impl Streams {
         program: &Program,
         connectors: &StreamConnectors<'_>,
         timeouts: &Rc<Timeouts>,
+        limits: Limits,
     ) -> Option<Box<Self>> {
         if program.steps.iter().all(|step| step.kind == StepKind::Request) {
             return None;
         }
-        let limits = Limits::default();
         let link = |kind: &StepKind| {
             matches!(kind, StepKind::WebSocket(_))
                 .then(|| Link::new(WebSocketClient::new(Rc::clone(connectors.http1), timeouts, limits)))

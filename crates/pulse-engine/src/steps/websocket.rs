@@ -11,10 +11,12 @@ use pulse_model::Nanos;
 use pulse_plan::{Action, Receive, Template, WebSocketScript};
 
 use super::data::Feeds;
-use super::inspection::Answer;
+use super::inspection::{Answer, Desk, Inspection};
 use super::program::CompiledStep;
 use super::streams::{ECHO_TIME, FIRST_MESSAGE_TIME, MESSAGE_GAP, MESSAGES_RECEIVED, MESSAGES_SENT};
-use super::user::{STATUS, StepsUser, Values, connect_time, prepare, unsent};
+use super::user::{STATUS, StepsUser, unsent};
+use super::values::Values;
+use super::wire::Pen;
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
@@ -76,6 +78,7 @@ struct Talk<'t, 'i> {
     step: &'t CompiledStep,
     link: &'t mut Link,
     values: &'t mut Values,
+    desk: &'t mut Desk,
     feeds: &'t Feeds,
     iteration: &'t mut Iteration<'i>,
 }
@@ -88,7 +91,7 @@ impl StepsUser {
         script: &WebSocketScript,
         iteration: &mut Iteration<'_>,
     ) -> bool {
-        let Self { program, streams, feeds, jar, values, buffer, .. } = self;
+        let Self { program, streams, feeds, jar, values, buffer, scratch, desk, .. } = self;
         let step = &program.steps[place];
         let Some(link) = streams.as_mut().and_then(|streams| streams.links[place].as_mut()) else {
             return true;
@@ -97,17 +100,17 @@ impl StepsUser {
             return false;
         }
         if !script.keep || !link.client.is_open() {
-            let render = |template: &Template| values.render(template, feeds);
-            let request = match prepare(step, jar, program.secure, buffer, &render) {
-                Ok(request) => request,
+            let pen = Pen { values, feeds, jar, secure: program.is_secure(), scratch };
+            let bytes = match step.wire.prepare(pen, buffer) {
+                Ok((bytes, _)) => bytes,
                 Err(error) => {
                     let now = iteration.clock().now();
                     iteration.record(step.endpoint, unsent(now, &error.to_string()));
                     return true;
                 }
             };
-            let result = link.client.open(request.bytes, step.timeout).await;
-            let mut talk = Talk { step, link, values, feeds, iteration };
+            let result = link.client.open(bytes, step.timeout).await;
+            let mut talk = Talk { step, link, values, desk, feeds, iteration };
             if !talk.opened(result) {
                 return true;
             }
@@ -115,7 +118,7 @@ impl StepsUser {
                 link.client.answer().header_all("set-cookie").for_each(|field| jar.set(field));
             }
         }
-        let mut talk = Talk { step, link, values, feeds, iteration };
+        let mut talk = Talk { step, link, values, desk, feeds, iteration };
         let act = talk.run(&script.actions).await;
         if !script.keep && talk.link.client.is_open() {
             talk.close(NORMAL).await;
@@ -145,9 +148,10 @@ impl Talk<'_, '_> {
                     bytes_sent: exchange.bytes_sent,
                     bytes_received: exchange.bytes_received,
                     connections: 1,
-                    connect: exchange.connect.map(connect_time),
+                    connect: exchange.connect.map(|times| times.total().into()),
                     phases: Some((&exchange).into()),
                     reconnects: 0,
+                    redirects: 0,
                 };
                 self.iteration.record(self.step.endpoint, measurement);
                 self.link.opened = clock.at(exchange.sent);
@@ -163,31 +167,40 @@ impl Talk<'_, '_> {
     }
 
     async fn run(&mut self, actions: &[Action]) -> Act {
+        let mut first = 0;
         for action in actions {
             let (times, inner) = match action {
                 Action::Repeat { times, actions } => (*times, actions.as_slice()),
                 other => (1, std::slice::from_ref(other)),
             };
+            let mut number = first;
             for _ in 0..times {
+                number = first;
                 for action in inner {
-                    let act = self.act(action).await;
+                    let act = self.act(action, number).await;
                     if act != Act::Done {
                         return act;
                     }
+                    number += usize::from(matches!(action, Action::Receive(_)));
                 }
             }
+            first = number;
         }
         Act::Done
     }
 
-    async fn act(&mut self, action: &Action) -> Act {
+    /// `number` is that of the message to wait for, counted over the script.
+    async fn act(&mut self, action: &Action, number: usize) -> Act {
         match action {
             Action::Send(template) => {
-                let bytes = self.values.render(template, self.feeds);
+                let bytes = self.values.rendered(template, self.feeds);
                 self.send(Outgoing::Text(&String::from_utf8_lossy(&bytes))).await
             }
             Action::SendBinary(bytes) => self.send(Outgoing::Binary(bytes)).await,
-            Action::Receive(receive) => self.receive(receive).await,
+            Action::Receive(receive) => {
+                let step = self.step;
+                self.receive(receive, &step.messages[number]).await
+            }
             Action::Pause(length) => {
                 self.iteration.pause(*length).await;
                 Act::Done
@@ -217,7 +230,7 @@ impl Talk<'_, '_> {
         }
     }
 
-    async fn receive(&mut self, receive: &Receive) -> Act {
+    async fn receive(&mut self, receive: &Receive, inspection: &Inspection) -> Act {
         if !self.iteration.take_request() {
             return Act::Cut;
         }
@@ -228,8 +241,8 @@ impl Talk<'_, '_> {
                 Ok(incoming) => {
                     let at = self.iteration.clock().at(incoming.at);
                     self.came(at);
-                    if self.fits(receive) {
-                        self.answered(receive, self.iteration.clock().at(since), at);
+                    if self.fits(inspection) {
+                        self.answered(receive, inspection, self.iteration.clock().at(since), at);
                         return Act::Done;
                     }
                 }
@@ -261,14 +274,16 @@ impl Talk<'_, '_> {
         }
     }
 
-    fn fits(&self, receive: &Receive) -> bool {
-        let answer = Answer::new(self.link.client.answer(), 0, Nanos::ZERO);
-        let render = |template: &Template| self.values.render(template, self.feeds);
-        receive.conditions.iter().all(|condition| answer.fulfils(condition, &render))
+    fn fits(&mut self, inspection: &Inspection) -> bool {
+        let Self { link, values, desk, feeds, .. } = self;
+        let view = link.client.answer();
+        let mut answer = Answer::new(inspection, view, view.body(), 0, Nanos::ZERO, desk);
+        let render = |template: &Template, out: &mut Vec<u8>| values.render(template, feeds, out);
+        inspection.tests.iter().all(|test| answer.passes(test, &render))
     }
 
     /// Writes down the message that was waited for, and takes from it what the script wants.
-    fn answered(&mut self, receive: &Receive, waiting_since: Nanos, at: Nanos) {
+    fn answered(&mut self, receive: &Receive, inspection: &Inspection, waiting_since: Nanos, at: Nanos) {
         let endpoint = self.step.endpoint;
         let sent = self.link.unanswered.pop_front();
         if let Some(sent) = sent {
@@ -278,14 +293,12 @@ impl Talk<'_, '_> {
         let started = sent.map_or(waiting_since, |sent| sent.at);
         let measurement = Measurement { bytes_sent, bytes_received, ..measured(started, at, RequestEnd::Ok) };
         self.iteration.record(endpoint, measurement);
-        let answer = Answer::new(self.link.client.answer(), 0, Nanos::ZERO);
-        for number in receive.extractions.clone() {
-            let (slot, source) = &self.step.extractions[number];
-            let found = answer.extract(source);
-            self.iteration.check(endpoint, number, found.is_some());
-            if let Some(value) = found {
-                self.values.set(*slot, value);
-            }
+        let Self { link, values, desk, .. } = self;
+        let view = link.client.answer();
+        let answer = Answer::new(inspection, view, view.body(), 0, Nanos::ZERO, desk);
+        for (number, (slot, source)) in receive.extractions.clone().zip(&inspection.extractions) {
+            let found = answer.extract(source, &mut values.slots[usize::from(*slot)]);
+            self.iteration.check(endpoint, number, found);
         }
     }
 
@@ -329,5 +342,6 @@ fn measured(started: Nanos, finished: Nanos, end: RequestEnd<'_>) -> Measurement
         connect: None,
         phases: None,
         reconnects: 0,
+        redirects: 0,
     }
 }

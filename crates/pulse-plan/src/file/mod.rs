@@ -8,6 +8,7 @@ mod connection;
 mod data;
 mod error;
 mod events;
+mod form;
 mod grpc;
 mod json;
 mod load;
