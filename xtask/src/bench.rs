@@ -3,6 +3,7 @@
 
 mod db;
 mod gate;
+mod load;
 mod monitor;
 mod page;
 mod suite_gate;
@@ -26,6 +27,7 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::SuiteGate => {
             suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
+        Benchmark::Load => load::run(&repository.root, &release(&repository.root)?, options)?,
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
         Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
