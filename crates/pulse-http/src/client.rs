@@ -69,6 +69,8 @@ struct Turn {
     written: usize,
     /// All written, or given up.
     write_done: bool,
+    /// In this very poll the reactor has said that the socket has nothing to read, and it wakes the task when it has.
+    known_empty: bool,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
     write_error: Option<io::Error>,
     first_byte: Option<Instant>,
@@ -77,10 +79,11 @@ struct Turn {
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
+        let parser = ResponseParser::sharing(limits, Rc::clone(connector.recent_heads()));
         Self {
             connector,
             deadline: timeouts.register(),
-            parser: ResponseParser::new(limits),
+            parser,
             idle: None,
             counts: ConnectionCounts::default(),
         }
@@ -151,7 +154,8 @@ impl Client {
             None => self.open(run).await?,
         };
         self.counts.reused += u64::from(reused);
-        let mut turn = Turn::default();
+        // Whether a kept connection is usable was asked just now.
+        let mut turn = Turn { known_empty: reused, ..Turn::default() };
         let Self { parser, deadline, .. } = self;
         let result =
             poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
@@ -235,8 +239,15 @@ fn poll_turn(
         turn.write_done = true;
         turn.write_error = result.err();
     }
+    // Between asking the connection and writing all of a short request nothing can have come: asking again is in vain.
+    let mut known_empty = std::mem::take(&mut turn.known_empty) && turn.write_done;
     loop {
-        match stream.poll_read(cx, parser.room()) {
+        let read = if std::mem::take(&mut known_empty) {
+            Poll::Pending
+        } else {
+            stream.poll_read(cx, parser.room())
+        };
+        match read {
             Poll::Ready(Ok(0)) => return Poll::Ready(ended(parser, turn)),
             Poll::Ready(Ok(count)) => match parser.advance(count) {
                 Ok(Progress::Complete) => return Poll::Ready(Ok(())),

@@ -4,12 +4,14 @@ use crate::connection::Stream;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::origin::{Origin, Scheme};
+use crate::recent_heads::RecentHeads;
 use crate::tls::TlsOptions;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -68,6 +70,7 @@ pub struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     addresses: RefCell<Vec<SocketAddr>>,
     preferred: Cell<usize>,
+    recent_heads: Rc<RecentHeads>,
 }
 
 impl fmt::Debug for Connector {
@@ -91,7 +94,7 @@ impl Connector {
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
-        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0) })
+        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), recent_heads: Rc::default() })
     }
 
     /// Whom it connects to.
@@ -119,6 +122,11 @@ impl Connector {
 
     pub(crate) fn config(&self) -> &ConnectorConfig {
         &self.config
+    }
+
+    /// The heads that its clients have parsed lately: one origin answers all of them alike.
+    pub(crate) fn recent_heads(&self) -> &Rc<RecentHeads> {
+        &self.recent_heads
     }
 
     /// A connection within the connect timeout or `budget`, whichever is shorter.

@@ -56,6 +56,7 @@ mod exchange;
 mod failure;
 mod limits;
 mod origin;
+mod recent_heads;
 mod request;
 mod response;
 mod timeout;

@@ -38,6 +38,8 @@ pub(super) struct Program {
     pub(super) cookies: bool,
     /// Requests go over TLS, so that `Secure` cookies are sent.
     pub(super) secure: bool,
+    /// Nothing is done after the answer to the last request: no look at it and no pause.
+    pub(super) ends_with_request: bool,
 }
 
 #[derive(Debug)]
@@ -100,7 +102,11 @@ impl Program {
             }
             steps.push(compile_step(step, EndpointId(number), service, &authority)?);
         }
-        Ok(Self { steps, feeds, cookies: scenario.cookies, secure: origin.scheme == Scheme::Https })
+        let ends_with_request = scenario.steps.last().is_some_and(|step| {
+            step.checks.is_empty() && step.extractions.is_empty() && step.think == Think::None
+        });
+        let secure = origin.scheme == Scheme::Https;
+        Ok(Self { steps, feeds, cookies: scenario.cookies, secure, ends_with_request })
     }
 }
 

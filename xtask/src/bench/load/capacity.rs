@@ -30,7 +30,7 @@ pub(super) fn scenario(bench: &Bench) -> anyhow::Result<String> {
     fs::write(
         &file,
         format!(
-            "[service]\nurl = \"{url}\"\n[load]\nusers = 64\npace = 0\nduration = {}\n[variables]\nvenue = \"XPLS\"\n\
+            "[service]\nurl = \"{url}\"\n[load]\nusers = 64\npace = 0\nduration = {}\n[variables]\nvenue = \"XPLS\"\nid = \"0\"\n\
              [[scenario]]\n[[scenario.step]]\nname = \"quote\"\nrequest = \"GET /?venue=${{venue}}&id=${{id}}\"\n\
              checks = [{{ status = 200 }}, {{ body_contains = \"PULSE\" }}, {{ json = \"/status\", equals = \"ready\" }}]\n\
              extract = {{ id = {{ json = \"/id\" }} }}\n",
