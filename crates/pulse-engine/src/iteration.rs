@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::endpoints::EndpointId;
 use crate::kick::Kick;
 use crate::pauses::Pauses;
+use crate::phases::Phases;
 use crate::recorder::{Recorder, RequestEnd, Sample};
 
 /// What all users of a worker share.
@@ -39,6 +40,8 @@ pub struct Measurement<'a> {
     pub connections: u64,
     /// How long the last of them took, name resolution and TLS included.
     pub connect: Option<Nanos>,
+    /// Where its service time went; `None` for what was not answered or has no phases.
+    pub phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub reconnects: u64,
 }
@@ -106,6 +109,7 @@ impl<'a> Iteration<'a> {
             bytes_received: measured.bytes_received,
             connections: measured.connections,
             connect: measured.connect,
+            phases: measured.phases,
             reconnects: measured.reconnects,
         };
         self.shared.recorder.borrow_mut().request(endpoint, self.due, &sample);

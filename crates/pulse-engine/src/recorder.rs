@@ -7,6 +7,7 @@ use pulse_model::{
 };
 
 use crate::endpoints::{EndpointId, Endpoints, SCENARIO_COUNTERS, scenario_series};
+use crate::phases::{PhaseSheet, Phases};
 
 /// Status codes that have a counter of their own: 0 to 599 and one for everything else.
 const STATUSES: usize = 601;
@@ -46,6 +47,8 @@ pub(crate) struct Sample<'a> {
     pub(crate) connections: u64,
     /// How long the last of them took, name resolution and TLS included.
     pub(crate) connect: Option<Nanos>,
+    /// Where its service time went; `None` for what was not answered or has no phases.
+    pub(crate) phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub(crate) reconnects: u64,
 }
@@ -75,6 +78,7 @@ struct EndpointSheet {
     response: [Histogram; 2],
     service: [Histogram; 2],
     connect: Histogram,
+    phases: PhaseSheet,
     connections: u64,
     statuses: Box<[u64]>,
     failures: Vec<(&'static str, u64)>,
@@ -103,6 +107,7 @@ impl Sheet {
                     response: Default::default(),
                     service: Default::default(),
                     connect: Histogram::default(),
+                    phases: PhaseSheet::default(),
                     connections: 0,
                     statuses: vec![0; STATUSES].into(),
                     failures: Vec::new(),
@@ -150,6 +155,9 @@ impl Recorder {
         endpoint.bytes_received += sample.bytes_received;
         if let Some(connect) = sample.connect {
             endpoint.connect.record(connect.0);
+        }
+        if let Some(phases) = &sample.phases {
+            endpoint.phases.record(phases);
         }
         if sample.status > 0 {
             endpoint.statuses[usize::from(sample.status).min(STATUSES - 1)] += 1;
@@ -260,6 +268,7 @@ impl EndpointSheet {
         }
         seal_counter(snapshot, || series(metric::CONNECTIONS_OPENED), &mut self.connections);
         seal_trend(snapshot, || series(metric::CONNECT_TIME), &mut self.connect);
+        self.phases.seal(snapshot, &series);
         for (status, count) in self.statuses.iter_mut().enumerate() {
             let name = || if status == STATUSES - 1 { "other".to_owned() } else { status.to_string() };
             seal_counter(snapshot, || series(metric::RESPONSES).with(tag::STATUS, &name()), count);

@@ -11,7 +11,7 @@ use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
 use pulse_model::{
     Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Series, Snapshot, Summary, Verdict, metric,
 };
-use pulse_plan::{LoadModel, Plan, Scenario, Segment};
+use pulse_plan::{HttpVersion, LoadModel, Plan, Scenario, Segment};
 
 use crate::behavior::Behavior;
 use crate::clock::Clock;
@@ -382,6 +382,12 @@ fn connector(plan: &Plan) -> Result<Connector, RunError> {
             ca_certificate_pem: plan.service.ca_certificate.clone(),
         },
         connect_timeout: plan.service.connect_timeout.into(),
+        http: match plan.service.http {
+            HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
+            HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
+            HttpVersion::Auto => pulse_http::HttpVersion::Auto,
+        },
+        streams: plan.service.streams as usize,
         ..ConnectorConfig::default()
     };
     Ok(Connector::new(Origin::parse(&plan.service.url)?, config)?)

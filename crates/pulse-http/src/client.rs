@@ -4,6 +4,7 @@ use crate::connection::{Connection, Idle, Stream};
 use crate::connector::Connector;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
+use crate::http2::{Http2Outcome, Http2Session, Loan};
 use crate::limits::Limits;
 use crate::request::Request;
 use crate::response::{Keep, ParseError, Progress, ResponseParser};
@@ -51,16 +52,21 @@ pub struct Client {
     /// Only a connection whose last exchange ended well is put back here.
     idle: Option<Connection>,
     counts: ConnectionCounts,
+    /// Where HTTP/2 is spoken, or may be.
+    http2: Option<Box<Http2Session>>,
+    /// Whether the last response came over it.
+    answered_over_http2: bool,
 }
 
 /// Moments and sizes that accumulate over the attempts of one exchange.
-struct Run {
-    started: Instant,
-    sent: Instant,
+pub(crate) struct Run {
+    pub(crate) started: Instant,
+    pub(crate) sent: Instant,
     timeout: Duration,
-    connect: Option<ConnectTimes>,
-    bytes_sent: u64,
-    bytes_received: u64,
+    pub(crate) connect: Option<ConnectTimes>,
+    pub(crate) blocked: Duration,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
 }
 
 /// The state of one request on one connection.
@@ -71,21 +77,55 @@ struct Turn {
     write_done: bool,
     /// In this very poll the reactor has said that the socket has nothing to read, and it wakes the task when it has.
     known_empty: bool,
+    /// When the rest was written of a request that the first write did not take whole.
+    sent_late: Option<Instant>,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
     write_error: Option<io::Error>,
     first_byte: Option<Instant>,
+}
+
+impl Run {
+    fn new(started: Instant, timeout: Duration) -> Self {
+        Self {
+            started,
+            sent: started,
+            timeout,
+            connect: None,
+            blocked: Duration::ZERO,
+            bytes_sent: 0,
+            bytes_received: 0,
+        }
+    }
+
+    /// What is left of the timeout.
+    pub(crate) fn budget(&self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
+    }
+
+    pub(crate) fn connected(&mut self, times: ConnectTimes) {
+        self.connect = Some(times);
+        self.sent = Instant::now();
+    }
+
+    pub(crate) fn count(&mut self, (sent, received): (u64, u64)) {
+        self.bytes_sent += sent;
+        self.bytes_received += received;
+    }
 }
 
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
         let parser = ResponseParser::sharing(limits, Rc::clone(connector.recent_heads()));
+        let http2 = connector.tries_http2().then(|| Box::new(Http2Session::new(&connector, limits)));
         Self {
             connector,
             deadline: timeouts.register(),
             parser,
             idle: None,
             counts: ConnectionCounts::default(),
+            http2,
+            answered_over_http2: false,
         }
     }
 
@@ -100,13 +140,14 @@ impl Client {
         keep: Keep,
     ) -> Result<Exchange, Failure> {
         let started = Instant::now();
-        let mut run =
-            Run { started, sent: started, timeout, connect: None, bytes_sent: 0, bytes_received: 0 };
+        let mut run = Run::new(started, timeout);
         self.deadline.arm(started, timeout);
-        let mut outcome = self.attempt(request, keep, &mut run, true).await;
+        let mut outcome = self.converse(request, keep, &mut run, true).await;
         if let Ok(None) = outcome {
             self.counts.resent += 1;
-            outcome = self.attempt(request, keep, &mut run, false).await;
+            let connecting = run.connect.map_or(Duration::ZERO, |times| times.total());
+            run.blocked = run.started.elapsed().saturating_sub(connecting);
+            outcome = self.converse(request, keep, &mut run, false).await;
         }
         self.deadline.disarm();
         let cause = match outcome {
@@ -119,17 +160,23 @@ impl Client {
 
     /// Head and kept body of the last exchange; empty where it failed.
     pub fn response(&self) -> ResponseView<'_> {
-        self.parser.view()
+        match &self.http2 {
+            Some(session) if self.answered_over_http2 => session.view(),
+            _ => self.parser.view(),
+        }
     }
 
     /// Drops the connection; the next exchange opens a new one.
     pub fn close(&mut self) {
         self.idle = None;
+        if let Some(session) = &mut self.http2 {
+            session.close();
+        }
     }
 
     /// Whether a connection is kept. The peer may have closed it meanwhile.
     pub fn is_connected(&self) -> bool {
-        self.idle.is_some()
+        self.idle.is_some() || self.http2.as_ref().is_some_and(|session| session.is_connected())
     }
 
     /// What the connections have seen so far.
@@ -137,8 +184,8 @@ impl Client {
         self.counts
     }
 
-    /// One try. `Ok(None)`: the kept connection was dead and the request may be sent again.
-    async fn attempt(
+    /// Over HTTP/2 where the peer speaks it, else one try over HTTP/1.1.
+    async fn converse(
         &mut self,
         request: Request<'_>,
         keep: Keep,
@@ -148,14 +195,38 @@ impl Client {
         self.parser.begin(request.is_head, keep);
         let kept = self.take_idle(run).await;
         let reused = kept.is_some();
-        // While the exchange runs the connection belongs to this future: dropped with it, or on any error.
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.open(run).await?,
-        };
         self.counts.reused += u64::from(reused);
+        self.answered_over_http2 = false;
+        let connection = match (kept, &mut self.http2) {
+            // What is kept speaks HTTP/1.1: the peer has chosen it, if it had a choice.
+            (Some(connection), _) => connection,
+            (None, None) => self.open(run).await?,
+            (None, Some(session)) => {
+                let Self { connector, deadline, counts, .. } = self;
+                match session.exchange(request, keep, &mut Loan { connector, deadline, counts, run }).await? {
+                    Http2Outcome::Http11(connection) => connection,
+                    Http2Outcome::Answered(exchange) => {
+                        self.answered_over_http2 = true;
+                        return Ok(Some(exchange));
+                    }
+                }
+            }
+        };
+        self.attempt(request, run, connection, reused && may_resend).await
+    }
+
+    /// One try over HTTP/1.1. `may_resend`: the connection was kept; `Ok(None)`: it was dead and the request may be sent
+    /// again.
+    async fn attempt(
+        &mut self,
+        request: Request<'_>,
+        run: &mut Run,
+        // While the exchange runs the connection belongs to this future: dropped with it, or on any error.
+        mut connection: Connection,
+        may_resend: bool,
+    ) -> Result<Option<Exchange>, Cause> {
         // Whether a kept connection is usable was asked just now.
-        let mut turn = Turn { known_empty: reused, ..Turn::default() };
+        let mut turn = Turn { known_empty: may_resend, ..Turn::default() };
         let Self { parser, deadline, .. } = self;
         let result =
             poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
@@ -167,7 +238,7 @@ impl Client {
             Err(cause) => {
                 let ended = matches!(cause.class, FailureClass::Closed | FailureClass::Reset);
                 self.counts.closed_by_peer += u64::from(ended);
-                if ended && reused && may_resend && request.idempotent && self.parser.received() == 0 {
+                if ended && may_resend && request.idempotent && self.parser.received() == 0 {
                     return Ok(None);
                 }
                 Err(cause)
@@ -189,12 +260,11 @@ impl Client {
     }
 
     async fn open(&mut self, run: &mut Run) -> Result<Connection, Cause> {
-        let budget = run.timeout.saturating_sub(run.started.elapsed());
+        let budget = run.budget();
         // Connecting is rare and its future large: boxed, it does not swell every user's task.
         let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
         self.counts.opened += 1;
-        run.connect = Some(times);
-        run.sent = Instant::now();
+        run.connected(times);
         Ok(Connection { stream, last_used: run.sent })
     }
 
@@ -208,11 +278,15 @@ impl Client {
             connection.last_used = finished;
             self.idle = Some(connection);
         }
+        let first_byte = turn.first_byte.unwrap_or(finished);
+        let sent_late = turn.sent_late.map_or(run.sent, |late| late.min(first_byte));
         Exchange {
             status: self.parser.status(),
             started: run.started,
             sent: run.sent,
-            first_byte: turn.first_byte.unwrap_or(finished),
+            blocked: run.blocked,
+            send: sent_late.saturating_duration_since(run.sent),
+            first_byte,
             finished,
             connect: run.connect,
             bytes_sent: run.bytes_sent,
@@ -233,11 +307,15 @@ fn poll_turn(
 ) -> Poll<Result<(), Cause>> {
     // Reading goes on while a long request is still being written: the answer may come early, and a peer that
     // waits for its answer to be read would never read the rest.
-    if !turn.write_done
-        && let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written)
-    {
-        turn.write_done = true;
-        turn.write_error = result.err();
+    if !turn.write_done {
+        let first = turn.written == 0;
+        if let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written) {
+            turn.write_done = true;
+            turn.write_error = result.err();
+            if !first {
+                turn.sent_late = Some(Instant::now());
+            }
+        }
     }
     // Between asking the connection and writing all of a short request nothing can have come: asking again is in vain.
     let mut known_empty = std::mem::take(&mut turn.known_empty) && turn.write_done;

@@ -3,9 +3,11 @@
 use crate::connection::Stream;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
+use crate::http2::Groups;
 use crate::origin::{Origin, Scheme};
 use crate::recent_heads::RecentHeads;
 use crate::tls::TlsOptions;
+use crate::version::HttpVersion;
 use rustls_pki_types::ServerName;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,6 +24,10 @@ use tokio_rustls::TlsConnector;
 pub struct ConnectorConfig {
     /// What to trust, for https.
     pub tls: TlsOptions,
+    /// The version of HTTP to speak; HTTP/1.1 by default.
+    pub http: HttpVersion,
+    /// How many clients share a connection where it speaks HTTP/2; 1 by default.
+    pub streams: usize,
     /// Longest time for a connection, from resolving the name to the end of the TLS handshake; 10 s by default.
     pub connect_timeout: Duration,
     /// A connection that was idle for longer is asked, with one system call, whether the peer has closed it before
@@ -33,6 +39,8 @@ impl Default for ConnectorConfig {
     fn default() -> Self {
         Self {
             tls: TlsOptions::default(),
+            http: HttpVersion::default(),
+            streams: 1,
             connect_timeout: Duration::from_secs(10),
             idle_check_after: Duration::from_secs(1),
         }
@@ -71,6 +79,8 @@ pub struct Connector {
     addresses: RefCell<Vec<SocketAddr>>,
     preferred: Cell<usize>,
     recent_heads: Rc<RecentHeads>,
+    /// Clients that share HTTP/2 connections.
+    groups: Groups,
 }
 
 impl fmt::Debug for Connector {
@@ -90,11 +100,19 @@ impl Connector {
             Scheme::Https => {
                 let name = ServerName::try_from(origin.host.clone())
                     .map_err(|_| ConnectorError::ServerName(origin.host.clone()))?;
-                Some((TlsConnector::from(config.tls.client_config()?), name))
+                Some((TlsConnector::from(config.tls.client_config(config.http)?), name))
             }
         };
         let addresses = RefCell::new(literal_address(&origin).into_iter().collect());
-        Ok(Self { origin, config, tls, addresses, preferred: Cell::new(0), recent_heads: Rc::default() })
+        Ok(Self {
+            origin,
+            config,
+            tls,
+            addresses,
+            preferred: Cell::new(0),
+            recent_heads: Rc::default(),
+            groups: Groups::default(),
+        })
     }
 
     /// Whom it connects to.
@@ -117,6 +135,19 @@ impl Connector {
         match Box::pin(self.connect(self.config.connect_timeout)).await {
             Ok((_, times)) => Ok(times),
             Err(cause) => Err(cause.into_failure(started, 0, 0)),
+        }
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Whether clients begin with HTTP/2.
+    pub(crate) fn tries_http2(&self) -> bool {
+        match self.config.http {
+            HttpVersion::Http11 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => self.tls.is_some(),
         }
     }
 

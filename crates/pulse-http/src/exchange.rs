@@ -11,6 +11,13 @@ pub struct Exchange {
     pub started: Instant,
     /// Just before the request was written (the second time, where it had to be sent again).
     pub sent: Instant,
+    /// Time between `started` and `sent` that was spent neither on connecting nor on sending: waiting for a free stream of
+    /// an HTTP/2 connection or for the user who opens a shared one, and what a first attempt took on a kept connection
+    /// that turned out to be dead. Zero otherwise.
+    pub blocked: Duration,
+    /// From `sent` until the whole request was handed to the kernel, and never beyond `first_byte`. Zero where the first
+    /// write took all of it, which spares a clock reading.
+    pub send: Duration,
     /// When the first bytes of the response had been read. Equal to `finished` where one read brought everything.
     pub first_byte: Instant,
     /// When the last byte of the response had been read.
@@ -31,9 +38,14 @@ impl Exchange {
         self.finished.saturating_duration_since(self.sent)
     }
 
-    /// Time from sending to the first byte of the response.
+    /// Time to first byte: from the end of sending to the first byte of the response.
     pub fn waiting_time(&self) -> Duration {
-        self.first_byte.saturating_duration_since(self.sent)
+        self.first_byte.saturating_duration_since(self.sent).saturating_sub(self.send)
+    }
+
+    /// From the first byte of the response to its last; zero where one read brought everything.
+    pub fn receiving_time(&self) -> Duration {
+        self.finished.saturating_duration_since(self.first_byte)
     }
 }
 
@@ -46,4 +58,11 @@ pub struct ConnectTimes {
     pub tcp: Duration,
     /// TLS handshake; zero for plain HTTP.
     pub tls: Duration,
+}
+
+impl ConnectTimes {
+    /// All phases together.
+    pub fn total(&self) -> Duration {
+        self.resolve + self.tcp + self.tls
+    }
 }

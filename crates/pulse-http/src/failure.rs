@@ -27,6 +27,12 @@ pub enum FailureClass {
     Closed,
     /// What came back is not a valid HTTP/1.x response.
     BadResponse,
+    /// The peer reset the stream of an HTTP/2 request; the code is in the message.
+    StreamReset,
+    /// The peer ended the HTTP/2 connection (GOAWAY) without processing the request, also when asked again.
+    GoAway,
+    /// What came back breaks the rules of HTTP/2, or the peer does not speak it.
+    Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,
     /// This process or machine has no file descriptor left.
@@ -39,7 +45,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class, in the order reports show them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Resolve,
         Self::Refused,
         Self::ConnectTimeout,
@@ -49,6 +55,9 @@ impl FailureClass {
         Self::Reset,
         Self::Closed,
         Self::BadResponse,
+        Self::StreamReset,
+        Self::GoAway,
+        Self::Protocol,
         Self::TooLarge,
         Self::Descriptors,
         Self::Ports,
@@ -67,6 +76,9 @@ impl FailureClass {
             Self::Reset => "reset",
             Self::Closed => "closed",
             Self::BadResponse => "bad_response",
+            Self::StreamReset => "stream_reset",
+            Self::GoAway => "goaway",
+            Self::Protocol => "protocol",
             Self::TooLarge => "too_large",
             Self::Descriptors => "descriptors",
             Self::Ports => "ports",
@@ -112,6 +124,9 @@ impl fmt::Display for FailureClass {
             Self::Reset => "connection reset",
             Self::Closed => "connection closed early",
             Self::BadResponse => "bad response",
+            Self::StreamReset => "stream reset",
+            Self::GoAway => "connection ended by GOAWAY",
+            Self::Protocol => "protocol violated",
             Self::TooLarge => "response too large",
             Self::Descriptors => "out of file descriptors",
             Self::Ports => "out of local ports",
@@ -148,6 +163,11 @@ pub(crate) struct Cause {
 impl Cause {
     pub(crate) fn new(class: FailureClass, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { class, detail: detail.into() }
+    }
+
+    /// The same cause for another request that it concerns.
+    pub(crate) fn same(&self) -> Self {
+        Self { class: self.class, detail: self.detail.clone() }
     }
 
     pub(crate) fn of(error: &io::Error) -> Self {

@@ -1,10 +1,11 @@
 //! A request as bytes: written once, sent with one write.
 
+use crate::parts::RequestParts;
 use std::ops::Range;
 
 /// One request, ready to be sent.
 ///
-/// The client never looks into `bytes`. A request that asks the peer to close (`Connection: close`) should be
+/// Over HTTP/1.1 the client never looks into `bytes`. A request that asks the peer to close (`Connection: close`) should be
 /// followed by [`Client::close`](crate::Client::close), which spares the next request a dead connection.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -14,12 +15,14 @@ pub struct Request<'a> {
     pub is_head: bool,
     /// Whether it may be sent again where a kept connection turns out to be closed before any answer.
     pub idempotent: bool,
+    /// The same request taken apart, for HTTP/2; without it the client takes `bytes` apart where it has to.
+    pub parts: Option<&'a RequestParts>,
 }
 
 impl<'a> Request<'a> {
     /// A request whose two properties follow from the method.
     pub fn of(method: &str, bytes: &'a [u8]) -> Self {
-        Self { bytes, is_head: method == "HEAD", idempotent: is_idempotent(method) }
+        Self { bytes, is_head: method == "HEAD", idempotent: is_idempotent(method), parts: None }
     }
 }
 
@@ -30,7 +33,7 @@ impl std::fmt::Debug for Request<'_> {
             .field("bytes", &self.bytes.len())
             .field("is_head", &self.is_head)
             .field("idempotent", &self.idempotent)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,6 +73,9 @@ pub enum RequestError {
     /// A `Transfer-Encoding`, which would contradict the body that is sent whole.
     #[error("the header Transfer-Encoding cannot be set: the body is sent whole, with its Content-Length")]
     TransferEncoding,
+    /// Bytes that are no request that HTTP/2 can send.
+    #[error("the request cannot be sent over HTTP/2: {0}")]
+    Parts(String),
 }
 
 /// Writes one request into a buffer that can be used again, without allocating once the buffer has grown.

@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// No deadline is set.
@@ -130,6 +130,19 @@ impl Deadline {
             empty => *empty = Some(waker.clone()),
         }
         false
+    }
+}
+
+impl Deadline {
+    /// What the future brings, or `None` where the deadline passes first.
+    pub(crate) async fn limit<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.has_fired(cx.waker()) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 }
 

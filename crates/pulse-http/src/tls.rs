@@ -1,6 +1,7 @@
 //! What a TLS connection trusts.
 
 use crate::connector::ConnectorError;
+use crate::version::HttpVersion;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -19,7 +20,7 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, ConnectorError> {
+    pub(crate) fn client_config(&self, http: HttpVersion) -> Result<Arc<ClientConfig>, ConnectorError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -30,7 +31,7 @@ impl TlsOptions {
         } else {
             builder.with_root_certificates(self.roots()?).with_no_client_auth()
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = http.alpn();
         Ok(Arc::new(config))
     }
 

@@ -50,7 +50,7 @@ pub use event::{EventKind, IntervalEvent, RunEvent};
 pub use finding::{Finding, Fix, Severity};
 pub use histogram::{Bucket, Histogram, Quantile, Schema};
 pub use nanos::{DurationError, Nanos};
-pub use series::{Series, SeriesError, Tags, endpoint, metric, tag};
+pub use series::{Series, SeriesError, Tags, endpoint, metric, metric_group, tag};
 pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snapshot};
 pub use statement::{sqlite_form, statement_kind, without_values};
 pub use summary::{

@@ -23,6 +23,26 @@ pub mod metric {
     pub const ITERATION_TIME: &str = "iteration_time";
     /// Trend, nanoseconds: establishing a connection (name resolution, TCP and TLS).
     pub const CONNECT_TIME: &str = "connect_time";
+
+    // The phases of a request that was answered, in their order. Together they are the service time.
+
+    /// Trend, nanoseconds, of every answered request: waiting for a connection or for a place on one.
+    pub const BLOCKED_TIME: &str = "blocked_time";
+    /// Trend, nanoseconds, of requests that opened a connection: name resolution. Zero for addresses and known names.
+    pub const DNS_TIME: &str = "dns_time";
+    /// Trend, nanoseconds, of requests that opened a connection: TCP.
+    pub const TCP_TIME: &str = "tcp_time";
+    /// Trend, nanoseconds, of requests that opened a connection: the TLS handshake. Zero without TLS.
+    pub const TLS_TIME: &str = "tls_time";
+    /// Trend, nanoseconds, of every answered request: writing it. Zero where the first write took all of it.
+    pub const SEND_TIME: &str = "send_time";
+    /// Trend, nanoseconds, of every answered request: time to first byte, from the end of sending to the first byte of the
+    /// answer.
+    pub const WAIT_TIME: &str = "wait_time";
+    /// Trend, nanoseconds, of every answered request: from the first byte of the answer to its last. Zero where one read
+    /// brought everything.
+    pub const RECEIVE_TIME: &str = "receive_time";
+
     /// Counter: answers by status; tag `status`.
     pub const RESPONSES: &str = "responses";
     /// Counter: failed requests by class; tag `class`.
@@ -113,6 +133,35 @@ pub mod metric {
     pub const WATCH_RESTARTS: &str = "watch_restarts";
     /// Counter: what a monitor could not record or send; tag `reason`.
     pub const MONITOR_DROPPED: &str = "monitor_dropped";
+}
+
+/// Metrics that belong together.
+pub mod metric_group {
+    use super::metric::{
+        BLOCKED_TIME, CONNECT_TIME, DISPATCH_LAG, DNS_TIME, ITERATION_TIME, RECEIVE_TIME, RESPONSE_TIME,
+        SEND_TIME, SERVICE_TIME, START_LAG, TCP_TIME, TLS_TIME, WAIT_TIME,
+    };
+
+    /// The phases in their order.
+    pub const PHASES: [&str; 7] =
+        [BLOCKED_TIME, DNS_TIME, TCP_TIME, TLS_TIME, SEND_TIME, WAIT_TIME, RECEIVE_TIME];
+
+    /// The trends that requests and their iterations have; the first is the one that every kind of work has.
+    pub const OF_REQUESTS: [&str; 13] = [
+        RESPONSE_TIME,
+        SERVICE_TIME,
+        ITERATION_TIME,
+        CONNECT_TIME,
+        START_LAG,
+        DISPATCH_LAG,
+        BLOCKED_TIME,
+        DNS_TIME,
+        TCP_TIME,
+        TLS_TIME,
+        SEND_TIME,
+        WAIT_TIME,
+        RECEIVE_TIME,
+    ];
 }
 
 /// Names of the tags that Pulse sets itself.

@@ -40,6 +40,7 @@ mod draft;
 mod extraction;
 mod feed;
 mod file;
+mod http_version;
 mod load;
 mod options;
 mod plan;
@@ -60,6 +61,7 @@ pub use check::{Check, Condition, HeaderTest, JsonTest};
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
+pub use http_version::{HttpVersion, HttpVersionError};
 pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,

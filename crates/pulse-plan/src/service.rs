@@ -6,10 +6,13 @@ use pulse_model::Nanos;
 use std::fmt;
 use url::Url;
 
-use crate::StatusSet;
+use crate::{HttpVersion, StatusSet};
 
 /// Where a service is looked for when nobody says.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8000";
+
+/// The most users that share a connection.
+pub(crate) const MAX_STREAMS: u32 = 1000;
 
 /// The thing under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub struct Service {
     pub insecure: bool,
     /// Certificates to trust besides those of the system, PEM.
     pub ca_certificate: Option<Vec<u8>>,
+    /// The version of HTTP to speak.
+    pub http: HttpVersion,
+    /// Users of one worker that share a connection, where it can carry several requests at a time; 1 to 1000.
+    pub streams: u32,
     /// Statuses that count as success.
     pub expect: StatusSet,
 }
@@ -76,6 +83,10 @@ pub struct ServiceOptions {
     pub insecure: Option<bool>,
     /// Certificates to trust besides those of the system, PEM.
     pub ca_certificate: Option<Vec<u8>>,
+    /// The version of HTTP to speak; 1.1 by default.
+    pub http: Option<HttpVersion>,
+    /// Users of one worker that share a connection, 1 to 1000; 1 by default. More than one needs HTTP/2.
+    pub streams: Option<u32>,
     /// Statuses that count as success.
     pub expect: Option<StatusSet>,
 }
@@ -105,6 +116,14 @@ pub enum ServiceError {
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
+    /// Sharing connections over a version of HTTP that cannot.
+    #[error(
+        "`streams` = {0} needs HTTP/2: over HTTP/1.1 a connection carries one request at a time; set `http` to 2 or auto"
+    )]
+    Streams(u32),
+    /// Too few or too many to share a connection.
+    #[error("`streams` must be between 1 and {MAX_STREAMS}, not {0}")]
+    StreamsRange(u32),
 }
 
 /// A service URL taken apart.
@@ -180,6 +199,8 @@ impl ServiceOptions {
             connect_timeout: self.connect_timeout.or(base.connect_timeout),
             insecure: self.insecure.or(base.insecure),
             ca_certificate: self.ca_certificate.clone().or_else(|| base.ca_certificate.clone()),
+            http: self.http.or(base.http),
+            streams: self.streams.or(base.streams),
             expect: self.expect.clone().or_else(|| base.expect.clone()),
         }
     }
@@ -197,6 +218,13 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
+        let (http, streams) = (self.http.unwrap_or_default(), self.streams.unwrap_or(1));
+        if !(1..=MAX_STREAMS).contains(&streams) {
+            return Err(ServiceError::StreamsRange(streams));
+        }
+        if streams > 1 && !http.multiplexes() {
+            return Err(ServiceError::Streams(streams));
+        }
         let service = Service {
             url: url.url.clone(),
             base_path: url.path.trim_end_matches('/').to_owned(),
@@ -204,6 +232,8 @@ impl ServiceOptions {
             connect_timeout: self.connect_timeout.unwrap_or(Nanos::from_secs(5)),
             insecure: self.insecure.unwrap_or(false),
             ca_certificate: self.ca_certificate.clone(),
+            http,
+            streams,
             expect: self.expect.clone().unwrap_or_default(),
         };
         Ok((service, url))

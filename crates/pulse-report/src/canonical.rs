@@ -117,6 +117,29 @@ fn request(totals: &mut Snapshot, endpoint: &str, outcome: &str, response_time: 
     }
 }
 
+/// Of two endpoints, over plain HTTP and with names that were known.
+fn phases(totals: &mut Snapshot) {
+    let connecting = [(metric::DNS_TIME, 0), (metric::TCP_TIME, 180_000), (metric::TLS_TIME, 0)];
+    let of_each = [(metric::BLOCKED_TIME, 0), (metric::SEND_TIME, 0), (metric::WAIT_TIME, 2_000_000)];
+    for (endpoint, requests) in [("health", 20_000), ("日本語, \"quoted\"", 9_000)] {
+        let mut add = |name, trend| {
+            totals.add(Series::new(name).with(tag::ENDPOINT, endpoint), Aggregate::Trend(trend));
+        };
+        let counted = of_each.map(|(name, nanos)| (name, nanos, requests));
+        for (name, nanos, count) in
+            connecting.map(|(name, nanos)| (name, nanos, 50)).into_iter().chain(counted)
+        {
+            let mut trend = Histogram::default();
+            trend.record_n(nanos, count);
+            add(name, trend);
+        }
+        let mut receive = Histogram::default();
+        receive.record_n(0, requests - 500);
+        receive.record_n(40_000, 500);
+        add(metric::RECEIVE_TIME, receive);
+    }
+}
+
 fn totals() -> Snapshot {
     let mut totals = over(Nanos::from_secs(10), Nanos::from_millis(70_050));
     for (endpoint, requests, failures) in [
@@ -141,6 +164,7 @@ fn totals() -> Snapshot {
     dispatch.record_n(50_000, 100);
     totals.add(Series::new(metric::DISPATCH_LAG), Aggregate::Trend(dispatch));
     totals.add(Series::new(metric::CONNECT_TIME), Aggregate::Trend(connect));
+    phases(&mut totals);
     for (name, count) in [
         (metric::DUE_ITERATIONS, 60_100),
         (metric::ITERATIONS, 60_000),

@@ -4,7 +4,7 @@ use std::io;
 
 use pulse_model::Summary;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, Phases};
 use crate::number::printable;
 use crate::spread::Spread;
 use crate::suite::{Suite, is_suite};
@@ -21,6 +21,7 @@ use crate::{Reporter, suite_rows};
 /// | `time_share` | share of the response time of all requests, 0 to 1 |
 /// | `response_*_ms` | response time, from the intended start |
 /// | `service_*_ms` | service time, from the actual send |
+/// | `blocked_*_ms`, `dns_*_ms`, `tcp_*_ms`, `tls_*_ms`, `send_*_ms`, `wait_*_ms`, `receive_*_ms` | its phases |
 ///
 /// A suite has one row per target of each case instead, with the case's verdict first; `value`, `interval_from`,
 /// `interval_to` and `limit` are in `unit` and for as many requests as the target says.
@@ -29,7 +30,7 @@ use crate::{Reporter, suite_rows};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Csv;
 
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 35] = [
     "scope",
     "name",
     "requests",
@@ -51,6 +52,20 @@ const COLUMNS: [&str; 21] = [
     "service_p95_ms",
     "service_p99_ms",
     "service_max_ms",
+    "blocked_mean_ms",
+    "blocked_p95_ms",
+    "dns_mean_ms",
+    "dns_p95_ms",
+    "tcp_mean_ms",
+    "tcp_p95_ms",
+    "tls_mean_ms",
+    "tls_p95_ms",
+    "send_mean_ms",
+    "send_p95_ms",
+    "wait_mean_ms",
+    "wait_p95_ms",
+    "receive_mean_ms",
+    "receive_p95_ms",
 ];
 
 impl Reporter for Csv {
@@ -69,6 +84,7 @@ impl Reporter for Csv {
             time_share: (figures.requests() > 0).then_some(1.0),
             response: &figures.response,
             service: &figures.service,
+            phases: &figures.phases,
         }))?;
         for endpoint in &figures.endpoints {
             rows.write_record(row(&Scope {
@@ -79,6 +95,7 @@ impl Reporter for Csv {
                 time_share: Some(endpoint.time_share),
                 response: &endpoint.response,
                 service: &endpoint.service,
+                phases: &endpoint.phases,
             }))?;
         }
         rows.flush()
@@ -93,15 +110,16 @@ struct Scope<'a> {
     time_share: Option<f64>,
     response: &'a Spread,
     service: &'a Spread,
+    phases: &'a Phases,
 }
 
-fn row(scope: &Scope<'_>) -> [String; COLUMNS.len()] {
+fn row(scope: &Scope<'_>) -> Vec<String> {
     let number = |value: Option<f64>| {
         value.map_or_else(String::new, |value| ((value * 1e6).round() / 1e6).to_string())
     };
     let millis = |nanos: Option<f64>| number(nanos.map(|nanos| nanos / 1e6));
     let (response, service) = (scope.response, scope.service);
-    [
+    let mut row = vec![
         scope.kind.to_owned(),
         harmless(scope.name),
         response.count.to_string(),
@@ -123,7 +141,9 @@ fn row(scope: &Scope<'_>) -> [String; COLUMNS.len()] {
         millis(service.p95),
         millis(service.p99),
         millis(service.max),
-    ]
+    ];
+    row.extend(scope.phases.iter().flat_map(|phase| [millis(phase.mean), millis(phase.p95)]));
+    row
 }
 
 /// The name without control characters and not readable as a formula.

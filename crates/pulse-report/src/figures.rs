@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pulse_model::{Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, tag};
+use pulse_model::{
+    Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, metric_group, tag,
+};
 
 use crate::monitor_text::is_monitor;
 use crate::spread::Spread;
@@ -19,6 +21,8 @@ pub(crate) struct Figures<'a> {
     /// The part of the start lag that is the generator's own doing.
     pub(crate) dispatch_lag: Spread,
     pub(crate) connect: Spread,
+    /// In the order of [`metric_group::PHASES`].
+    pub(crate) phases: Phases,
     /// Largest relative error of a quantile, from the histogram's schema; `None` where they are interpolated within buckets
     /// of a watched service's own.
     pub(crate) quantile_error: Option<f64>,
@@ -31,6 +35,9 @@ pub(crate) struct Figures<'a> {
     pub(crate) iterations: Iterations,
 }
 
+/// Where the service time of requests went, by phase.
+pub(crate) type Phases = [Spread; metric_group::PHASES.len()];
+
 /// The figures of one endpoint.
 pub(crate) struct Endpoint {
     pub(crate) name: String,
@@ -38,6 +45,8 @@ pub(crate) struct Endpoint {
     pub(crate) rate: Option<f64>,
     pub(crate) response: Spread,
     pub(crate) service: Spread,
+    /// In the order of [`metric_group::PHASES`].
+    pub(crate) phases: Phases,
     /// Its share of the time that all requests took together, 0 to 1.
     pub(crate) time_share: f64,
 }
@@ -84,6 +93,7 @@ impl<'a> Figures<'a> {
             start_lag: spread(metric::START_LAG),
             dispatch_lag: spread(metric::DISPATCH_LAG),
             connect: spread(metric::CONNECT_TIME),
+            phases: metric_group::PHASES.map(spread),
             quantile_error: (!is_coarse(summary)).then_some((gamma - 1.0) / (gamma + 1.0)),
             endpoints: in_order(endpoints(summary, response.sum), &summary.run.kind),
             scenarios: scenarios(summary),
@@ -160,8 +170,9 @@ fn in_order(mut endpoints: Vec<Endpoint>, kind: &str) -> Vec<Endpoint> {
 
 /// In the order of their names. A service that tells methods apart has one per method, `GET /orders`.
 fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint> {
-    let mut by_name: BTreeMap<String, [Option<Histogram>; 3]> = BTreeMap::new();
-    for (place, metric) in [metric::RESPONSE_TIME, metric::SERVICE_TIME].into_iter().enumerate() {
+    let mut by_name: BTreeMap<String, [Option<Histogram>; TRENDS]> = BTreeMap::new();
+    let metrics = [(RESPONSE, metric::RESPONSE_TIME), (SERVICE, metric::SERVICE_TIME)];
+    for (place, metric) in metrics.into_iter().chain((FAILED + 1..).zip(metric_group::PHASES)) {
         for (series, aggregate) in summary.totals.matching(&Series::new(metric)) {
             let (Aggregate::Trend(trend), Some(name)) = (aggregate, series.endpoint_name()) else { continue };
             let of_name = by_name.entry(name).or_default();
@@ -171,22 +182,28 @@ fn endpoints(summary: &Summary, total_time: u128) -> Vec<Endpoint> {
             }
         }
     }
-    let figures = |(name, [response, service, failed]): (String, [Option<Histogram>; 3])| {
-        let response = Spread::of(&response.unwrap_or_default());
-        Endpoint {
-            name,
-            failed: failed.map_or(0, |failed| failed.count()),
-            rate: per_second(summary, response.count),
-            service: Spread::of(&service.unwrap_or_default()),
-            time_share: if total_time == 0 { 0.0 } else { response.sum as f64 / total_time as f64 },
-            response,
-        }
-    };
+    let figures =
+        |(name, [response, service, failed, phases @ ..]): (String, [Option<Histogram>; TRENDS])| {
+            let response = Spread::of(&response.unwrap_or_default());
+            Endpoint {
+                name,
+                failed: failed.map_or(0, |failed| failed.count()),
+                rate: per_second(summary, response.count),
+                service: Spread::of(&service.unwrap_or_default()),
+                phases: phases.map(|phase| Spread::of(&phase.unwrap_or_default())),
+                time_share: if total_time == 0 { 0.0 } else { response.sum as f64 / total_time as f64 },
+                response,
+            }
+        };
     by_name.into_iter().map(figures).collect()
 }
 
-/// The place of the failed ones' response times.
+/// Places of an endpoint's trends; the phases follow.
+const RESPONSE: usize = 0;
+const SERVICE: usize = 1;
+/// Response times of what failed.
 const FAILED: usize = 2;
+const TRENDS: usize = FAILED + 1 + metric_group::PHASES.len();
 
 fn add(sum: &mut Option<Histogram>, trend: &Histogram) {
     match sum {

@@ -27,6 +27,7 @@ pub(crate) struct Document<'a> {
     dispatch_lag: Times,
     iterations: Iterations,
     connections: Connections,
+    phases: Phases,
     bytes: Bytes,
     targets: Vec<Target<'a>>,
     findings: &'a [Finding],
@@ -127,6 +128,29 @@ struct Connections {
 }
 
 #[derive(Serialize)]
+struct Phases {
+    blocked: Times,
+    dns: Times,
+    tcp: Times,
+    tls: Times,
+    send: Times,
+    wait: Times,
+    receive: Times,
+}
+
+/// An endpoint has no more than means: reports with many endpoints stay small.
+#[derive(Serialize)]
+struct PhaseMeans {
+    blocked: Option<f64>,
+    dns: Option<f64>,
+    tcp: Option<f64>,
+    tls: Option<f64>,
+    send: Option<f64>,
+    wait: Option<f64>,
+    receive: Option<f64>,
+}
+
+#[derive(Serialize)]
 struct Bytes {
     sent: u64,
     received: u64,
@@ -157,6 +181,7 @@ struct Endpoint {
     time_share: f64,
     response_time: Times,
     service_time: Times,
+    phase_means: PhaseMeans,
 }
 
 #[derive(Serialize)]
@@ -243,6 +268,7 @@ impl<'a> Document<'a> {
                 reconnects: summary.counter(metric::RECONNECTS),
                 connect_time: times(&figures.connect),
             },
+            phases: Phases::of(&figures.phases, error),
             bytes: bytes(&figures),
             targets: summary.targets.iter().map(target).collect(),
             findings: &summary.findings,
@@ -263,6 +289,22 @@ impl<'a> Document<'a> {
             changes: json_case::changes(summary),
             cases: Vec::new(),
         }
+    }
+}
+
+impl Phases {
+    fn of(phases: &figures::Phases, quantile_error: Option<f64>) -> Self {
+        let [blocked, dns, tcp, tls, send, wait, receive] =
+            phases.each_ref().map(|spread| Times::of(spread, quantile_error));
+        Self { blocked, dns, tcp, tls, send, wait, receive }
+    }
+}
+
+impl PhaseMeans {
+    fn of(phases: &figures::Phases) -> Self {
+        let [blocked, dns, tcp, tls, send, wait, receive] =
+            phases.each_ref().map(|spread| spread.mean.map(millis));
+        Self { blocked, dns, tcp, tls, send, wait, receive }
     }
 }
 
@@ -391,6 +433,7 @@ fn endpoint(endpoint: &figures::Endpoint, quantile_error: Option<f64>) -> Endpoi
         time_share: rounded(endpoint.time_share),
         response_time: Times::of(&endpoint.response, quantile_error),
         service_time: Times::of(&endpoint.service, quantile_error),
+        phase_means: PhaseMeans::of(&endpoint.phases),
     }
 }
 

@@ -7,6 +7,7 @@ use pulse_model::{Severity, Summary, ValidityState};
 use crate::figures::Figures;
 use crate::markdown_page::{Page, ROWS, escaped};
 use crate::monitor_text::is_monitor;
+use crate::spread::Spread;
 use crate::suite::{Suite, is_suite};
 use crate::{Reporter, database_markdown, monitor_markdown, number, suite_markdown, wording};
 
@@ -113,7 +114,6 @@ fn findings(page: &mut Page, summary: &Summary) {
 
 fn headline(page: &mut Page, figures: &Figures<'_>) {
     let (total, response, service) = (figures.requests(), &figures.response, &figures.service);
-    let millis = number::millis;
     let row = |label: &str, value: String| vec![label.to_owned(), value];
     let rows = vec![
         row("Requests", total.to_string()),
@@ -126,9 +126,15 @@ fn headline(page: &mut Page, figures: &Figures<'_>) {
     if !is_monitor(&figures.summary.run.kind) {
         times.extend([("Service time", service), ("Start lag", &figures.start_lag)]);
     }
-    let rows = times.into_iter().map(|(label, spread)| {
+    spreads(page, "Times", &times);
+    spreads(page, "Phases of the service time", &wording::phases(&figures.phases));
+}
+
+fn spreads(page: &mut Page, title: &str, spreads: &[(&str, &Spread)]) {
+    let millis = number::millis;
+    let rows = spreads.iter().map(|(label, spread)| {
         vec![
-            label.to_owned(),
+            (*label).to_owned(),
             millis(spread.min),
             millis(spread.mean),
             millis(spread.median),
@@ -137,7 +143,7 @@ fn headline(page: &mut Page, figures: &Figures<'_>) {
             millis(spread.max),
         ]
     });
-    page.table("Times", &["", ">Min", ">Avg", ">Median", ">p95", ">p99", ">Max"], rows.collect());
+    page.table(title, &["", ">Min", ">Avg", ">Median", ">p95", ">p99", ">Max"], rows.collect());
 }
 
 fn endpoints(page: &mut Page, figures: &Figures<'_>) {

@@ -25,6 +25,7 @@ pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
         monitor_text::watch(page, figures);
     } else {
         times(page, figures);
+        phases(page, figures);
         scenarios(page, figures);
         statuses(page, figures);
         checks(page, figures);
@@ -106,6 +107,37 @@ fn errors(page: &mut Page, figures: &Figures<'_>) {
 
 fn times(page: &mut Page, figures: &Figures<'_>) {
     page.title("TIMES (ms)");
+    let rows = [
+        ("response time", &figures.response),
+        ("service time", &figures.service),
+        ("start lag", &figures.start_lag),
+        ("dispatch lag", &figures.dispatch_lag),
+        ("connect time", &figures.connect),
+    ];
+    spreads(page, &rows);
+    page.wrapped(
+        2,
+        "  Response time counts from the intended start, service time from the actual send. Start lag is how late \
+         iterations began, dispatch lag the generator's part of it.",
+    );
+}
+
+/// Where the service time went; phases that took no time at all are left out.
+fn phases(page: &mut Page, figures: &Figures<'_>) {
+    let rows = wording::phases(&figures.phases);
+    if rows.is_empty() {
+        return;
+    }
+    page.title("PHASES (ms)");
+    spreads(page, &rows);
+    page.wrapped(
+        2,
+        "  The parts of the service time of answered requests. Wait is the time to first byte; resolve, connect and TLS count \
+         only requests that opened a connection.",
+    );
+}
+
+fn spreads(page: &mut Page, rows: &[(&str, &Spread)]) {
     let mut table = Table::new([
         ("", Column::Label),
         ("min", Column::Figure),
@@ -116,15 +148,9 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         ("max", Column::Figure),
         ("n", Column::Spare),
     ]);
-    for (name, spread) in [
-        ("response time", &figures.response),
-        ("service time", &figures.service),
-        ("start lag", &figures.start_lag),
-        ("dispatch lag", &figures.dispatch_lag),
-        ("connect time", &figures.connect),
-    ] {
+    for (name, spread) in rows {
         table.row([
-            name.to_owned(),
+            (*name).to_owned(),
             bare(spread.min),
             bare(spread.mean),
             bare(spread.median),
@@ -135,11 +161,6 @@ fn times(page: &mut Page, figures: &Figures<'_>) {
         ]);
     }
     page.block(&table.render(page.width()));
-    page.wrapped(
-        2,
-        "  Response time counts from the intended start, service time from the actual send. Start lag is how late \
-         iterations began, dispatch lag the generator's part of it.",
-    );
 }
 
 fn scenarios(page: &mut Page, figures: &Figures<'_>) {

@@ -2,10 +2,20 @@
 
 use pulse_model::{Ending, Nanos, Summary, TargetResult, ValidityState, Verdict};
 
-use crate::figures::{Figures, Iterations};
+use crate::figures::{Figures, Iterations, Phases};
 use crate::monitor_text::is_monitor;
 use crate::number::{self, NONE, printable};
+use crate::spread::Spread;
 use crate::suite::is_suite;
+
+/// What people call the phases, in the order of [`pulse_model::metric_group::PHASES`].
+const PHASES: [&str; 7] = ["blocked", "resolve", "connect", "TLS", "send", "wait", "receive"];
+
+/// The phases that took any time, with their names; none where none was recorded.
+pub(crate) fn phases(phases: &Phases) -> Vec<(&'static str, &Spread)> {
+    let took_time = |spread: &Spread| spread.max.is_some_and(|max| max > 0.0);
+    PHASES.into_iter().zip(phases).filter(|(_, spread)| took_time(spread)).collect()
+}
 
 /// `45.60ms`, or `-` when nothing was measured.
 pub(crate) fn value(result: &TargetResult) -> String {

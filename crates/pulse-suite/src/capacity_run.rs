@@ -6,7 +6,8 @@ use std::time::Instant;
 use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
 use pulse_model::{
     CaseInfo, Comparison, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject,
-    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric, tag,
+    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric, metric_group,
+    tag,
 };
 use pulse_plan::{CaseLimits, Plan, Segment};
 use pulse_stats::{CONFIDENCE, Scalability, ScalabilityError};
@@ -29,15 +30,6 @@ const WARMUP_PART: u64 = 5;
 const DRAIN: Nanos = Nanos::from_secs(30);
 /// Share of the offered rate that is completed where no queue grows.
 const STEADY: f64 = 0.95;
-/// The times that every request has.
-const REQUEST_METRICS: [&str; 6] = [
-    metric::RESPONSE_TIME,
-    metric::SERVICE_TIME,
-    metric::ITERATION_TIME,
-    metric::CONNECT_TIME,
-    metric::START_LAG,
-    metric::DISPATCH_LAG,
-];
 /// The sign of a run that the service itself causes by answering too slowly.
 const DROPPED: &str = "offered_rate";
 
@@ -130,9 +122,9 @@ pub fn unjudgeable(plan: &Plan) -> Option<String> {
                 estimate.name()
             ),
             Subject::Trend { metric, .. } | Subject::Ratio { metric, .. }
-                if !REQUEST_METRICS.contains(&metric.as_str()) =>
+                if !metric_group::OF_REQUESTS.contains(&metric.as_str()) =>
             {
-                format!("there are no times called `{metric}`; there are {}", REQUEST_METRICS.join(", "))
+                format!("there are no times called `{metric}`; there are {}", metric_group::OF_REQUESTS.join(", "))
             }
             Subject::Checks if steps().all(|step| step.checks.is_empty()) => {
                 "no step has checks; write them in a scenario file".to_owned()

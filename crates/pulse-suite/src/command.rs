@@ -103,6 +103,7 @@ pub(crate) fn unconnected(started: Nanos, finished: Nanos, end: RequestEnd<'_>) 
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }

@@ -51,6 +51,7 @@ impl Question {
                 connect_timeout: Some(TIMEOUT),
                 insecure: Some(service.plan.insecure),
                 ca_certificate: service.plan.ca_certificate.clone(),
+                http: Some(service.plan.http),
                 expect: expect.parse().ok(),
                 ..ServiceOptions::default()
             },

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::check::CheckState;
     use pulse_model::Nanos;
-    use pulse_plan::{Service, StatusSet};
+    use pulse_plan::{HttpVersion, Service, StatusSet};
     use pulse_testkit::{Script, ScriptedServer, Step};
 
     fn service(url: &str, ready: Option<&str>, start: Option<&str>) -> SuiteService {
@@ -84,6 +84,8 @@ mod tests {
             connect_timeout: Nanos::from_secs(1),
             insecure: false,
             ca_certificate: None,
+            http: HttpVersion::default(),
+            streams: 1,
             expect: StatusSet::default(),
         };
         let (ready, start) = (ready.map(str::to_owned), start.map(str::to_owned));

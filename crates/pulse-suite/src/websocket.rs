@@ -215,6 +215,7 @@ fn measured(
         bytes_received,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
-use pulse_plan::{ArrivalLaw, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest};
+use pulse_plan::{
+    ArrivalLaw, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet, UrlRequest,
+};
 
 use super::{AccessFlags, DashboardFlags, WhenInconclusive};
 use crate::problem::Problem;
@@ -108,6 +110,13 @@ pub(crate) struct RequestFlags {
     /// Statuses that count as success: 200,204 or 2xx [default: any below 400].
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<StatusSet>,
+    /// Version of HTTP: 1.1, 2 (over plain TCP without asking) or auto (over TLS, what the service prefers)
+    /// [default: 1.1].
+    #[arg(long, value_name = "VERSION")]
+    http: Option<HttpVersion>,
+    /// Users of one worker that share an HTTP/2 connection [default: 1].
+    #[arg(long, value_name = "N")]
+    streams: Option<u32>,
     #[command(flatten)]
     access: AccessFlags,
 }
@@ -186,6 +195,8 @@ impl LoadArguments {
             headers,
             timeout: request.timeout,
             expect: request.expect_status.clone(),
+            http: request.http,
+            streams: request.streams,
             ..access
         };
         Ok(Overrides { service, load: self.load.options(), targets: self.result.targets.clone() })

@@ -30,8 +30,9 @@ impl<'a> Answer<'a> {
     }
 
     fn json(&self, pointer: &str) -> Option<&Value> {
-        let json = self.json.get_or_init(|| serde_json::from_slice(self.view.body()).ok());
-        json.as_ref()?.pointer(pointer)
+        // Text is checked in one go; serde_json would check the bytes of each string by itself.
+        let parse = || serde_json::from_str(str::from_utf8(self.view.body()).ok()?).ok();
+        follow(self.json.get_or_init(parse).as_ref()?, pointer)
     }
 
     /// Whether the answer fulfils a condition. `render` fills in variables.
@@ -110,6 +111,27 @@ impl Source {
     }
 }
 
+/// Where a JSON pointer leads (RFC 6901). Hardly any needs escapes, for the sake of which serde_json copies every name.
+fn follow<'v>(json: &'v Value, pointer: &str) -> Option<&'v Value> {
+    if pointer.contains('~') {
+        return json.pointer(pointer);
+    }
+    let Some(path) = pointer.strip_prefix('/') else {
+        return pointer.is_empty().then_some(json);
+    };
+    path.split('/').try_fold(json, |value, name| match value {
+        Value::Object(fields) => fields.get(name),
+        Value::Array(items) => items.get(index(name)?),
+        _ => None,
+    })
+}
+
+/// The number of an item: digits without a sign or leading zeros.
+fn index(name: &str) -> Option<usize> {
+    let is_canonical = !name.starts_with('+') && (name.len() == 1 || !name.starts_with('0'));
+    name.parse().ok().filter(|_| is_canonical)
+}
+
 /// A JSON value as people would write it into a URL: texts without quotes, everything else as JSON.
 fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
@@ -141,6 +163,25 @@ mod tests {
         assert!(!same(&json!([1]), &json!([1, 2])));
         assert!(!same(&json!({"a": 1}), &json!({"b": 1})));
         assert!(!same(&json!("1"), &json!(1)));
+    }
+
+    #[test]
+    fn pointers_lead_where_they_lead_in_serde_json() {
+        let json = json!({
+            "": { "": 1 }, "a": [10, { "b/c": 2, "d~e": 3, "0": 4 }], "01": 5, "+1": 6, "f": "text",
+        });
+        let names = ["", "a", "0", "1", "01", "+1", "-", "00", "f", "b~1c", "d~0e", "b", "2"];
+        let mut pointers = vec![String::new(), "a".to_owned(), "/".to_owned()];
+        for first in names {
+            pointers.push(format!("/{first}"));
+            for second in names {
+                pointers.push(format!("/{first}/{second}"));
+                pointers.extend(names.map(|third| format!("/{first}/{second}/{third}")));
+            }
+        }
+        for pointer in pointers {
+            assert_eq!(follow(&json, &pointer), json.pointer(&pointer), "{pointer}");
+        }
     }
 
     #[test]

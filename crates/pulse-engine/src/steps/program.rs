@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_http::{Keep, Origin, RequestWriter, Scheme, is_idempotent};
+use pulse_http::{Keep, Origin, RequestParts, RequestWriter, Scheme, is_idempotent};
 use pulse_model::Tags;
 use pulse_plan::{Body, Condition, Plan, Scenario, Service, StatusSet, Step, Template, Think, Variable};
 
@@ -66,6 +66,8 @@ pub(super) enum Wire {
         bytes: Vec<u8>,
         /// Where a further header line can be inserted.
         head_end: usize,
+        /// Taken apart, where HTTP/2 may be spoken.
+        parts: Option<Box<RequestParts>>,
     },
     /// With variables: written anew each time.
     Dynamic(Box<DynamicWire>),
@@ -88,7 +90,6 @@ impl Program {
         origin: &Origin,
         endpoints: &Endpoints,
     ) -> Result<Self, StepsError> {
-        let authority = origin.authority();
         let mut feeds = Vec::new();
         let mut steps = Vec::new();
         for (number, step) in (first..).zip(&scenario.steps) {
@@ -100,7 +101,7 @@ impl Program {
                     feeds.push(feed);
                 }
             }
-            steps.push(compile_step(step, EndpointId(number), service, &authority)?);
+            steps.push(compile_step(step, EndpointId(number), service, origin)?);
         }
         let ends_with_request = scenario.steps.last().is_some_and(|step| {
             step.checks.is_empty() && step.extractions.is_empty() && step.think == Think::None
@@ -114,13 +115,13 @@ fn compile_step(
     step: &Step,
     endpoint: EndpointId,
     service: &Service,
-    authority: &str,
+    origin: &Origin,
 ) -> Result<CompiledStep, StepsError> {
     let extractions =
         step.extractions.iter().map(|extraction| Ok((extraction.slot, Source::compile(&extraction.source)?)));
     Ok(CompiledStep {
         endpoint,
-        wire: compile_wire(step, authority)?,
+        wire: compile_wire(step, service, origin)?,
         method: step.method.clone(),
         idempotent: is_idempotent(&step.method),
         keep: if step.needs_body() { Keep::Body } else { Keep::Head },
@@ -133,9 +134,9 @@ fn compile_step(
     })
 }
 
-fn compile_wire(step: &Step, authority: &str) -> Result<Wire, StepsError> {
+fn compile_wire(step: &Step, service: &Service, origin: &Origin) -> Result<Wire, StepsError> {
     let dynamic = DynamicWire {
-        authority: authority.to_owned(),
+        authority: origin.authority(),
         target: step.target.clone(),
         headers: step.headers.clone(),
         body: step.body.clone(),
@@ -148,10 +149,16 @@ fn compile_wire(step: &Step, authority: &str) -> Result<Wire, StepsError> {
     }
     let mut bytes = Vec::new();
     let no_variables = |template: &Template| template.as_static().unwrap_or_default().as_bytes().to_vec();
-    let head_end = dynamic
-        .write(&step.method, &mut bytes, &no_variables)
-        .map_err(|source| StepsError::Request { step: step.name.to_string(), source })?;
-    Ok(Wire::Static { target: step.target.as_static().unwrap_or_default().to_owned(), bytes, head_end })
+    let failed = |source| StepsError::Request { step: step.name.to_string(), source };
+    let head_end = dynamic.write(&step.method, &mut bytes, &no_variables).map_err(failed)?;
+    let parts = service.http.multiplexes().then(|| RequestParts::parse(&bytes, origin.scheme));
+    let parts = parts.transpose().map_err(failed)?.map(Box::new);
+    Ok(Wire::Static {
+        target: step.target.as_static().unwrap_or_default().to_owned(),
+        bytes,
+        head_end,
+        parts,
+    })
 }
 
 impl DynamicWire {

@@ -74,16 +74,15 @@ impl StepsUser {
         }
         let clock = iteration.clock();
         let Self { client, feeds, jar, values, buffer, program } = self;
-        let bytes =
-            match prepare(step, jar, program.secure, buffer, &|template| values.render(template, feeds)) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    let now = clock.now();
-                    iteration.record(step.endpoint, unsent(now, &error.to_string()));
-                    return true;
-                }
-            };
-        let request = Request { bytes, is_head: step.method == "HEAD", idempotent: step.idempotent };
+        let prepared = prepare(step, jar, program.secure, buffer, &|template| values.render(template, feeds));
+        let request = match prepared {
+            Ok(request) => request,
+            Err(error) => {
+                let now = clock.now();
+                iteration.record(step.endpoint, unsent(now, &error.to_string()));
+                return true;
+            }
+        };
         let before = client.counts();
         let result = client.exchange(request, step.timeout, step.keep).await;
         let counts = client.counts();
@@ -110,6 +109,7 @@ impl StepsUser {
                         bytes_received: exchange.bytes_received,
                         connections,
                         connect: exchange.connect.map(connect_time),
+                        phases: Some((&exchange).into()),
                         reconnects,
                     },
                 );
@@ -126,6 +126,7 @@ impl StepsUser {
                     bytes_received: failure.bytes_received,
                     connections,
                     connect: None,
+                    phases: None,
                     reconnects,
                 },
             ),
@@ -225,17 +226,20 @@ impl Values {
     }
 }
 
-/// The bytes to send: as compiled, with the user's cookies if there are any, or written anew.
+/// The request to send: as compiled, with the user's cookies if there are any, or written anew.
 fn prepare<'b>(
     step: &'b CompiledStep,
     jar: &Jar,
     secure: bool,
     buffer: &'b mut Vec<u8>,
     render: &dyn Fn(&Template) -> Vec<u8>,
-) -> Result<&'b [u8], pulse_http::RequestError> {
+) -> Result<Request<'b>, pulse_http::RequestError> {
+    let (is_head, idempotent) = (step.method == "HEAD", step.idempotent);
     let (target, head_end) = match &step.wire {
-        Wire::Static { bytes, .. } if jar.is_empty() => return Ok(bytes),
-        Wire::Static { target, bytes, head_end } => {
+        Wire::Static { bytes, parts, .. } if jar.is_empty() => {
+            return Ok(Request { bytes, is_head, idempotent, parts: parts.as_deref() });
+        }
+        Wire::Static { target, bytes, head_end, .. } => {
             buffer.clear();
             buffer.extend_from_slice(bytes);
             (Cow::Borrowed(target.as_str()), *head_end)
@@ -243,7 +247,7 @@ fn prepare<'b>(
         Wire::Dynamic(wire) => {
             let head_end = wire.write(&step.method, buffer, render)?;
             if jar.is_empty() {
-                return Ok(buffer);
+                return Ok(Request { bytes: buffer, is_head, idempotent, parts: None });
             }
             (Cow::Owned(String::from_utf8_lossy(&render(&wire.target)).into_owned()), head_end)
         }
@@ -251,7 +255,7 @@ fn prepare<'b>(
     let mut line = Vec::new();
     jar.write(&target, secure, &mut line);
     buffer.splice(head_end..head_end, line);
-    Ok(buffer)
+    Ok(Request { bytes: buffer, is_head, idempotent, parts: None })
 }
 
 /// A request that never left.
@@ -265,12 +269,13 @@ fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
         bytes_received: 0,
         connections: 0,
         connect: None,
+        phases: None,
         reconnects: 0,
     }
 }
 
 fn connect_time(times: ConnectTimes) -> Nanos {
-    (times.resolve + times.tcp + times.tls).into()
+    times.total().into()
 }
 
 /// A random UUID: version 4, variant 1 (RFC 9562 §5.4).

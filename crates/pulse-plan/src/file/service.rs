@@ -4,7 +4,7 @@ use crate::file::Builder;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
-use crate::service::{ServiceUrl, check_header_name, check_header_value};
+use crate::service::{MAX_STREAMS, ServiceUrl, check_header_name, check_header_value};
 use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
 
 /// The largest file with certificates, in bytes.
@@ -48,6 +48,9 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     {
         options.ca_certificate = builder.needed(&field, &path, MAX_CA_BYTES).map(<[u8]>::to_vec);
     }
+    options.http = table.get("http").and_then(|field| field.parsed("\"2\""));
+    let streams = table.get("streams").and_then(|field| field.integer(1..=u64::from(MAX_STREAMS), "16"));
+    options.streams = streams.map(|streams| streams as u32);
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));

@@ -1,6 +1,6 @@
 //! Whether the targets of a case can be met at all, and whether its kind measures what they are about.
 
-use pulse_model::{Estimate, Subject, metric};
+use pulse_model::{Estimate, Subject, metric, metric_group};
 
 use crate::CaseKind;
 use crate::file::error::Diagnostics;
@@ -8,16 +8,6 @@ use crate::file::reader::did_you_mean;
 use crate::file::suite::case::Work;
 use crate::file::targets::PlacedTarget;
 use crate::target_conflict::{contradict, impossible};
-
-/// The trends that requests have.
-const REQUEST_METRICS: [&str; 6] = [
-    metric::RESPONSE_TIME,
-    metric::SERVICE_TIME,
-    metric::ITERATION_TIME,
-    metric::CONNECT_TIME,
-    metric::START_LAG,
-    metric::DISPATCH_LAG,
-];
 
 /// What a kind of case can be judged by.
 pub(crate) struct Offer {
@@ -33,14 +23,16 @@ pub(crate) struct Offer {
 impl Offer {
     pub(crate) fn of(work: &Work) -> Self {
         use Estimate::{Cpu, CpuPerRequest, Degradation, Duration, LostMessages, MemoryGrowth};
-        let timed = &REQUEST_METRICS[..1];
+        let timed = &metric_group::OF_REQUESTS[..1];
         let (what, estimates, metrics): (_, &[Estimate], &'static [&'static str]) = match work {
             Work::Requests(requests) if requests.compare.is_some() => {
-                ("a case with `compare_users`", &[Degradation], &REQUEST_METRICS)
+                ("a case with `compare_users`", &[Degradation], &metric_group::OF_REQUESTS)
             }
-            Work::Requests(_) => {
-                ("a case of requests", &[MemoryGrowth, Cpu, CpuPerRequest, Duration], &REQUEST_METRICS)
-            }
+            Work::Requests(_) => (
+                "a case of requests",
+                &[MemoryGrowth, Cpu, CpuPerRequest, Duration],
+                &metric_group::OF_REQUESTS,
+            ),
             Work::WebSocket { .. } => ("a WebSocket case", &[LostMessages, Duration], timed),
             Work::Done { kind: CaseKind::Database { .. }, .. } => ("a database case", &[Duration], timed),
             Work::Done { .. } => ("a command case", &[Duration], timed),
