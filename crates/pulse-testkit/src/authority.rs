@@ -45,7 +45,12 @@ impl TestAuthority {
         &self.ca_pem
     }
 
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+    /// The settings of a server that shows the certificate and chooses the first of these protocols (ALPN) that the
+    /// client offers.
+    ///
+    /// # Panics
+    /// Where ring does not work.
+    pub fn server_config(&self, protocols: &[&str]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -53,7 +58,7 @@ impl TestAuthority {
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key)
             .expect("key and certificate belong together");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
 }

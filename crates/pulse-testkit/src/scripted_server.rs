@@ -52,7 +52,7 @@ impl ScriptedServer {
 
     /// Starts a server for TLS. A handshake that fails ends its connection before the first step.
     pub fn start_tls(script: Script, authority: &TestAuthority) -> Self {
-        Self::launch(script, Some(TlsAcceptor::from(authority.server_config())))
+        Self::launch(script, Some(TlsAcceptor::from(authority.server_config(&["http/1.1"]))))
     }
 
     fn launch(script: Script, acceptor: Option<TlsAcceptor>) -> Self {
