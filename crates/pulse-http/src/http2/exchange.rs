@@ -20,7 +20,7 @@ use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many times a request is sent at most: a peer that ends every connection, or refuses every stream, must not keep
 /// a user busy until its timeout.
@@ -151,7 +151,7 @@ impl Http2Session {
 
     async fn wait_for_way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
         let began = Instant::now();
-        let mut connecting = std::time::Duration::ZERO;
+        let mut connecting = Duration::ZERO;
         for _ in 0..ATTEMPTS {
             loan.counts.closed_by_peer += u64::from(self.seat.discard_ended());
             let connection = match self.seat.connection() {
