@@ -449,7 +449,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// `None` while the head is not complete.
-    fn parse(bytes: &[u8], request: Circumstances) -> Result<Option<Self>, ParseError> {
+    pub(crate) fn parse(bytes: &[u8], request: Circumstances) -> Result<Option<Self>, ParseError> {
         let mut headers = [httparse::EMPTY_HEADER; USUAL_HEADERS];
         match Self::parse_into(bytes, &mut headers, request) {
             Err(ParseError::TooManyHeaders) => {

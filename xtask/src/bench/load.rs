@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::arguments::BenchOptions;
 use comparison::Comparison;
@@ -60,6 +61,9 @@ pub(crate) fn run(root: &Path, pulse: &Path, options: &BenchOptions) -> anyhow::
         let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
         bail!("no section `{unknown}`; there are: {}", names.join(", "));
     }
+    // Server and clients inherit it: thousands of users need as many descriptors.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let folder = root.join(format!("target/load-{}", std::process::id()));
     let server = Nginx::start(&folder);
     let text = server.and_then(|server| {
