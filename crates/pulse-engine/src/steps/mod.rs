@@ -3,6 +3,7 @@
 mod data;
 mod inspection;
 mod jar;
+mod json_pointer;
 mod program;
 mod user;
 
