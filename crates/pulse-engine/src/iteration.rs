@@ -44,6 +44,32 @@ pub struct Measurement<'a> {
     pub phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub reconnects: u64,
+    /// Redirects that were followed.
+    pub redirects: u64,
+}
+
+impl<'a> Measurement<'a> {
+    /// Something that ended as `end` says, without a connection or an answer.
+    pub fn bare(started: Nanos, finished: Nanos, end: RequestEnd<'a>) -> Self {
+        Self {
+            started,
+            finished,
+            end,
+            status: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            connections: 0,
+            connect: None,
+            phases: None,
+            reconnects: 0,
+            redirects: 0,
+        }
+    }
+
+    /// A failure of a class, without a connection or an answer.
+    pub fn failed(started: Nanos, finished: Nanos, class: &'static str, message: &'a str) -> Self {
+        Self::bare(started, finished, RequestEnd::Failed { class, message })
+    }
 }
 
 /// One iteration of a user.
@@ -111,6 +137,7 @@ impl<'a> Iteration<'a> {
             connect: measured.connect,
             phases: measured.phases,
             reconnects: measured.reconnects,
+            redirects: measured.redirects,
         };
         self.shared.recorder.borrow_mut().request(endpoint, self.due, &sample);
         self.intended = measured.finished;

@@ -1,5 +1,7 @@
 //! The phases of an answered request: where its service time went.
 
+use std::ops::AddAssign;
+
 use pulse_http::Exchange;
 use pulse_model::{Aggregate, Histogram, Nanos, Series, Snapshot, metric, metric_group};
 
@@ -44,6 +46,22 @@ impl From<&Exchange> for Phases {
             wait: exchange.waiting_time().into(),
             receive: exchange.receiving_time().into(),
         }
+    }
+}
+
+/// The phases of two requests of which the second followed the first.
+impl AddAssign for Phases {
+    fn add_assign(&mut self, next: Self) {
+        self.blocked += next.blocked;
+        self.send += next.send;
+        self.wait += next.wait;
+        self.receive += next.receive;
+        self.connecting = match (self.connecting, next.connecting) {
+            (Some(a), Some(b)) => {
+                Some(Connecting { dns: a.dns + b.dns, tcp: a.tcp + b.tcp, tls: a.tls + b.tls })
+            }
+            (a, b) => a.or(b),
+        };
     }
 }
 

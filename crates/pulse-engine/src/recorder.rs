@@ -51,6 +51,8 @@ pub(crate) struct Sample<'a> {
     pub(crate) phases: Option<Phases>,
     /// Kept connections that turned out to be closed and were opened again.
     pub(crate) reconnects: u64,
+    /// Redirects that were followed.
+    pub(crate) redirects: u64,
 }
 
 /// A worker's current interval.
@@ -86,6 +88,7 @@ struct EndpointSheet {
     bytes_sent: u64,
     bytes_received: u64,
     reconnects: u64,
+    redirects: u64,
 }
 
 #[derive(Debug)]
@@ -115,6 +118,7 @@ impl Sheet {
                     bytes_sent: 0,
                     bytes_received: 0,
                     reconnects: 0,
+                    redirects: 0,
                 })
                 .collect(),
             scenarios: endpoints
@@ -153,6 +157,7 @@ impl Recorder {
         endpoint.service[failed].record(sample.finished.since(sample.started).0);
         endpoint.bytes_sent += sample.bytes_sent;
         endpoint.bytes_received += sample.bytes_received;
+        endpoint.redirects += sample.redirects;
         if let Some(connect) = sample.connect {
             endpoint.connect.record(connect.0);
         }
@@ -285,6 +290,7 @@ impl EndpointSheet {
         seal_counter(snapshot, || series(metric::BYTES_SENT), &mut self.bytes_sent);
         seal_counter(snapshot, || series(metric::BYTES_RECEIVED), &mut self.bytes_received);
         seal_counter(snapshot, || series(metric::RECONNECTS), &mut self.reconnects);
+        seal_counter(snapshot, || series(metric::REDIRECTS), &mut self.redirects);
     }
 }
 

@@ -226,6 +226,7 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::BYTES_RECEIVED, "pulse.received", Instrument::Counter, Unit::Bytes, "Bytes received, heads included.", &[]),
     line(metric::CONNECTIONS_OPENED, "pulse.connections_opened", Instrument::Counter, CONNECTIONS, "Connections that were opened.", &[]),
     line(metric::RECONNECTS, "pulse.reconnects", Instrument::Counter, CONNECTIONS, "Idle connections that the service had closed and that were opened again.", &[]),
+    line(metric::REDIRECTS, "pulse.redirects", Instrument::Counter, Unit::Count("{redirect}"), "Redirects that were followed.", &[]),
     line(metric::CHECKS, "pulse.checks", Instrument::Counter, Unit::Count("{check}"), "Checks of answers.", CHECKS),
     line(metric::WORKER_CPU, "pulse.worker_cpu", Instrument::Counter, Unit::Seconds, "CPU time of a worker thread.", &[]),
     line(metric::WORKER_WALL, "pulse.worker_wall", Instrument::Counter, Unit::Seconds, "Wall time of a worker thread.", &[]),

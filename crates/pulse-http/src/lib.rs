@@ -44,7 +44,7 @@
 //! ```
 //!
 //! **What it does not do:** no HTTP/2, no upgrade to another protocol (status 101 is a [`FailureClass::BadResponse`]),
-//! no redirects, cookies, proxies or content decoding, no pipelining, no connection pool shared between users.
+//! no redirects, cookies or proxies, no pipelining, no connection pool shared between users.
 //! What to ask, when, and what counts as success is the engine's business.
 
 mod authorization;
@@ -52,6 +52,7 @@ mod body;
 mod client;
 mod connection;
 mod connector;
+mod decoding;
 mod exchange;
 mod failure;
 mod http2;
@@ -69,6 +70,7 @@ mod view;
 pub use authorization::Authorization;
 pub use client::{Client, ConnectionCounts};
 pub use connector::{Connector, ConnectorConfig, ConnectorError};
+pub use decoding::{DecodeError, Decoder};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};

@@ -69,6 +69,8 @@ pub mod metric {
     pub const CONNECTIONS_OPENED: &str = "connections_opened";
     /// Counter: idle connections that the service had closed and that were opened again.
     pub const RECONNECTS: &str = "reconnects";
+    /// Counter: redirects that were followed. The times of a request are those of its whole way.
+    pub const REDIRECTS: &str = "redirects";
     /// Rate: passed checks; tag `check`.
     pub const CHECKS: &str = "checks";
     /// Counter, nanoseconds: CPU time of a worker thread; tag `worker`.

@@ -34,14 +34,17 @@
 //! What it does *not* do: it opens no file, reads no clock and no environment, and sends nothing. Whoever calls it
 //! hands in the contents of files; `pulse-engine` makes a plan happen.
 
+mod answer_limits;
 mod arrivals;
 mod check;
+mod connection_reuse;
 mod draft;
 mod extraction;
 mod feed;
 mod file;
 mod http_version;
 mod load;
+mod multipart;
 mod options;
 mod plan;
 mod planned;
@@ -56,13 +59,16 @@ mod target_conflict;
 mod template;
 mod url_plan;
 
+pub use answer_limits::{AnswerLimits, ByteSize, ByteSizeError, LimitOptions};
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use connection_reuse::{ConnectionReuse, ConnectionReuseError};
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
 pub use http_version::{HttpVersion, HttpVersionError};
 pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
+pub use multipart::{FormPart, FormValue, parse_form_field};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
     LoadOptions, MAX_RATE, MAX_USERS,
@@ -71,9 +77,9 @@ pub use plan::{Overrides, Plan, PlanError, Slot};
 pub use profile::{Profile, ProfileError, Span, Stage};
 pub use scenario::Scenario;
 pub use segment::{Segment, SegmentError};
-pub use service::{Authorization, DEFAULT_URL, Service, ServiceError, ServiceOptions};
+pub use service::{Authorization, DEFAULT_URL, MAX_REDIRECTS, Service, ServiceError, ServiceOptions};
 pub use status::{StatusError, StatusSet};
-pub use step::{Body, Step, StepKind, Think};
+pub use step::{Body, BodyPart, Step, StepKind, Think};
 pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService};
 pub use target_conflict::target_conflict;
 pub use template::{Escape, Piece, Template, Variable};

@@ -6,10 +6,15 @@ use pulse_model::Nanos;
 use std::fmt;
 use url::Url;
 
-use crate::{HttpVersion, StatusSet};
+use crate::{AnswerLimits, ConnectionReuse, HttpVersion, LimitOptions, StatusSet};
 
 /// Where a service is looked for when nobody says.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8000";
+
+/// The most redirects of one request that can be followed: browsers follow 20.
+pub const MAX_REDIRECTS: u32 = 50;
+/// The encodings of bodies that can be decoded.
+const ACCEPTED_ENCODINGS: &str = "gzip, deflate";
 
 /// The most users that share a connection.
 pub(crate) const MAX_STREAMS: u32 = 1000;
@@ -33,6 +38,14 @@ pub struct Service {
     pub http: HttpVersion,
     /// Users of one worker that share a connection, where it can carry several requests at a time; 1 to 1000.
     pub streams: u32,
+    /// When a user's connection is closed.
+    pub connections: ConnectionReuse,
+    /// How many redirects of a request are followed.
+    pub redirects: u32,
+    /// Whether compressed answers are asked for, and decoded where a step looks at the body.
+    pub compression: bool,
+    /// How much of an answer is accepted.
+    pub limits: AnswerLimits,
     /// Statuses that count as success.
     pub expect: StatusSet,
 }
@@ -87,6 +100,14 @@ pub struct ServiceOptions {
     pub http: Option<HttpVersion>,
     /// Users of one worker that share a connection, 1 to 1000; 1 by default. More than one needs HTTP/2.
     pub streams: Option<u32>,
+    /// When a user's connection is closed; with the user by default.
+    pub connections: Option<ConnectionReuse>,
+    /// How many redirects of a request are followed; 0 by default: an answer that redirects is the answer.
+    pub redirects: Option<u32>,
+    /// Ask for compressed answers; no by default.
+    pub compression: Option<bool>,
+    /// How much of an answer is accepted.
+    pub limits: LimitOptions,
     /// Statuses that count as success.
     pub expect: Option<StatusSet>,
 }
@@ -201,6 +222,10 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone().or_else(|| base.ca_certificate.clone()),
             http: self.http.or(base.http),
             streams: self.streams.or(base.streams),
+            connections: self.connections.or(base.connections),
+            redirects: self.redirects.or(base.redirects),
+            compression: self.compression.or(base.compression),
+            limits: self.limits.merged_over(&base.limits),
             expect: self.expect.clone().or_else(|| base.expect.clone()),
         }
     }
@@ -234,6 +259,10 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone(),
             http,
             streams,
+            connections: self.connections.unwrap_or_default(),
+            redirects: self.redirects.unwrap_or(0),
+            compression: self.compression.unwrap_or(false),
+            limits: self.limits.to_limits(),
             expect: self.expect.clone().unwrap_or_default(),
         };
         Ok((service, url))
@@ -247,6 +276,11 @@ impl ServiceOptions {
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         {
             headers.push(("Authorization".into(), authorization.header_value()));
+        }
+        if self.compression == Some(true)
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"))
+        {
+            headers.push(("Accept-Encoding".into(), ACCEPTED_ENCODINGS.into()));
         }
         headers
     }

@@ -28,6 +28,8 @@ pub struct Step {
     pub timeout: Option<Nanos>,
     /// Statuses that count as success; those of the service when there are none.
     pub expect: Option<StatusSet>,
+    /// How many redirects are followed; as the service says when there is none.
+    pub redirects: Option<u32>,
     /// What the answer must fulfil.
     pub checks: Vec<Check>,
     /// What is taken from the answer.
@@ -53,6 +55,7 @@ impl Step {
             body: Body::None,
             timeout: None,
             expect: None,
+            redirects: None,
             checks: Vec::new(),
             extractions: Vec::new(),
             think: Think::None,
@@ -86,6 +89,33 @@ pub enum Body {
     Text(Template),
     /// Bytes that are sent as they are.
     Bytes(Arc<[u8]>),
+    /// Texts and bytes one after another, as in a form.
+    Parts(Arc<[BodyPart]>),
+}
+
+/// A piece of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyPart {
+    /// Text with variables.
+    Text(Template),
+    /// Bytes that are sent as they are.
+    Bytes(Arc<[u8]>),
+}
+
+impl Body {
+    /// Every text in it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let (text, parts) = match self {
+            Self::Text(text) => (Some(text), &[][..]),
+            Self::Parts(parts) => (None, &parts[..]),
+            Self::None | Self::Bytes(_) => (None, &[][..]),
+        };
+        let of_parts = parts.iter().filter_map(|part| match part {
+            BodyPart::Text(text) => Some(text),
+            BodyPart::Bytes(_) => None,
+        });
+        text.into_iter().chain(of_parts)
+    }
 }
 
 impl Think {

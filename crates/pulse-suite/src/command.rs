@@ -94,18 +94,7 @@ impl VirtualUser for CommandUser {
 
 /// A measurement of something that is not a request over a network.
 pub(crate) fn unconnected(started: Nanos, finished: Nanos, end: RequestEnd<'_>) -> Measurement<'_> {
-    Measurement {
-        started,
-        finished,
-        end,
-        status: 0,
-        bytes_sent: 0,
-        bytes_received: 0,
-        connections: 0,
-        connect: None,
-        phases: None,
-        reconnects: 0,
-    }
+    Measurement::bare(started, finished, end)
 }
 
 impl CommandUser {

@@ -206,18 +206,7 @@ fn measured(
     bytes_sent: u64,
     bytes_received: u64,
 ) -> Measurement<'_> {
-    Measurement {
-        started,
-        finished,
-        end,
-        status: 0,
-        bytes_sent,
-        bytes_received,
-        connections: 0,
-        connect: None,
-        phases: None,
-        reconnects: 0,
-    }
+    Measurement { bytes_sent, bytes_received, ..Measurement::bare(started, finished, end) }
 }
 
 impl Connected {

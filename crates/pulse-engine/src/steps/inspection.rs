@@ -2,97 +2,94 @@
 
 use memchr::memmem;
 use pulse_http::ResponseView;
-use pulse_model::Nanos;
-use pulse_plan::{Condition, ExtractionSource, HeaderTest, JsonTest, REGEX_SIZE_LIMIT, Template};
+use pulse_model::{Comparison, Nanos};
+use pulse_plan::{
+    Condition, ExtractionSource, HeaderTest, JsonTest, REGEX_SIZE_LIMIT, StatusSet, Step, Template,
+};
 use regex::bytes::{Regex, RegexBuilder};
-use serde_json::Value;
 
 use super::StepsError;
 use super::jar;
-use super::json_pointer;
+use super::pointers::{Places, Pointers, equals, text_of};
 
 /// The longest extracted value in bytes; a longer one counts as not found.
 const MAX_VALUE_BYTES: usize = 64 << 10;
 
-/// An answer.
-pub(super) struct Answer<'a> {
-    pub(super) view: ResponseView<'a>,
-    pub(super) body_bytes: u64,
-    pub(super) service_time: Nanos,
+/// What a step looks at in its answers, ready to be used.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    pub(super) tests: Vec<Test>,
+    /// With the number of the variable that takes the value.
+    pub(super) extractions: Vec<(u16, Source)>,
+    pointers: Pointers,
 }
 
-impl<'a> Answer<'a> {
-    pub(super) fn new(view: ResponseView<'a>, body_bytes: u64, service_time: Nanos) -> Self {
-        Self { view, body_bytes, service_time }
-    }
-
-    fn json(&self, pointer: &str) -> Option<Value> {
-        json_pointer::find(self.view.body(), pointer)
-    }
-
-    /// Whether the answer fulfils a condition. `render` fills in variables.
-    pub(super) fn fulfils(&self, condition: &Condition, render: &dyn Fn(&Template) -> Vec<u8>) -> bool {
-        match condition {
-            Condition::Status(set) => set.contains(self.view.status()),
-            Condition::Header { name, test } => {
-                let found = self.view.header(name);
-                match test {
-                    HeaderTest::Exists(expected) => found.is_some() == *expected,
-                    HeaderTest::Equals(text) => found == Some(render(text).as_slice()),
-                    HeaderTest::Contains(text) => {
-                        found.is_some_and(|value| memmem::find(value, &render(text)).is_some())
-                    }
-                }
-            }
-            Condition::BodyContains(text) => memmem::find(self.view.body(), &render(text)).is_some(),
-            Condition::Json { pointer, test } => {
-                let found = self.json(pointer);
-                match test {
-                    JsonTest::Exists(expected) => found.is_some() == *expected,
-                    JsonTest::Equals(value) => found.is_some_and(|found| same(&found, value)),
-                    JsonTest::EqualsText(text) => {
-                        found.is_some_and(|found| text_of(found).as_bytes() == render(text))
-                    }
-                }
-            }
-            Condition::Size { comparison, bytes } => comparison.holds(self.body_bytes as f64, *bytes as f64),
-            Condition::Time { comparison, limit } => {
-                comparison.holds(self.service_time.0 as f64, limit.0 as f64)
-            }
-        }
-    }
-
-    /// The value that an extraction takes; `None` when there is none, or a huge one.
-    pub(super) fn extract(&self, source: &Source) -> Option<String> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let value = match source {
-            Source::Json(pointer) => text_of(self.json(pointer)?),
-            Source::Regex(pattern) => {
-                let captures = pattern.captures(self.view.body())?;
-                text(captures.get(1).or_else(|| captures.get(0))?.as_bytes())
-            }
-            Source::Header(name) => text(self.view.header(name)?),
-            Source::Cookie(name) => {
-                self.view.header_all("set-cookie").find_map(|field| jar::value_of(field, name))?
-            }
-        };
-        (value.len() <= MAX_VALUE_BYTES).then_some(value)
-    }
+/// What an answer must fulfil.
+#[derive(Debug)]
+pub(super) enum Test {
+    Status(StatusSet),
+    Header(String, HeaderTest),
+    BodyContains(Needle),
+    /// The number of the pointer.
+    Json(usize, JsonTest),
+    Size(Comparison, u64),
+    Time(Comparison, Nanos),
 }
 
-/// Where an extraction looks, ready to be used.
+/// A text to be searched for.
+#[derive(Debug)]
+pub(super) enum Needle {
+    /// Always the same: what speeds the search up is worked out once.
+    Static(memmem::Finder<'static>),
+    Dynamic(Template),
+}
+
+/// Where an extraction looks.
 #[derive(Debug)]
 pub(super) enum Source {
-    Json(String),
+    /// The number of the pointer.
+    Json(usize),
     Regex(Regex),
     Header(String),
     Cookie(String),
 }
 
+impl Inspection {
+    pub(super) fn compile(step: &Step) -> Result<Self, StepsError> {
+        let mut pointers = Pointers::new();
+        let tests = step.checks.iter().map(|check| Test::compile(&check.condition, &mut pointers)).collect();
+        let extractions = step.extractions.iter();
+        let extractions = extractions
+            .map(|extraction| Ok((extraction.slot, Source::compile(&extraction.source, &mut pointers)?)));
+        Ok(Self { extractions: extractions.collect::<Result<_, StepsError>>()?, tests, pointers })
+    }
+
+    /// Whether nothing is looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tests.is_empty() && self.extractions.is_empty()
+    }
+}
+
+impl Test {
+    fn compile(condition: &Condition, pointers: &mut Pointers) -> Self {
+        match condition {
+            Condition::Status(set) => Self::Status(set.clone()),
+            Condition::Header { name, test } => Self::Header(name.clone(), test.clone()),
+            Condition::BodyContains(text) => Self::BodyContains(match text.as_static() {
+                Some(text) => Needle::Static(memmem::Finder::new(text).into_owned()),
+                None => Needle::Dynamic(text.clone()),
+            }),
+            Condition::Json { pointer, test } => Self::Json(pointers.add(pointer), test.clone()),
+            Condition::Size { comparison, bytes } => Self::Size(*comparison, *bytes),
+            Condition::Time { comparison, limit } => Self::Time(*comparison, *limit),
+        }
+    }
+}
+
 impl Source {
-    pub(super) fn compile(source: &ExtractionSource) -> Result<Self, StepsError> {
+    fn compile(source: &ExtractionSource, pointers: &mut Pointers) -> Result<Self, StepsError> {
         Ok(match source {
-            ExtractionSource::Json(pointer) => Self::Json(pointer.clone()),
+            ExtractionSource::Json(pointer) => Self::Json(pointers.add(pointer)),
             ExtractionSource::Header(name) => Self::Header(name.clone()),
             ExtractionSource::Cookie(name) => Self::Cookie(name.clone()),
             ExtractionSource::Regex(pattern) => {
@@ -106,45 +103,111 @@ impl Source {
     }
 }
 
-/// A JSON value as people would write it into a URL: texts without quotes, everything else as JSON.
-fn text_of(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+/// Memory that looking needs, kept from answer to answer.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    places: Places,
+    rendered: Vec<u8>,
+}
+
+impl Desk {
+    /// A text with the values that `render` appends.
+    fn text(&mut self, template: &Template, render: Render<'_>) -> &[u8] {
+        self.rendered.clear();
+        render(template, &mut self.rendered);
+        &self.rendered
     }
 }
 
-/// Equality in which 1 and 1.0 are the same number.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
-        }
-        _ => a == b,
-    }
+/// Appends a text with its values.
+pub(super) type Render<'a> = &'a dyn Fn(&Template, &mut Vec<u8>);
+
+/// An answer that is looked at.
+pub(super) struct Answer<'a> {
+    pub(super) view: ResponseView<'a>,
+    /// The body, decoded.
+    body: &'a [u8],
+    pub(super) body_bytes: u64,
+    pub(super) service_time: Nanos,
+    /// The body where it is text and JSON pointers are looked for.
+    json: &'a str,
+    desk: &'a mut Desk,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn numbers_are_compared_by_value() {
-        assert!(same(&json!({"a": [1, 2.0]}), &json!({"a": [1.0, 2]})));
-        assert!(!same(&json!([1]), &json!([1, 2])));
-        assert!(!same(&json!({"a": 1}), &json!({"b": 1})));
-        assert!(!same(&json!("1"), &json!(1)));
+impl<'a> Answer<'a> {
+    /// `body` is the kept body without its encoding, `body_bytes` its size as it came.
+    pub(super) fn new(
+        inspection: &Inspection,
+        view: ResponseView<'a>,
+        body: &'a [u8],
+        body_bytes: u64,
+        service_time: Nanos,
+        desk: &'a mut Desk,
+    ) -> Self {
+        let mut json = "";
+        if !inspection.pointers.is_empty() {
+            json = std::str::from_utf8(body).unwrap_or_default();
+            inspection.pointers.find(json, &mut desk.places);
+        }
+        Self { view, body, body_bytes, service_time, json, desk }
     }
 
-    #[test]
-    fn values_as_text() {
-        for (value, expected) in
-            [(json!("a b"), "a b"), (json!(1.5), "1.5"), (json!(null), "null"), (json!([1]), "[1]")]
-        {
-            assert_eq!(text_of(value), expected);
+    fn json(&self, number: usize) -> Option<&'a str> {
+        self.desk.places[number].clone().map(|place| &self.json[place])
+    }
+
+    /// Whether the answer passes a test.
+    pub(super) fn passes(&mut self, test: &Test, render: Render<'_>) -> bool {
+        match test {
+            Test::Status(set) => set.contains(self.view.status()),
+            Test::Header(name, test) => {
+                let found = self.view.header(name);
+                match test {
+                    HeaderTest::Exists(expected) => found.is_some() == *expected,
+                    HeaderTest::Equals(text) => found == Some(self.desk.text(text, render)),
+                    HeaderTest::Contains(text) => {
+                        found.is_some_and(|value| memmem::find(value, self.desk.text(text, render)).is_some())
+                    }
+                }
+            }
+            Test::BodyContains(Needle::Static(finder)) => finder.find(self.body).is_some(),
+            Test::BodyContains(Needle::Dynamic(text)) => {
+                memmem::find(self.body, self.desk.text(text, render)).is_some()
+            }
+            Test::Json(number, test) => {
+                let found = self.json(*number);
+                match test {
+                    JsonTest::Exists(expected) => found.is_some() == *expected,
+                    JsonTest::Equals(value) => found.is_some_and(|found| equals(found, value)),
+                    JsonTest::EqualsText(text) => found
+                        .and_then(text_of)
+                        .is_some_and(|found| found.as_bytes() == self.desk.text(text, render)),
+                }
+            }
+            Test::Size(comparison, bytes) => comparison.holds(self.body_bytes as f64, *bytes as f64),
+            Test::Time(comparison, limit) => comparison.holds(self.service_time.0 as f64, limit.0 as f64),
         }
+    }
+
+    /// Takes a value into a variable, which stays as it is when there is none, or a huge one.
+    pub(super) fn extract(&self, source: &Source, variable: &mut String) -> bool {
+        let text = |bytes: &'a [u8]| String::from_utf8_lossy(bytes);
+        let value = match source {
+            Source::Json(number) => self.json(*number).and_then(text_of),
+            Source::Regex(pattern) => {
+                let captures = pattern.captures(self.body);
+                let group = captures.and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
+                group.map(|group| text(group.as_bytes()))
+            }
+            Source::Header(name) => self.view.header(name).map(text),
+            Source::Cookie(name) => {
+                let fields = self.view.header_all("set-cookie");
+                fields.filter_map(|field| jar::value_of(field, name)).map(Into::into).next()
+            }
+        };
+        let Some(value) = value.filter(|value| value.len() <= MAX_VALUE_BYTES) else { return false };
+        variable.clear();
+        variable.push_str(&value);
+        true
     }
 }

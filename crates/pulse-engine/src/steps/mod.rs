@@ -3,16 +3,19 @@
 mod data;
 mod inspection;
 mod jar;
-mod json_pointer;
+mod pointers;
 mod program;
+mod redirect;
 mod user;
+mod values;
+mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use pulse_http::{Client, Connector, Limits, Timeouts};
-use pulse_plan::{Plan, Segment};
+use pulse_plan::{AnswerLimits, Plan, Segment, Service};
 
 use crate::behavior::Behavior;
 use crate::endpoints::Endpoints;
@@ -89,7 +92,7 @@ impl Behavior for Steps {
     type User = StepsUser;
 
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
-        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
+        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, limits(&self.plan.service));
         let program = Rc::clone(&self.programs[scenario]);
         StepsUser::new(program, client, Rc::clone(&self.feeds), &self.plan, scenario, number)
     }
@@ -100,5 +103,14 @@ impl Behavior for Steps {
 
     fn next_deadline(&self) -> Option<Instant> {
         self.timeouts.next_deadline()
+    }
+}
+
+fn limits(service: &Service) -> Limits {
+    let AnswerLimits { head, body, kept_body } = service.limits;
+    Limits {
+        head_bytes: usize::try_from(head).unwrap_or(usize::MAX),
+        body_bytes: body,
+        kept_body_bytes: usize::try_from(kept_body).unwrap_or(usize::MAX),
     }
 }

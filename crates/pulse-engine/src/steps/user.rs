@@ -1,29 +1,30 @@
 //! A user who does the steps of a scenario.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::future::Future;
 use std::rc::Rc;
 
-use pulse_http::{Client, ConnectTimes, Request};
+use pulse_http::{Client, Decoder, Exchange, Failure, Request, Scheme, is_idempotent};
 use pulse_model::Nanos;
-use pulse_plan::{Plan, Template, Think, Variable};
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution as _, Normal};
+use pulse_plan::{ConnectionReuse, Plan};
 
 use super::data::Feeds;
-use super::inspection::Answer;
+use super::inspection::{Answer, Desk};
 use super::jar::Jar;
-use super::program::{CompiledStep, Program, Wire};
+use super::program::{CompiledStep, Program};
+use super::redirect::{is_redirect, resolve, rewritten};
+use super::values::Values;
+use super::wire::Pen;
 use crate::behavior::{Outcome, VirtualUser};
 use crate::iteration::{Iteration, Measurement};
+use crate::phases::Phases;
 use crate::recorder::RequestEnd;
 
 /// Class of a request whose status is not among the expected ones.
 const STATUS: &str = "status";
 /// Class of a request that could not be written with the values of its variables.
 const BAD_REQUEST: &str = "bad_request";
+/// Class of a request whose redirects lead astray.
+const REDIRECT: &str = "redirect";
 
 pub(crate) struct StepsUser {
     program: Rc<Program>,
@@ -33,16 +34,40 @@ pub(crate) struct StepsUser {
     values: Values,
     /// The request that is being sent, when it is not always the same.
     buffer: Vec<u8>,
+    scratch: Vec<u8>,
+    desk: Desk,
+    /// Of a user who has met a compressed body.
+    decoder: Option<Box<Decoder>>,
 }
 
-/// Where the variables of a user come from.
-struct Values {
-    user: u64,
-    iteration: u64,
-    slots: Vec<String>,
-    /// By number of the feed: the row of this iteration.
-    rows: Vec<usize>,
-    random: RefCell<ChaCha8Rng>,
+/// What became of a request that was answered, its redirects included.
+struct Answered {
+    /// The last exchange, with the start of the first one and the bytes of all.
+    exchange: Exchange,
+    phases: Phases,
+    redirects: u64,
+    /// Why it failed all the same: class and message.
+    problem: Option<(&'static str, Cow<'static, str>)>,
+}
+
+impl Answered {
+    fn new(exchange: Exchange) -> Self {
+        Self { exchange, phases: (&exchange).into(), redirects: 0, problem: None }
+    }
+
+    /// Goes on with the exchange that a redirect led to.
+    fn redirected(&mut self, next: Exchange) {
+        let before = self.exchange;
+        self.redirects += 1;
+        self.phases += (&next).into();
+        self.exchange = Exchange {
+            started: before.started,
+            connect: next.connect.or(before.connect),
+            bytes_sent: before.bytes_sent + next.bytes_sent,
+            bytes_received: before.bytes_received + next.bytes_received,
+            ..next
+        };
+    }
 }
 
 impl StepsUser {
@@ -54,17 +79,17 @@ impl StepsUser {
         scenario: usize,
         number: u64,
     ) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
-        // A stream per user, whatever the number of workers; the first 2^48 belong to arrivals.
-        random.set_stream((scenario as u64 + 1) << 48 | number);
-        let values = Values {
-            user: number + 1,
-            iteration: 0,
-            slots: plan.variables.iter().map(|slot| slot.initial.clone()).collect(),
-            rows: vec![0; plan.feeds.len()],
-            random: RefCell::new(random),
-        };
-        Self { program, client, feeds, jar: Jar::default(), values, buffer: Vec::new() }
+        Self {
+            program,
+            client,
+            feeds,
+            jar: Jar::default(),
+            values: Values::new(plan, scenario, number),
+            buffer: Vec::new(),
+            scratch: Vec::new(),
+            desk: Desk::default(),
+            decoder: None,
+        }
     }
 
     /// One request with everything that belongs to it; `false` when the iteration has to end.
@@ -73,94 +98,193 @@ impl StepsUser {
             return false;
         }
         let clock = iteration.clock();
-        let Self { client, feeds, jar, values, buffer, program } = self;
-        let prepared = prepare(step, jar, program.secure, buffer, &|template| values.render(template, feeds));
-        let request = match prepared {
-            Ok(request) => request,
+        let Self { client, feeds, jar, values, buffer, scratch, program, .. } = self;
+        let secure = program.origin.scheme == Scheme::Https;
+        let (bytes, parts) = match step.wire.prepare(Pen { values, feeds, jar, secure, scratch }, buffer) {
+            Ok(prepared) => prepared,
             Err(error) => {
                 let now = clock.now();
                 iteration.record(step.endpoint, unsent(now, &error.to_string()));
                 return true;
             }
         };
+        let request = Request { bytes, is_head: step.method == "HEAD", idempotent: step.idempotent, parts };
         let before = client.counts();
-        let result = client.exchange(request, step.timeout, step.keep).await;
-        let counts = client.counts();
+        let mut result = client.exchange(request, step.timeout, step.keep).await.map(Answered::new);
+        if step.redirects > 0
+            && let Ok(answered) = &result
+            && is_redirect(answered.exchange.status)
+        {
+            // Rare, and its future large: boxed, it does not swell every user's task.
+            let (first, answered) = (bytes.to_vec(), Answered::new(answered.exchange));
+            result = Box::pin(self.follow(step, first, answered)).await;
+        }
+        let counts = self.client.counts();
         let (connections, reconnects) = (counts.opened - before.opened, counts.resent - before.resent);
         match result {
-            Ok(exchange) => {
-                let expected = step.expect.contains(exchange.status);
-                let message =
-                    if expected { String::new() } else { format!("HTTP status {}", exchange.status) };
-                let end = if expected {
-                    RequestEnd::Ok
-                } else {
-                    RequestEnd::Failed { class: STATUS, message: &message }
+            Ok(mut answered) => {
+                let decoded = step.decodes && self.decode(&mut answered);
+                let Answered { exchange, phases, redirects, problem } = answered;
+                let problem = problem.or_else(|| {
+                    let expected = step.expect.contains(exchange.status);
+                    (!expected).then(|| (STATUS, format!("HTTP status {}", exchange.status).into()))
+                });
+                let end = match &problem {
+                    None => RequestEnd::Ok,
+                    Some((class, message)) => RequestEnd::Failed { class, message },
                 };
                 let (started, finished) = (clock.at(exchange.started), clock.at(exchange.finished));
-                iteration.record(
-                    step.endpoint,
-                    Measurement {
-                        started,
-                        finished,
-                        end,
-                        status: exchange.status,
-                        bytes_sent: exchange.bytes_sent,
-                        bytes_received: exchange.bytes_received,
-                        connections,
-                        connect: exchange.connect.map(connect_time),
-                        phases: Some((&exchange).into()),
-                        reconnects,
-                    },
-                );
-                self.look(step, exchange.body_bytes, finished.since(started), iteration);
+                let measured = Measurement {
+                    started,
+                    finished,
+                    end,
+                    status: exchange.status,
+                    bytes_sent: exchange.bytes_sent,
+                    bytes_received: exchange.bytes_received,
+                    connections,
+                    connect: exchange.connect.map(|times| times.total().into()),
+                    phases: Some(phases),
+                    reconnects,
+                    redirects,
+                };
+                iteration.record(step.endpoint, measured);
+                self.look(step, decoded, exchange.body_bytes, finished.since(started), iteration);
             }
             Err(failure) => iteration.record(
                 step.endpoint,
                 Measurement {
-                    started: clock.at(failure.started),
-                    finished: clock.at(failure.finished),
-                    end: RequestEnd::Failed { class: failure.class.as_str(), message: &failure.to_string() },
-                    status: 0,
+                    connections,
+                    reconnects,
                     bytes_sent: failure.bytes_sent,
                     bytes_received: failure.bytes_received,
-                    connections,
-                    connect: None,
-                    phases: None,
-                    reconnects,
+                    ..Measurement::failed(
+                        clock.at(failure.started),
+                        clock.at(failure.finished),
+                        failure.class.as_str(),
+                        &failure.to_string(),
+                    )
                 },
             ),
+        }
+        if self.program.connections == ConnectionReuse::PerRequest {
+            self.client.close();
         }
         true
     }
 
-    /// Keeps cookies, judges the checks and takes the values that the step wants.
-    fn look(&mut self, step: &CompiledStep, body_bytes: u64, service_time: Nanos, iteration: &Iteration<'_>) {
-        let Self { client, feeds, jar, values, program, .. } = self;
-        if program.cookies {
-            client.response().header_all("set-cookie").for_each(|field| jar.set(field));
+    /// Goes where redirects lead, within the service and no further than the step allows.
+    async fn follow(
+        &mut self,
+        step: &CompiledStep,
+        mut request: Vec<u8>,
+        mut answered: Answered,
+    ) -> Result<Answered, Failure> {
+        let Self { client, jar, program, .. } = self;
+        let origin = &program.origin;
+        while is_redirect(answered.exchange.status) {
+            let Some(location) = client.response().header("location") else { break };
+            if answered.redirects >= u64::from(step.redirects) {
+                let limit = step.redirects;
+                let message = format!("there are more than {limit} redirects; allow more with `redirects`");
+                answered.problem = Some((REDIRECT, message.into()));
+                break;
+            }
+            let asked = request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+            let target = match resolve(origin, &String::from_utf8_lossy(asked), location) {
+                Ok(target) => target,
+                Err(message) => {
+                    answered.problem = Some((REDIRECT, message.into()));
+                    break;
+                }
+            };
+            if program.cookies {
+                client.response().header_all("set-cookie").for_each(|field| jar.set(field));
+            }
+            let secure = origin.scheme == Scheme::Https;
+            request = rewritten(&request, answered.exchange.status, &target, |out| {
+                jar.write(&target, secure, out);
+            });
+            if program.connections == ConnectionReuse::PerRequest {
+                client.close();
+            }
+            let method = request.split(|byte| *byte == b' ').next().unwrap_or_default();
+            let method = std::str::from_utf8(method).unwrap_or_default();
+            let next = Request { idempotent: is_idempotent(method), ..Request::of(method, &request) };
+            let taken = answered.exchange.finished.saturating_duration_since(answered.exchange.started);
+            match client.exchange(next, step.timeout.saturating_sub(taken), step.keep).await {
+                Ok(exchange) => answered.redirected(exchange),
+                Err(failure) => {
+                    return Err(Failure {
+                        started: answered.exchange.started,
+                        bytes_sent: failure.bytes_sent + answered.exchange.bytes_sent,
+                        bytes_received: failure.bytes_received + answered.exchange.bytes_received,
+                        ..failure
+                    });
+                }
+            }
         }
-        if step.conditions.is_empty() && step.extractions.is_empty() {
+        Ok(answered)
+    }
+
+    /// Decodes a compressed body; true where there is one now. One that cannot be decoded makes the request fail.
+    fn decode(&mut self, answered: &mut Answered) -> bool {
+        let response = self.client.response();
+        let Some(encoding) = response.header("content-encoding").filter(|_| !response.body().is_empty())
+        else {
+            return false;
+        };
+        let limit = usize::try_from(self.program.limits.kept_body).unwrap_or(usize::MAX);
+        let decoder = self.decoder.get_or_insert_default();
+        match decoder.decode(encoding, response.body(), limit) {
+            Ok(()) => true,
+            Err(error) => {
+                answered.problem = Some((error.class().as_str(), error.to_string().into()));
+                false
+            }
+        }
+    }
+
+    /// Keeps cookies, judges the checks and takes the values that the step wants.
+    fn look(
+        &mut self,
+        step: &CompiledStep,
+        decoded: bool,
+        body_bytes: u64,
+        service_time: Nanos,
+        iteration: &Iteration<'_>,
+    ) {
+        let Self { client, feeds, jar, values, program, desk, decoder, .. } = self;
+        let response = client.response();
+        if program.cookies {
+            response.header_all("set-cookie").for_each(|field| jar.set(field));
+        }
+        let inspection = &step.inspection;
+        if inspection.is_empty() {
             return;
         }
-        let answer = Answer::new(client.response(), body_bytes, service_time);
-        for (number, condition) in step.conditions.iter().enumerate() {
-            let passed = answer.fulfils(condition, &|template| values.render(template, feeds));
+        let body = match decoder {
+            Some(decoder) if decoded => decoder.body(),
+            _ => response.body(),
+        };
+        let mut answer = Answer::new(inspection, response, body, body_bytes, service_time, desk);
+        for (number, test) in inspection.tests.iter().enumerate() {
+            let passed = answer.passes(test, &|template, out| values.render(template, feeds, out));
             iteration.check(step.endpoint, number, passed);
         }
-        for (number, (slot, source)) in (step.conditions.len()..).zip(&step.extractions) {
-            let found = answer.extract(source);
-            iteration.check(step.endpoint, number, found.is_some());
-            if let Some(value) = found {
-                values.slots[usize::from(*slot)] = value;
-            }
+        for (number, (slot, source)) in (inspection.tests.len()..).zip(&inspection.extractions) {
+            let found = answer.extract(source, &mut values.slots[usize::from(*slot)]);
+            iteration.check(step.endpoint, number, found);
         }
     }
 }
 
 impl VirtualUser for StepsUser {
-    fn iterate(&mut self, iteration: &mut Iteration<'_>) -> impl Future<Output = Outcome> {
-        self.run(iteration)
+    async fn iterate(&mut self, iteration: &mut Iteration<'_>) -> Outcome {
+        let outcome = self.run(iteration).await;
+        if self.program.connections == ConnectionReuse::PerIteration {
+            self.client.close();
+        }
+        outcome
     }
 }
 
@@ -192,104 +316,7 @@ impl StepsUser {
     }
 }
 
-impl Values {
-    fn render(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
-        let mut out = Vec::new();
-        template.render(&mut out, |variable| match variable {
-            Variable::Slot(slot) => Cow::Borrowed(self.slots[usize::from(slot)].as_str()),
-            Variable::Feed { feed, column } => {
-                Cow::Borrowed(feeds.value(feed, self.rows[usize::from(feed)], column))
-            }
-            Variable::UserId => Cow::Owned(self.user.to_string()),
-            Variable::Iteration => Cow::Owned(self.iteration.to_string()),
-            Variable::Random => Cow::Owned(self.random.borrow_mut().next_u32().to_string()),
-            Variable::Uuid => Cow::Owned(uuid(self.random.borrow_mut().random())),
-        });
-        out
-    }
-
-    fn think(&self, think: Think) -> Nanos {
-        match think {
-            Think::None => Nanos::ZERO,
-            Think::Fixed(length) => length,
-            Think::Uniform { from, to } => {
-                Nanos(self.random.borrow_mut().random_range(from.0..=to.0.max(from.0)))
-            }
-            Think::Normal { mean, stddev } => {
-                let normal = Normal::new(mean.as_secs_f64(), stddev.as_secs_f64());
-                // Both come from durations, which are finite and not negative.
-                normal.map_or(mean, |normal| {
-                    Nanos::from_secs_f64(normal.sample(&mut *self.random.borrow_mut()))
-                })
-            }
-        }
-    }
-}
-
-/// The request to send: as compiled, with the user's cookies if there are any, or written anew.
-fn prepare<'b>(
-    step: &'b CompiledStep,
-    jar: &Jar,
-    secure: bool,
-    buffer: &'b mut Vec<u8>,
-    render: &dyn Fn(&Template) -> Vec<u8>,
-) -> Result<Request<'b>, pulse_http::RequestError> {
-    let (is_head, idempotent) = (step.method == "HEAD", step.idempotent);
-    let (target, head_end) = match &step.wire {
-        Wire::Static { bytes, parts, .. } if jar.is_empty() => {
-            return Ok(Request { bytes, is_head, idempotent, parts: parts.as_deref() });
-        }
-        Wire::Static { target, bytes, head_end, .. } => {
-            buffer.clear();
-            buffer.extend_from_slice(bytes);
-            (Cow::Borrowed(target.as_str()), *head_end)
-        }
-        Wire::Dynamic(wire) => {
-            let head_end = wire.write(&step.method, buffer, render)?;
-            if jar.is_empty() {
-                return Ok(Request { bytes: buffer, is_head, idempotent, parts: None });
-            }
-            (Cow::Owned(String::from_utf8_lossy(&render(&wire.target)).into_owned()), head_end)
-        }
-    };
-    let mut line = Vec::new();
-    jar.write(&target, secure, &mut line);
-    buffer.splice(head_end..head_end, line);
-    Ok(Request { bytes: buffer, is_head, idempotent, parts: None })
-}
-
 /// A request that never left.
 fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
-    Measurement {
-        started: now,
-        finished: now,
-        end: RequestEnd::Failed { class: BAD_REQUEST, message },
-        status: 0,
-        bytes_sent: 0,
-        bytes_received: 0,
-        connections: 0,
-        connect: None,
-        phases: None,
-        reconnects: 0,
-    }
-}
-
-fn connect_time(times: ConnectTimes) -> Nanos {
-    times.total().into()
-}
-
-/// A random UUID: version 4, variant 1 (RFC 9562 §5.4).
-fn uuid(random: u128) -> String {
-    let bits = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn uuids_have_version_and_variant() {
-        assert_eq!(super::uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(super::uuid(0), "00000000-0000-4000-8000-000000000000");
-    }
+    Measurement::failed(now, now, BAD_REQUEST, message)
 }

@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod error;
+mod form;
 mod json;
 mod load;
 mod names;

@@ -5,7 +5,7 @@ use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
 use crate::service::{MAX_STREAMS, ServiceUrl, check_header_name, check_header_value};
-use crate::{Authorization, Escape, ServiceOptions, StatusSet, Template};
+use crate::{Authorization, Escape, LimitOptions, MAX_REDIRECTS, ServiceOptions, StatusSet, Template};
 
 /// The largest file with certificates, in bytes.
 const MAX_CA_BYTES: usize = 4 << 20;
@@ -51,10 +51,30 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     options.http = table.get("http").and_then(|field| field.parsed("\"2\""));
     let streams = table.get("streams").and_then(|field| field.integer(1..=u64::from(MAX_STREAMS), "16"));
     options.streams = streams.map(|streams| streams as u32);
+    options.connections = table.get("connections").and_then(|field| field.parsed("\"per-iteration\""));
+    options.redirects = table.get("redirects").and_then(|field| read_redirects(&field));
+    options.compression = table.get("compression").and_then(|field| field.boolean("true"));
+    options.limits = table.get("limits").and_then(|field| read_limits(&field)).unwrap_or_default();
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
     ServiceTable { options, headers }
+}
+
+/// How many redirects are followed.
+pub(crate) fn read_redirects(field: &Field<'_>) -> Option<u32> {
+    field.integer(0..=u64::from(MAX_REDIRECTS), "5").map(|redirects| redirects as u32)
+}
+
+fn read_limits(field: &Field<'_>) -> Option<LimitOptions> {
+    let table = field.table("{ body = \"100MiB\" }")?;
+    let limits = LimitOptions {
+        head: table.get("head").and_then(|field| field.parsed("\"64KiB\"")),
+        body: table.get("body").and_then(|field| field.parsed("\"100MiB\"")),
+        kept_body: table.get("kept_body").and_then(|field| field.parsed("\"16MiB\"")),
+    };
+    table.finish();
+    Some(limits)
 }
 
 fn read_authorization(key: &str, field: &Field<'_>, fixed: &Scope<'_>) -> Option<Authorization> {

@@ -1,19 +1,20 @@
 //! The `[[scenario.step]]` tables.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pulse_model::{Tags, tag};
 
 use crate::file::names::{Scope, is_name};
 use crate::file::reader::{Field, TableReader};
-use crate::file::service::{read_headers, read_status};
+use crate::file::service::{read_headers, read_redirects, read_status};
 use crate::file::tree::Data;
-use crate::file::{Builder, MAX_NAME, check, json};
+use crate::file::{Builder, MAX_NAME, check, form, json};
 use crate::service::is_method;
-use crate::{Body, Escape, Step, Template, Think};
+use crate::{Body, Escape, FormPart, Step, Template, Think};
 
 /// The largest body file, in bytes.
-const MAX_BODY_BYTES: usize = 64 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
 /// The most repetitions of a step in one iteration.
 const MAX_REPEAT: u64 = 100_000;
 
@@ -58,12 +59,13 @@ pub(crate) fn read_pattern(builder: &Builder<'_>, table: &TableReader<'_>, scope
     let (body, content_type) = read_body(builder, table, scope);
     step.body = body;
     step.timeout = table.get("timeout").and_then(|field| field.time_span("\"2s\""));
+    step.redirects = table.get("redirects").and_then(|field| read_redirects(&field));
     step.expect = table.get("expect_status").and_then(|field| read_status(&field));
     step.checks = table.get("checks").map_or_else(Vec::new, |field| check::read(&field, scope));
     if let Some(content_type) = content_type
         && !step.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
     {
-        step.headers.push(("Content-Type".into(), Template::literal(content_type)));
+        step.headers.push(("Content-Type".into(), Template::literal(content_type.into_owned())));
     }
     step
 }
@@ -157,10 +159,14 @@ fn read_body(
     builder: &Builder<'_>,
     table: &TableReader<'_>,
     scope: &Scope<'_>,
-) -> (Body, Option<&'static str>) {
-    match table.one_of(&["json", "body", "body_file"]) {
+) -> (Body, Option<Cow<'static, str>>) {
+    match table.one_of(&["json", "body", "body_file", "multipart"]) {
         None => (Body::None, None),
-        Some(("json", field)) => (Body::Text(json::template(&field, scope)), Some("application/json")),
+        Some(("json", field)) => (Body::Text(json::template(&field, scope)), Some("application/json".into())),
+        Some(("multipart", field)) => {
+            let (body, content_type) = FormPart::join(&form::read(builder, &field, scope));
+            (body, Some(content_type.into()))
+        }
         Some(("body", field)) => {
             let text = field.text("\"text\"");
             (text.map_or(Body::None, |text| Body::Text(scope.template(&field, text, Escape::None))), None)

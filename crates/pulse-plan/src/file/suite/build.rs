@@ -227,13 +227,9 @@ impl Maker<'_> {
 fn uses_feeds(scenarios: &[crate::file::DraftScenario]) -> bool {
     let mut steps = scenarios.iter().flat_map(|scenario| &scenario.steps);
     steps.any(|step| {
-        let body = match &step.body {
-            crate::Body::Text(template) => Some(template),
-            _ => None,
-        };
         let compared = step.checks.iter().flat_map(|check| check.condition.templates());
         let values = step.headers.iter().map(|(_, value)| value);
-        let mut templates = body.into_iter().chain([&step.target]).chain(values).chain(compared);
+        let mut templates = step.body.templates().chain([&step.target]).chain(values).chain(compared);
         templates
             .any(|template| template.variables().any(|variable| matches!(variable, Variable::Feed { .. })))
     })

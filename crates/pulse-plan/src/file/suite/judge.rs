@@ -1,6 +1,6 @@
 //! Whether the targets of a case can be met at all, and whether its kind measures what they are about.
 
-use pulse_model::{Estimate, Subject, metric, metric_group};
+use pulse_model::{Estimate, Subject, metric_group};
 
 use crate::CaseKind;
 use crate::file::error::Diagnostics;
