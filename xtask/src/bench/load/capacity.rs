@@ -1,5 +1,6 @@
 //! What Pulse alone costs in the shapes that other tools do not have: a scenario, many users, idle users, two workers, time.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -88,7 +89,7 @@ pub(super) fn idle(bench: &Bench) -> anyhow::Result<String> {
     for (idle, name) in [(0, "alone"), (IDLE_USERS, "beside 15 000 idle users")] {
         let report = bench.report(&idle_scenario(bench, idle)?)?;
         let lag = |quantile| number(&report, &["dispatch_lag", quantile]).map(|ms| ms * 1000.0);
-        rows += &format!("| {name} | {:.0} µs | {:.0} µs |\n", lag("median")?, lag("p99")?);
+        let _ = writeln!(rows, "| {name} | {:.0} µs | {:.0} µs |", lag("median")?, lag("p99")?);
     }
     Ok(format!(
         "**One user at {ACTIVE_PACE} requests/s**\n\n| dispatch lag | p50 | p99 |\n|---|---:|---:|\n{rows}"
@@ -105,7 +106,8 @@ fn idle_scenario(bench: &Bench, idle: u32) -> anyhow::Result<Command> {
         Protocol::Http1.url(bench.server.ports)
     );
     if idle > 0 {
-        text += &format!(
+        let _ = write!(
+            text,
             "[[scenario]]\nname = \"idle\"\nload = {{ users = {idle} }}\n\
              [[scenario.step]]\nrequest = \"GET /\"\nthink = \"1h\"\n"
         );

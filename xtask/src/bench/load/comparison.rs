@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::process::{self, Spent};
 use super::tool::{Closed, Protocol, Tool};
 use super::{Bench, CLIENT_CPU};
@@ -87,7 +89,7 @@ impl Bench {
         let spent = process::run(cpus, command, &[0, 98, 99], &self.folder)?;
         let requests = self.server.requests()? - before;
         let cost = Cost::of(&spent, requests);
-        let cost = cost.ok_or_else(|| anyhow::anyhow!("{:?} made no request", command.get_program()))?;
+        let cost = cost.with_context(|| format!("{} made no request", command.get_program().display()))?;
         Ok((cost, spent))
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn run(cpus: &str, program: &Command, fine: &[i32], folder: &Path) ->
     spent.output = String::from_utf8_lossy(&fs::read(&said)?).into_owned();
     if !status.code().is_some_and(|code| fine.contains(&code)) {
         let complaint = String::from_utf8_lossy(&fs::read(&complained)?).trim().to_owned();
-        bail!("{:?} ended with {status}: {complaint}", program.get_program());
+        bail!("{} ended with {status}: {complaint}", program.get_program().display());
     }
     Ok(spent)
 }

@@ -283,11 +283,12 @@ fn debian_version(package: &str) -> Option<String> {
 }
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.output().with_context(|| format!("{:?} cannot be run", command.get_program()))?;
+    let output =
+        command.output().with_context(|| format!("{} cannot be run", command.get_program().display()))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let last = complaint.trim().lines().last().unwrap_or_default().to_owned();
-        bail!("{:?} failed: {last}", command.get_program());
+        bail!("{} failed: {last}", command.get_program().display());
     }
     Ok(())
 }
