@@ -3,6 +3,7 @@
 
 mod db;
 mod gate;
+mod load;
 mod monitor;
 mod pacing;
 mod page;
@@ -28,6 +29,7 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::SuiteGate => {
             suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
+        Benchmark::Load => load::run(&repository.root, &release(&repository.root)?, options)?,
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
         Benchmark::Pacing => pacing::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,

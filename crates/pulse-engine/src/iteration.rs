@@ -83,6 +83,8 @@ pub struct Iteration<'a> {
     due: Nanos,
     /// Intended start of the next request: that of the iteration, then the end of the request before plus the pause.
     intended: Nanos,
+    /// When it ended, where the behavior has said so.
+    ended: Option<Nanos>,
 }
 
 impl<'a> Iteration<'a> {
@@ -92,7 +94,7 @@ impl<'a> Iteration<'a> {
         number: u64,
         due: Nanos,
     ) -> Self {
-        Self { shared, requests_left, number, due, intended: due }
+        Self { shared, requests_left, number, due, intended: due, ended: None }
     }
 
     /// Closed: the user's n-th iteration; open: the n-th arrival over all workers. From 0.
@@ -151,6 +153,17 @@ impl<'a> Iteration<'a> {
     /// Lets what comes next be due at `moment`, after something that took its time without being a request.
     pub fn continue_from(&mut self, moment: Nanos) {
         self.intended = moment;
+    }
+
+    /// Says that the iteration ends with the request that was written down last, and that nothing was done since: the
+    /// clock need not be asked again.
+    pub fn end_with_request(&mut self) {
+        self.ended = Some(self.intended);
+    }
+
+    /// When the iteration ended. Must be asked at once.
+    pub(crate) fn end(&self) -> Nanos {
+        self.ended.unwrap_or_else(|| self.shared.clock.now())
     }
 
     /// Writes down the outcome of a check, numbered as in the endpoint's table.

@@ -285,12 +285,16 @@ impl<B: Behavior> Worker<B> {
         let clock = self.shared.clock;
         let _watch = PanicWatch { panicked: &self.panicked, kick: &self.shared.kick };
         let mut user = self.behavior.user(scenario, number);
-        while let Mail::Start { due, number } = seat.next().await {
+        // When the last iteration ended, if the next follows at once: the clock is not asked again.
+        let mut ended = None;
+        while let Mail::Start { due, number } = seat.next(&mut ended).await {
             let ready = due.max(seat.free_since.get());
-            self.shared.recorder.borrow_mut().start(scenario, due, ready, clock.now());
+            let now = ended.take().unwrap_or_else(|| clock.now());
+            self.shared.recorder.borrow_mut().start(scenario, due, ready, now);
             let mut iteration = Iteration::new(&self.shared, &schedule.requests_left, number, due);
             let outcome = user.iterate(&mut iteration).await;
-            let now = clock.now();
+            let now = iteration.end();
+            ended = Some(now);
             seat.free_since.set(now);
             let mut dispatcher = schedule.dispatcher.borrow_mut();
             let mut recorder = self.shared.recorder.borrow_mut();
@@ -366,9 +370,11 @@ impl Seat {
         }
     }
 
-    async fn next(&self) -> Mail {
+    /// The next thing to do. `ended` is emptied where it has to be waited for.
+    async fn next(&self, ended: &mut Option<Nanos>) -> Mail {
         poll_fn(|cx| {
             let Some(mail) = self.mail.take() else {
+                *ended = None;
                 *self.waker.borrow_mut() = Some(cx.waker().clone());
                 return Poll::Pending;
             };

@@ -78,6 +78,8 @@ struct Turn {
     written: usize,
     /// All written, or given up.
     write_done: bool,
+    /// In this very poll the reactor has said that the socket has nothing to read, and it wakes the task when it has.
+    known_empty: bool,
     /// When the rest was written of a request that the first write did not take whole.
     sent_late: Option<Instant>,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
@@ -117,11 +119,12 @@ impl Run {
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
+        let parser = ResponseParser::sharing(limits, Rc::clone(connector.recent_heads()));
         let session = Session::new(&connector, limits).map(Box::new);
         Self {
             connector,
             deadline: timeouts.register(),
-            parser: ResponseParser::new(limits),
+            parser,
             idle: None,
             counts: ConnectionCounts::default(),
             session,
@@ -215,7 +218,8 @@ impl Client {
         self.attempt(request, run, connection, reused && may_resend).await
     }
 
-    /// One try over HTTP/1.1. `Ok(None)`: the kept connection was dead and the request may be sent again.
+    /// One try over HTTP/1.1. `may_resend`: the connection was kept; `Ok(None)`: it was dead and the request may be sent
+    /// again.
     async fn attempt(
         &mut self,
         request: Request<'_>,
@@ -224,7 +228,8 @@ impl Client {
         mut connection: Connection,
         may_resend: bool,
     ) -> Result<Option<Exchange>, Cause> {
-        let mut turn = Turn::default();
+        // Whether a kept connection is usable was asked just now.
+        let mut turn = Turn { known_empty: may_resend, ..Turn::default() };
         let Self { parser, deadline, .. } = self;
         let result =
             poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
@@ -316,8 +321,15 @@ fn poll_turn(
             }
         }
     }
+    // Between asking the connection and writing all of a short request nothing can have come: asking again is in vain.
+    let mut known_empty = std::mem::take(&mut turn.known_empty) && turn.write_done;
     loop {
-        match stream.poll_read(cx, parser.room()) {
+        let read = if std::mem::take(&mut known_empty) {
+            Poll::Pending
+        } else {
+            stream.poll_read(cx, parser.room())
+        };
+        match read {
             Poll::Ready(Ok(0)) => return Poll::Ready(ended(parser, turn)),
             Poll::Ready(Ok(count)) => match parser.advance(count) {
                 Ok(Progress::Complete) => return Poll::Ready(Ok(())),

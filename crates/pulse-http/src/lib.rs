@@ -67,6 +67,7 @@ mod http3;
 mod limits;
 mod opening;
 mod parts;
+mod recent_heads;
 mod request;
 mod response;
 mod session;

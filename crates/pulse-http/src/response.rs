@@ -8,7 +8,9 @@
 use crate::body::{Body, Chunks};
 use crate::failure::FailureClass;
 use crate::limits::Limits;
+use crate::recent_heads::{Circumstances, RecentHeads};
 use crate::view::ResponseView;
+use std::rc::Rc;
 
 /// What of a response the caller will look at. The head costs nothing to keep, so it always stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +132,7 @@ const CALM_RESPONSES: u32 = 8;
 #[derive(Debug)]
 pub struct ResponseParser {
     limits: Limits,
+    recent: Rc<RecentHeads>,
     /// Its length is what can be used; zero before the first response.
     buffer: Vec<u8>,
     /// Where the next read goes: behind the head and the kept body, or behind the part of the head that is there.
@@ -165,8 +168,14 @@ enum State {
 impl ResponseParser {
     /// A parser that has not allocated yet. Call [`begin`](Self::begin) before each response.
     pub fn new(limits: Limits) -> Self {
+        Self::sharing(limits, Rc::default())
+    }
+
+    /// A parser that knows the heads that others have parsed.
+    pub(crate) fn sharing(limits: Limits, recent: Rc<RecentHeads>) -> Self {
         Self {
             limits,
+            recent,
             buffer: Vec::new(),
             filled: 0,
             scanned: 0,
@@ -286,7 +295,7 @@ impl ResponseParser {
             // A part may be wrong without having been looked at, see `may_end_head`.
             State::Head => {
                 let part = &self.buffer[..self.filled];
-                Head::parse(part, self.is_head, self.limits.head_bytes).and(Err(ParseError::HeadCut))
+                Head::parse(part, self.circumstances()).and(Err(ParseError::HeadCut))
             }
             State::Failed(error) => Err(error),
         };
@@ -360,7 +369,7 @@ impl ResponseParser {
             if end == 0 || !self.may_end_head(end) {
                 return self.await_head(end);
             }
-            let Some(head) = Head::parse(&self.buffer[..end], self.is_head, self.limits.head_bytes)? else {
+            let Some(head) = self.recognise_head(end)? else {
                 return self.await_head(end);
             };
             if head.length > self.limits.head_bytes {
@@ -380,6 +389,24 @@ impl ResponseParser {
             end -= head.length;
             self.scanned = 0;
         }
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        Circumstances { is_head: self.is_head, trailer_limit: self.limits.head_bytes }
+    }
+
+    /// The head at the start of `buffer[..end]`, if it is complete: known from before, or parsed.
+    fn recognise_head(&self, end: usize) -> Result<Option<Head>, ParseError> {
+        let bytes = &self.buffer[..end];
+        let request = self.circumstances();
+        if let Some(head) = self.recent.find(bytes, request) {
+            return Ok(Some(head));
+        }
+        let head = Head::parse(bytes, request)?;
+        if let Some(head) = head {
+            self.recent.remember(&bytes[..head.length], request, head);
+        }
+        Ok(head)
     }
 
     fn await_head(&mut self, end: usize) -> Result<Progress, ParseError> {
@@ -457,7 +484,7 @@ impl ResponseParser {
 
 /// What the head says about the rest of the message.
 #[derive(Debug, Clone, Copy)]
-struct Head {
+pub(crate) struct Head {
     length: usize,
     status: u16,
     persistent: bool,
@@ -466,12 +493,12 @@ struct Head {
 
 impl Head {
     /// `None` while the head is not complete.
-    fn parse(bytes: &[u8], is_head: bool, trailer_limit: usize) -> Result<Option<Self>, ParseError> {
+    pub(crate) fn parse(bytes: &[u8], request: Circumstances) -> Result<Option<Self>, ParseError> {
         let mut headers = [httparse::EMPTY_HEADER; USUAL_HEADERS];
-        match Self::parse_into(bytes, &mut headers, is_head, trailer_limit) {
+        match Self::parse_into(bytes, &mut headers, request) {
             Err(ParseError::TooManyHeaders) => {
                 let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-                Self::parse_into(bytes, &mut headers, is_head, trailer_limit)
+                Self::parse_into(bytes, &mut headers, request)
             }
             result => result,
         }
@@ -480,8 +507,7 @@ impl Head {
     fn parse_into<'b>(
         bytes: &'b [u8],
         headers: &mut [httparse::Header<'b>],
-        is_head: bool,
-        trailer_limit: usize,
+        request: Circumstances,
     ) -> Result<Option<Self>, ParseError> {
         let mut response = httparse::Response::new(headers);
         let length = match response.parse(bytes) {
@@ -498,8 +524,8 @@ impl Head {
         for header in response.headers.iter() {
             framing.take(header)?;
         }
-        let bodiless = is_head || status < 200 || status == 204 || status == 304;
-        let (body, delimited) = framing.body(bodiless, minor, trailer_limit);
+        let bodiless = request.is_head || status < 200 || status == 204 || status == 304;
+        let (body, delimited) = framing.body(bodiless, minor, request.trailer_limit);
         let wants_to_persist = if minor == 0 { framing.keep_alive && !framing.close } else { !framing.close };
         Ok(Some(Self { length, status, persistent: wants_to_persist && delimited, body }))
     }

@@ -48,6 +48,8 @@ pub(super) struct Program {
     /// When a user's connection is closed.
     pub(super) connections: ConnectionReuse,
     pub(super) limits: AnswerLimits,
+    /// Nothing is done after the answer to the last request: no look at it and no pause.
+    pub(super) ends_with_request: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,9 @@ impl Program {
             origin: origin.clone(),
             connections: service.connections,
             limits: service.limits,
+            ends_with_request: scenario.steps.last().is_some_and(|step| {
+                step.checks.is_empty() && step.extractions.is_empty() && step.think == Think::None
+            }),
         })
     }
 }

@@ -332,6 +332,9 @@ impl StepsUser {
                 }
             }
         }
+        if program.ends_with_request {
+            iteration.end_with_request();
+        }
         Outcome::Completed
     }
 }

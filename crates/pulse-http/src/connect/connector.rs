@@ -15,6 +15,7 @@ use crate::http2::Groups;
 use crate::http3::QuicDialer;
 #[cfg(feature = "http3")]
 use crate::limits::Limits;
+use crate::recent_heads::RecentHeads;
 use crate::version::HttpVersion;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -135,6 +136,7 @@ pub struct Connector {
     way: Rc<Way>,
     turn: Rc<Turn>,
     dialer: Rc<Dialer>,
+    recent_heads: Rc<RecentHeads>,
     /// Clients that share HTTP/2 connections.
     groups: Groups,
     /// Where HTTP/3 is spoken.
@@ -238,6 +240,7 @@ impl Connector {
             way,
             turn,
             dialer,
+            recent_heads: Rc::default(),
             groups: Groups::default(),
         })
     }
@@ -268,6 +271,7 @@ impl Connector {
             way: Rc::clone(&self.way),
             turn: Rc::clone(&self.turn),
             dialer: Rc::clone(&self.dialer),
+            recent_heads: Rc::clone(&self.recent_heads),
             #[cfg(feature = "http3")]
             quic: None,
             groups: Groups::default(),
@@ -316,6 +320,11 @@ impl Connector {
             HttpVersion::Http2 => true,
             HttpVersion::Auto => self.tls.is_some(),
         }
+    }
+
+    /// The heads that its clients have parsed lately: one origin answers all of them alike.
+    pub(crate) fn recent_heads(&self) -> &Rc<RecentHeads> {
+        &self.recent_heads
     }
 
     /// How to connect where HTTP/3 is spoken.

@@ -143,7 +143,7 @@ impl Http2Session {
 
     async fn wait_for_way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
         let began = Instant::now();
-        let mut connecting = std::time::Duration::ZERO;
+        let mut connecting = Duration::ZERO;
         for _ in 0..ATTEMPTS {
             loan.counts.closed_by_peer += u64::from(self.seat.discard_ended());
             let connection = match self.seat.connection() {
