@@ -4,7 +4,7 @@ use pulse_model::{Nanos, Target, TargetError};
 
 use crate::{
     CallError, Feed, FileErrors, IdleStrategy, LoadError, LoadOptions, Scenario, Service, ServiceError,
-    ServiceOptions, StepKind,
+    ServiceOptions,
 };
 
 /// Everything that should happen.
