@@ -128,10 +128,10 @@ fn prepared(prefix: &[&str], preparation: &str, line: &[&str]) -> Value {
 #[test]
 fn a_limit_of_descriptors() {
     let server = steady(2000);
-    assert_named("a limit of 48 descriptors", "exhaustion", "file descriptors", || {
+    assert_named("a limit of 100 descriptors", "exhaustion", "file descriptors", || {
         let url = server.url();
-        let load = ["load", "-q", "-o", "json=-", &url, "--rate", "100", "--duration", "2"];
-        prepared(&[], "ulimit -n 48", &load)
+        let load = ["load", "-q", "-o", "json=-", &url, "--rate", "100", "--duration", "3"];
+        prepared(&[], "ulimit -n 100", &load)
     });
 }
 

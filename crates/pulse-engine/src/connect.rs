@@ -23,6 +23,7 @@ pub fn connector_to(service: &Service, origin: Origin) -> Result<Connector, RunE
         http: match service.http {
             HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
             HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
+            HttpVersion::Http3 => pulse_http::HttpVersion::Http3,
             HttpVersion::Auto => pulse_http::HttpVersion::Auto,
         },
         streams: service.streams as usize,

@@ -201,9 +201,10 @@ impl<B: Behavior> Worker<B> {
             if deadline.is_some_and(|deadline| deadline < near) { SHORT_SLEEP } else { LONGEST_SLEEP };
         let loose = self.next_seal().min(now + longest);
         let loose = deadline.map_or(loose, |deadline| loose.min(deadline));
+        // What is overdue is wanted from now on: the loop is not late for what it has just looked at.
         match exact.filter(|&exact| exact <= loose) {
-            Some(at) => Wake { at, exact: true },
-            None => Wake { at: loose, exact: false },
+            Some(at) => Wake { at: at.max(now), exact: true },
+            None => Wake { at: loose.max(now), exact: false },
         }
     }
 

@@ -4,10 +4,10 @@ use crate::connect::Connector;
 use crate::connection::{Connection, Idle, Stream};
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
-use crate::http2::{Http2Outcome, Http2Session, Loan};
 use crate::limits::Limits;
 use crate::request::Request;
 use crate::response::{Keep, ParseError, Progress, ResponseParser};
+use crate::session::{Loan, Outcome, Session};
 use crate::timeout::{Deadline, Timeouts};
 use crate::view::ResponseView;
 use std::future::poll_fn;
@@ -55,10 +55,10 @@ pub struct Client {
     /// Only a connection whose last exchange ended well is put back here.
     idle: Option<Connection>,
     counts: ConnectionCounts,
-    /// Where HTTP/2 is spoken, or may be.
-    http2: Option<Box<Http2Session>>,
+    /// Where another version of HTTP is spoken, or may be.
+    session: Option<Box<Session>>,
     /// Whether the last response came over it.
-    answered_over_http2: bool,
+    answered_by_session: bool,
 }
 
 /// Moments and sizes that accumulate over the attempts of one exchange.
@@ -117,15 +117,15 @@ impl Run {
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
-        let http2 = connector.tries_http2().then(|| Box::new(Http2Session::new(&connector, limits)));
+        let session = Session::new(&connector, limits).map(Box::new);
         Self {
             connector,
             deadline: timeouts.register(),
             parser: ResponseParser::new(limits),
             idle: None,
             counts: ConnectionCounts::default(),
-            http2,
-            answered_over_http2: false,
+            session,
+            answered_by_session: false,
         }
     }
 
@@ -160,8 +160,8 @@ impl Client {
 
     /// Head and kept body of the last exchange; empty where it failed.
     pub fn response(&self) -> ResponseView<'_> {
-        match &self.http2 {
-            Some(session) if self.answered_over_http2 => session.view(),
+        match &self.session {
+            Some(session) if self.answered_by_session => session.view(),
             _ => self.parser.view(),
         }
     }
@@ -169,14 +169,14 @@ impl Client {
     /// Drops the connection; the next exchange opens a new one.
     pub fn close(&mut self) {
         self.idle = None;
-        if let Some(session) = &mut self.http2 {
+        if let Some(session) = &mut self.session {
             session.close();
         }
     }
 
     /// Whether a connection is kept. The peer may have closed it meanwhile.
     pub fn is_connected(&self) -> bool {
-        self.idle.is_some() || self.http2.as_ref().is_some_and(|session| session.is_connected())
+        self.idle.is_some() || self.session.as_ref().is_some_and(|session| session.is_connected())
     }
 
     /// What the connections have seen so far.
@@ -184,7 +184,7 @@ impl Client {
         self.counts
     }
 
-    /// Over HTTP/2 where the peer speaks it, else one try over HTTP/1.1.
+    /// Over HTTP/2 or HTTP/3 where the peer speaks it, else one try over HTTP/1.1.
     async fn converse(
         &mut self,
         request: Request<'_>,
@@ -196,17 +196,17 @@ impl Client {
         let kept = self.take_idle(run).await;
         let reused = kept.is_some();
         self.counts.reused += u64::from(reused);
-        self.answered_over_http2 = false;
-        let connection = match (kept, &mut self.http2) {
+        self.answered_by_session = false;
+        let connection = match (kept, &mut self.session) {
             // What is kept speaks HTTP/1.1: the peer has chosen it, if it had a choice.
             (Some(connection), _) => connection,
             (None, None) => self.open(run).await?,
             (None, Some(session)) => {
                 let Self { connector, deadline, counts, .. } = self;
                 match session.exchange(request, keep, &mut Loan { connector, deadline, counts, run }).await? {
-                    Http2Outcome::Http11(connection) => connection,
-                    Http2Outcome::Answered(exchange) => {
-                        self.answered_over_http2 = true;
+                    Outcome::Http11(connection) => connection,
+                    Outcome::Answered(exchange) => {
+                        self.answered_by_session = true;
                         return Ok(Some(exchange));
                     }
                 }

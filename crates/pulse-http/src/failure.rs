@@ -30,11 +30,11 @@ pub enum FailureClass {
     Closed,
     /// What came back is not a valid HTTP/1.x response.
     BadResponse,
-    /// The peer reset the stream of an HTTP/2 request; the code is in the message.
+    /// The peer reset the stream of a request over HTTP/2 or HTTP/3; the code is in the message.
     StreamReset,
-    /// The peer ended the HTTP/2 connection (GOAWAY) without processing the request, also when asked again.
+    /// The peer ended the connection (GOAWAY of HTTP/2 and HTTP/3) without processing the request, also when asked again.
     GoAway,
-    /// What came back breaks the rules of HTTP/2 or of WebSocket, or the peer does not speak it.
+    /// What came back breaks the rules of HTTP/2, HTTP/3, QUIC or WebSocket, or the peer does not speak it.
     Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,
@@ -227,6 +227,14 @@ impl Cause {
     }
 }
 
+/// What to do where nobody who is trusted signed the certificate.
+pub(crate) const UNKNOWN_ISSUER: &str = " (no trusted authority signed the certificate; give its CA certificate with \
+                                          --cacert, or skip the check with --insecure)";
+
+/// For an error that the library names only in its debug form.
+pub(crate) const CA_AS_ITS_OWN: &str = "the service shows a CA certificate as its own, which is not allowed (a self-signed \
+                                        one must not be marked as a CA; skip the check with --insecure)";
+
 fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -234,17 +242,14 @@ fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
 fn tls_sentence(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match tls_reason(error) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
-            "{error} (no trusted authority signed the certificate; give its CA certificate with --cacert, or skip the check \
-             with --insecure)"
-        ),
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            format!("{error}{UNKNOWN_ISSUER}")
+        }
         // The library that checks certificates names this case only in its debug form.
         Some(Error::InvalidCertificate(CertificateError::Other(other)))
             if other.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the service shows a CA certificate as its own, which is not allowed (a self-signed one must not be marked as \
-             a CA; skip the check with --insecure)"
-                .to_owned()
+            CA_AS_ITS_OWN.to_owned()
         }
         Some(Error::InvalidMessage(_)) => format!("{error} (does the port speak TLS at all?)"),
         _ => error.to_string(),

@@ -50,6 +50,7 @@
 //! or content decoding, no pipelining, no pool of HTTP/1.1 connections.
 //! What to ask, when, and what counts as success is the engine's business.
 
+mod answer;
 mod authorization;
 mod body;
 mod client;
@@ -60,11 +61,14 @@ mod exchange;
 mod failure;
 mod grpc;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
 mod limits;
 mod opening;
 mod parts;
 mod request;
 mod response;
+mod session;
 mod streaming;
 mod timeout;
 mod version;

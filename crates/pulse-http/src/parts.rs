@@ -1,4 +1,4 @@
-//! A request in the form in which HTTP/2 sends it: pseudo-header fields, fields and body apart.
+//! A request in the form in which HTTP/2 and HTTP/3 send it: pseudo-header fields, fields and body apart.
 
 use crate::connect::Scheme;
 use crate::request::RequestError;

@@ -283,7 +283,11 @@ impl ResponseParser {
             State::Complete | State::Body(Body::UntilClose) => Ok(Progress::Complete),
             State::Body(_) => Err(ParseError::BodyCut),
             State::Head if self.received == 0 => Err(ParseError::NoAnswer),
-            State::Head => Err(ParseError::HeadCut),
+            // A part may be wrong without having been looked at, see `may_end_head`.
+            State::Head => {
+                let part = &self.buffer[..self.filled];
+                Head::parse(part, self.is_head, self.limits.head_bytes).and(Err(ParseError::HeadCut))
+            }
             State::Failed(error) => Err(error),
         };
         self.remember(result).map(|_| ())

@@ -132,10 +132,11 @@ pub enum ServiceError {
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
     /// Sharing connections over a version of HTTP that cannot.
-    #[error(
-        "`streams` = {0} needs HTTP/2: over HTTP/1.1 a connection carries one request at a time; set `http` to 2 or auto"
-    )]
+    #[error("`streams` = {0} needs HTTP/2: otherwise each user has a connection; set `http` to 2 or auto")]
     Streams(u32),
+    /// HTTP/3 without TLS.
+    #[error("HTTP/3 is always encrypted: write the service's URL with https://, not `{0}`")]
+    NotEncrypted(String),
     /// Too few or too many to share a connection.
     #[error("`streams` must be between 1 and {MAX_STREAMS}, not {0}")]
     StreamsRange(u32),
@@ -275,6 +276,9 @@ impl ServiceOptions {
         }
         if streams > 1 && !http.multiplexes() {
             return Err(ServiceError::Streams(streams));
+        }
+        if http == HttpVersion::Http3 && !url.url.starts_with("https:") {
+            return Err(ServiceError::NotEncrypted(url.url.clone()));
         }
         self.connection.check(&url.url)?;
         self.tls.check()?;

@@ -17,6 +17,8 @@ pub struct TestAuthority {
     key: Vec<u8>,
     client_pem: String,
     client_key_pem: String,
+    certificate_pem: String,
+    key_pem: String,
 }
 
 impl TestAuthority {
@@ -53,6 +55,8 @@ impl TestAuthority {
             key: key.serialize_der(),
             client_pem: client.pem(),
             client_key_pem: client_key.serialize_pem(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
         }
     }
 
@@ -69,6 +73,16 @@ impl TestAuthority {
     /// The key of the client's certificate in PEM.
     pub fn client_key_pem(&self) -> &str {
         &self.client_key_pem
+    }
+
+    /// The server's certificate in PEM, for a server in a process of its own.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// Its key in PEM.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     /// The settings of a server that shows the certificate and chooses the first of these protocols (ALPN) that the

@@ -9,6 +9,7 @@
 //!   function, so that a test can compute what a client must have seen;
 //! - [`Http2Server`] answers over HTTP/2 only and counts connections and requests;
 //! - [`ProxyServer`] is a proxy (HTTP CONNECT, SOCKS5), [`NameServer`] answers for names;
+//! - [`Http3Server`] answers HTTP/3 by the request's path, or with bytes that are no HTTP/3 at all;
 //! - [`trading`], [`tpch`], [`adversarial`]: SQLite databases from a seed, with statements to ask them;
 //! - [`refused_address`]: an address at which nobody listens; [`SilentAddress`]: one that does not even refuse.
 //!
@@ -31,6 +32,7 @@ mod authority;
 mod databases;
 mod grpc_server;
 mod http2_server;
+mod http3_server;
 mod law;
 mod name_server;
 mod precise_clock;
@@ -51,6 +53,7 @@ pub use databases::{
 };
 pub use grpc_server::{GrpcServer, GrpcStep, ReceivedCall};
 pub use http2_server::Http2Server;
+pub use http3_server::Http3Server;
 pub use law::{Discipline, Fault, FaultKind, Law, ServiceLaw, Stall};
 pub use name_server::{NameServer, NameServerManner};
 pub use proxy_server::ProxyServer;

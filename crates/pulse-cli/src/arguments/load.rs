@@ -124,8 +124,8 @@ pub(crate) struct RequestFlags {
     /// Statuses that count as success: 200,204 or 2xx [default: any below 400].
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<StatusSet>,
-    /// Version of HTTP: 1.1, 2 (over plain TCP without asking) or auto (over TLS, what the service prefers)
-    /// [default: 1.1].
+    /// Version of HTTP: 1.1, 2 (over plain TCP without asking), 3 (over QUIC; experimental) or auto (over TLS, what the
+    /// service prefers) [default: 1.1].
     #[arg(long, value_name = "VERSION")]
     http: Option<HttpVersion>,
     /// Users of one worker that share an HTTP/2 connection [default: 1].

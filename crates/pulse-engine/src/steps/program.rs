@@ -158,7 +158,7 @@ fn compile_wire(step: &Step, service: &Service, origin: &Origin) -> Result<Wire,
     let no_variables = |template: &Template| template.as_static().unwrap_or_default().as_bytes().to_vec();
     let failed = |source| StepsError::Request { step: step.name.to_string(), source };
     let head_end = dynamic.write(&step.method, &mut bytes, &no_variables).map_err(failed)?;
-    let parts = service.http.multiplexes().then(|| RequestParts::parse(&bytes, origin.scheme));
+    let parts = service.http.has_frames().then(|| RequestParts::parse(&bytes, origin.scheme));
     let parts = parts.transpose().map_err(failed)?.map(Box::new);
     Ok(Wire::Static {
         target: step.target.as_static().unwrap_or_default().to_owned(),

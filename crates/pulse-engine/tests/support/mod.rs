@@ -22,7 +22,7 @@ pub(crate) struct Run<'a> {
     /// Length of an interval.
     pub(crate) interval: Nanos,
     /// Told of every event, on the thread that merges.
-    pub(crate) watch: &'a dyn Fn(&RunEvent),
+    pub(crate) watch: &'a (dyn Fn(&RunEvent) + Sync),
 }
 
 impl Default for Run<'_> {

@@ -11,6 +11,10 @@ use crate::connection::{Socket, Stream};
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::http2::Groups;
+#[cfg(feature = "http3")]
+use crate::http3::QuicDialer;
+#[cfg(feature = "http3")]
+use crate::limits::Limits;
 use crate::version::HttpVersion;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -102,6 +106,18 @@ pub enum ConnectorError {
     /// TLS itself cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[source] rustls::Error),
+    /// HTTP/3 to an `http://` URL.
+    #[error("HTTP/3 is always encrypted; write the service's URL with https://")]
+    NotEncrypted,
+    /// HTTP/3 by a way that carries no datagrams.
+    #[error("HTTP/3 goes over UDP, and neither through a proxy nor through a Unix socket; leave that out")]
+    NoDatagrams,
+    /// HTTP/3 in a build without the feature `http3`.
+    #[error("this build cannot speak HTTP/3; build it with the feature `http3`, which is on by default")]
+    NoHttp3,
+    /// TLS is restricted to what QUIC cannot use.
+    #[error("HTTP/3 needs TLS 1.3 with TLS13_AES_128_GCM_SHA256, which the TLS settings exclude")]
+    Quic,
     /// The host is not a name that a certificate can hold.
     #[error("`{0}` is not a host name that TLS can check")]
     ServerName(String),
@@ -121,6 +137,9 @@ pub struct Connector {
     dialer: Rc<Dialer>,
     /// Clients that share HTTP/2 connections.
     groups: Groups,
+    /// Where HTTP/3 is spoken.
+    #[cfg(feature = "http3")]
+    quic: Option<QuicDialer>,
 }
 
 /// Which way connections take.
@@ -197,10 +216,30 @@ impl Connector {
                 Some((TlsConnector::from(config.tls.client_config(config.http.alpn())?), server))
             }
         };
+        if config.http == HttpVersion::Http3 {
+            if tls.is_none() {
+                return Err(ConnectorError::NotEncrypted);
+            }
+            if config.proxy.is_some() || config.unix_socket.is_some() {
+                return Err(ConnectorError::NoDatagrams);
+            }
+            #[cfg(not(feature = "http3"))]
+            return Err(ConnectorError::NoHttp3);
+        }
         let way = Rc::new(Way::new(&origin, &config));
         let turn = Rc::new(Turn::new(config.address_order));
         let dialer = Rc::new(Dialer::new(config.socket.clone()));
-        Ok(Self { origin, config, tls, way, turn, dialer, groups: Groups::default() })
+        Ok(Self {
+            #[cfg(feature = "http3")]
+            quic: QuicDialer::new(&config, &origin)?,
+            origin,
+            config,
+            tls,
+            way,
+            turn,
+            dialer,
+            groups: Groups::default(),
+        })
     }
 
     /// The same for what needs HTTP/1.1, as the upgrade to a WebSocket does, whatever version other clients speak. Both know
@@ -229,6 +268,8 @@ impl Connector {
             way: Rc::clone(&self.way),
             turn: Rc::clone(&self.turn),
             dialer: Rc::clone(&self.dialer),
+            #[cfg(feature = "http3")]
+            quic: None,
             groups: Groups::default(),
         }
     }
@@ -252,7 +293,13 @@ impl Connector {
     /// Makes one connection, TLS handshake included, and closes it again: is the service there at all?
     pub async fn probe(&self) -> Result<ConnectTimes, Failure> {
         let started = Instant::now();
-        match Box::pin(self.connect(self.config.connect_timeout)).await {
+        let budget = self.config.connect_timeout;
+        #[cfg(feature = "http3")]
+        if let Some(dialer) = &self.quic {
+            let dialed = Box::pin(dialer.dial(self, Limits::default(), budget)).await;
+            return dialed.map(|(_, times)| times).map_err(|cause| cause.into_failure(started, 0, 0));
+        }
+        match Box::pin(self.connect(budget)).await {
             Ok((_, times)) => Ok(times),
             Err(cause) => Err(cause.into_failure(started, 0, 0)),
         }
@@ -265,9 +312,24 @@ impl Connector {
     /// Whether clients begin with HTTP/2.
     pub(crate) fn tries_http2(&self) -> bool {
         match self.config.http {
-            HttpVersion::Http11 => false,
+            HttpVersion::Http11 | HttpVersion::Http3 => false,
             HttpVersion::Http2 => true,
             HttpVersion::Auto => self.tls.is_some(),
+        }
+    }
+
+    /// How to connect where HTTP/3 is spoken.
+    #[cfg(feature = "http3")]
+    pub(crate) fn quic(&self) -> Option<&QuicDialer> {
+        self.quic.as_ref()
+    }
+
+    /// The addresses in use, found within `budget`, and the time that it took if it had not been done before.
+    #[cfg(feature = "http3")]
+    pub(crate) async fn addresses(&self, budget: Duration) -> Result<(Arc<[SocketAddr]>, Duration), Cause> {
+        match self.way.resolver() {
+            Some(resolver) => resolver.addresses(budget).await,
+            None => Err(Cause::new(FailureClass::Resolve, "a Unix socket has no address")),
         }
     }
 

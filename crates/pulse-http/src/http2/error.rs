@@ -1,6 +1,7 @@
 //! What went wrong on a stream, and whether the peer has done anything about the request.
 
 use crate::failure::{Cause, FailureClass};
+use crate::response::ParseError;
 use h2::Reason;
 use std::borrow::Cow;
 
@@ -61,6 +62,12 @@ impl Http2Error {
 impl From<Cause> for Http2Error {
     fn from(cause: Cause) -> Self {
         Self::new(cause.class, cause.detail)
+    }
+}
+
+impl From<ParseError> for Http2Error {
+    fn from(error: ParseError) -> Self {
+        Self::new(error.class(), error.to_string())
     }
 }
 

@@ -1,13 +1,12 @@
 //! One user's exchanges over HTTP/2.
 
-use super::answer::Answer;
 use super::connection::{Http2Connection, Http2Place};
 use super::error::Http2Error;
 use super::group::{Opened, Seat};
 use super::stream::Http2Stream;
-use crate::client::{ConnectionCounts, Run};
-use crate::connect::Connector;
-use crate::connect::Scheme;
+use crate::answer::Answer;
+use crate::client::Run;
+use crate::connect::{Connector, Scheme};
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, FailureClass};
@@ -15,6 +14,7 @@ use crate::limits::Limits;
 use crate::parts::RequestParts;
 use crate::request::Request;
 use crate::response::Keep;
+use crate::session::{Loan, Outcome};
 use crate::timeout::Deadline;
 use crate::view::ResponseView;
 use bytes::Bytes;
@@ -32,21 +32,6 @@ pub(crate) struct Http2Session {
     seat: Seat,
     answer: Answer,
     scheme: Scheme,
-}
-
-/// What became of an exchange.
-pub(crate) enum Http2Outcome {
-    Answered(Exchange),
-    /// The peer chose HTTP/1.1; nothing was sent yet.
-    Http11(Connection),
-}
-
-/// What the client lends to an exchange.
-pub(crate) struct Loan<'a> {
-    pub(crate) connector: &'a Connector,
-    pub(crate) deadline: &'a Deadline,
-    pub(crate) counts: &'a mut ConnectionCounts,
-    pub(crate) run: &'a mut Run,
 }
 
 /// Where a request may be sent.
@@ -68,7 +53,7 @@ struct Turn {
 impl Http2Session {
     pub(crate) fn new(connector: &Connector, limits: Limits) -> Self {
         let seat = connector.groups().join(connector.config().streams);
-        Self { seat, answer: Answer::new(limits), scheme: connector.origin().scheme }
+        Self { seat, answer: Answer::new(limits, "HTTP/2"), scheme: connector.origin().scheme }
     }
 
     /// Sends the request and reads the whole response. The failure's bytes are found in `loan.run`.
@@ -77,7 +62,7 @@ impl Http2Session {
         request: Request<'_>,
         keep: Keep,
         loan: &mut Loan<'_>,
-    ) -> Result<Http2Outcome, Cause> {
+    ) -> Result<Outcome, Cause> {
         let parsed;
         let parts = if let Some(parts) = request.parts {
             parts
@@ -91,7 +76,7 @@ impl Http2Session {
             self.answer.begin(keep);
             let (connection, place) = match self.way(loan).await? {
                 Way::Open(connection, place) => (connection, place),
-                Way::Http11(connection) => return Ok(Http2Outcome::Http11(connection)),
+                Way::Http11(connection) => return Ok(Outcome::Http11(connection)),
             };
             let reused = connection.opened() > 0;
             let mut sent = false;
@@ -106,7 +91,7 @@ impl Http2Session {
                     let result = poll_fn(|cx| poll_turn(&mut turn, answer, loan.deadline, cx)).await;
                     loan.run.count(connection.take_traffic());
                     match result {
-                        Ok(()) => return Ok(Http2Outcome::Answered(self.finish(loan.run, &turn))),
+                        Ok(()) => return Ok(Outcome::Answered(self.finish(loan.run, &turn))),
                         Err(error) => error,
                     }
                 }
