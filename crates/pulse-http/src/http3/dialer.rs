@@ -21,6 +21,8 @@ use tokio::time::timeout;
 const SERVER_STREAMS: u32 = 8;
 /// Bytes that a server may send ahead of us on one answer.
 const STREAM_WINDOW: u32 = 1 << 20;
+/// Bytes of requests that wait for their acknowledgement: beyond them, a body waits with us, which is the phase of sending.
+const SEND_WINDOW: u64 = 1 << 20;
 /// Header sections longer than this are refused whatever the limits say: the library's map of fields ends there.
 const LONGEST_SECTION: usize = 512 << 10;
 
@@ -47,6 +49,7 @@ impl QuicDialer {
             .max_concurrent_bidi_streams(VarInt::from_u32(0))
             .max_concurrent_uni_streams(VarInt::from_u32(SERVER_STREAMS))
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+            .send_window(SEND_WINDOW)
             .receive_window(VarInt::from_u32(2 * STREAM_WINDOW))
             .datagram_receive_buffer_size(None);
         let mut client = ClientConfig::new(Arc::new(tls));
