@@ -6,8 +6,7 @@ use std::time::Instant;
 use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
 use pulse_model::{
     CaseInfo, Comparison, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject,
-    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric, metric_group,
-    tag,
+    Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric_group, tag,
 };
 use pulse_plan::{CaseLimits, Plan, Segment};
 use pulse_stats::{CONFIDENCE, Scalability, ScalabilityError};

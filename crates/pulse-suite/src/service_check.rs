@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::check::CheckState;
     use pulse_model::Nanos;
-    use pulse_plan::{HttpVersion, Service, StatusSet};
+    use pulse_plan::{AnswerLimits, ConnectionReuse, HttpVersion, Service, StatusSet};
     use pulse_testkit::{Script, ScriptedServer, Step};
 
     fn service(url: &str, ready: Option<&str>, start: Option<&str>) -> SuiteService {
@@ -86,6 +86,10 @@ mod tests {
             ca_certificate: None,
             http: HttpVersion::default(),
             streams: 1,
+            connections: ConnectionReuse::default(),
+            redirects: 0,
+            compression: false,
+            limits: AnswerLimits::default(),
             expect: StatusSet::default(),
         };
         let (ready, start) = (ready.map(str::to_owned), start.map(str::to_owned));
