@@ -129,8 +129,8 @@ fn redirects_that_lead_astray_fail_and_say_why() {
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(text.as_bytes()).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
 }
 
 fn compressed(body: &[u8]) -> Vec<u8> {

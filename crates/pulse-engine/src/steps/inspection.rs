@@ -42,7 +42,7 @@ pub(super) enum Test {
 #[derive(Debug)]
 pub(super) enum Needle {
     /// Always the same: what speeds the search up is worked out once.
-    Static(memmem::Finder<'static>),
+    Static(Box<memmem::Finder<'static>>),
     Dynamic(Template),
 }
 
@@ -105,7 +105,7 @@ impl Test {
             Condition::GrpcStatus(set) => Self::GrpcStatus(*set),
             Condition::Header { name, test } => Self::Header(name.clone(), test.clone()),
             Condition::BodyContains(text) => Self::BodyContains(match text.as_static() {
-                Some(text) => Needle::Static(memmem::Finder::new(text).into_owned()),
+                Some(text) => Needle::Static(Box::new(memmem::Finder::new(text).into_owned())),
                 None => Needle::Dynamic(text.clone()),
             }),
             Condition::Json { pointer, test } => Self::Json(pointers.add(pointer), test.clone()),
@@ -188,13 +188,13 @@ impl<'a> Answer<'a> {
     }
 
     /// Whether the answer passes a test.
-    pub(super) fn passes(&mut self, test: &Test, render: Render<'_>) -> bool {
-        match test {
+    pub(super) fn passes(&mut self, asked: &Test, render: Render<'_>) -> bool {
+        match asked {
             Test::Status(set) => set.contains(self.view.status()),
             Test::GrpcStatus(set) => self.grpc_status.is_some_and(|status| set.contains(status)),
-            Test::Header(name, test) => {
+            Test::Header(name, rule) => {
                 let found = self.view.header(name);
-                match test {
+                match rule {
                     HeaderTest::Exists(expected) => found.is_some() == *expected,
                     HeaderTest::Equals(text) => found == Some(self.desk.text(text, render)),
                     HeaderTest::Contains(text) => {
@@ -206,9 +206,9 @@ impl<'a> Answer<'a> {
             Test::BodyContains(Needle::Dynamic(text)) => {
                 memmem::find(self.body, self.desk.text(text, render)).is_some()
             }
-            Test::Json(number, test) => {
+            Test::Json(number, rule) => {
                 let found = self.json(*number);
-                match test {
+                match rule {
                     JsonTest::Exists(expected) => found.is_some() == *expected,
                     JsonTest::Equals(value) => found.is_some_and(|found| equals(found, value)),
                     JsonTest::EqualsText(text) => found

@@ -60,7 +60,7 @@ pub(super) fn rewritten(
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         let of_body = is("content-length") || is("content-type") || is("content-encoding");
         // A user's cookies are chosen anew for the target.
-        if !is("cookie") && !(becomes_get && of_body) {
+        if !(is("cookie") || becomes_get && of_body) {
             next.extend_from_slice(line);
         }
     }

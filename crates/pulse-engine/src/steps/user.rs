@@ -126,34 +126,7 @@ impl StepsUser {
         let counts = self.client.counts();
         let (connections, reconnects) = (counts.opened - before.opened, counts.resent - before.resent);
         match result {
-            Ok(mut answered) => {
-                let decoded = step.decodes && self.decode(&mut answered);
-                let Answered { exchange, phases, redirects, problem } = answered;
-                let problem = problem.or_else(|| {
-                    let expected = step.expect.contains(exchange.status);
-                    (!expected).then(|| (STATUS, format!("HTTP status {}", exchange.status).into()))
-                });
-                let end = match &problem {
-                    None => RequestEnd::Ok,
-                    Some((class, message)) => RequestEnd::Failed { class, message },
-                };
-                let (started, finished) = (clock.at(exchange.started), clock.at(exchange.finished));
-                let measured = Measurement {
-                    started,
-                    finished,
-                    end,
-                    status: exchange.status,
-                    bytes_sent: exchange.bytes_sent,
-                    bytes_received: exchange.bytes_received,
-                    connections,
-                    connect: exchange.connect.map(|times| times.total().into()),
-                    phases: Some(phases),
-                    reconnects,
-                    redirects,
-                };
-                iteration.record(step.endpoint, measured);
-                self.look(step, decoded, exchange.body_bytes, finished.since(started), iteration);
-            }
+            Ok(answered) => self.take(step, answered, connections, reconnects, iteration),
             Err(failure) => iteration.record(
                 step.endpoint,
                 Measurement {
@@ -174,6 +147,44 @@ impl StepsUser {
             self.client.close();
         }
         true
+    }
+
+    /// Writes down a request that was answered, and looks at the answer.
+    fn take(
+        &mut self,
+        step: &CompiledStep,
+        mut answered: Answered,
+        connections: u64,
+        reconnects: u64,
+        iteration: &mut Iteration<'_>,
+    ) {
+        let clock = iteration.clock();
+        let inflated = step.decodes && self.decode(&mut answered);
+        let Answered { exchange, phases, redirects, problem } = answered;
+        let problem = problem.or_else(|| {
+            let expected = step.expect.contains(exchange.status);
+            (!expected).then(|| (STATUS, format!("HTTP status {}", exchange.status).into()))
+        });
+        let end = match &problem {
+            None => RequestEnd::Ok,
+            Some((class, message)) => RequestEnd::Failed { class, message },
+        };
+        let (started, finished) = (clock.at(exchange.started), clock.at(exchange.finished));
+        let measured = Measurement {
+            started,
+            finished,
+            end,
+            status: exchange.status,
+            bytes_sent: exchange.bytes_sent,
+            bytes_received: exchange.bytes_received,
+            connections,
+            connect: exchange.connect.map(|times| times.total().into()),
+            phases: Some(phases),
+            reconnects,
+            redirects,
+        };
+        iteration.record(step.endpoint, measured);
+        self.look(step, inflated, exchange.body_bytes, finished.since(started), iteration);
     }
 
     /// Goes where redirects lead, within the service and no further than the step allows.
@@ -252,7 +263,7 @@ impl StepsUser {
     fn look(
         &mut self,
         step: &CompiledStep,
-        decoded: bool,
+        inflated: bool,
         body_bytes: u64,
         service_time: Nanos,
         iteration: &Iteration<'_>,
@@ -267,7 +278,7 @@ impl StepsUser {
             return;
         }
         let body = match decoder {
-            Some(decoder) if decoded => decoder.body(),
+            Some(decoder) if inflated => decoder.body(),
             _ => response.body(),
         };
         let mut answer = Answer::new(inspection, response, body, body_bytes, service_time, desk);

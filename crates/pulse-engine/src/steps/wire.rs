@@ -81,9 +81,14 @@ impl Wire {
         }
         let fixed = |template: &Template| template.as_static().unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
-        let head_end =
-            write(step, &origin.authority(), body.as_ref().and_then(Option::as_deref), &mut bytes, fixed)
-                .map_err(failed)?;
+        let head_end = write(
+            step,
+            &origin.authority(),
+            body.as_ref().and_then(|body| body.0.as_deref()),
+            &mut bytes,
+            fixed,
+        )
+        .map_err(failed)?;
         let parts = service.http.has_frames().then(|| RequestParts::parse(&bytes, origin.scheme));
         let parts = parts.transpose().map_err(failed)?.map(Box::new);
         Ok(Self::Static { target: fixed(&step.target), bytes, head_end, parts })
@@ -92,7 +97,7 @@ impl Wire {
 
 impl DynamicWire {
     /// Writes the request with marks in place of the variables, and cuts it at the marks.
-    fn compile(step: &Step, authority: &str, body: Option<Option<Vec<u8>>>) -> Result<Self, RequestError> {
+    fn compile(step: &Step, authority: &str, body: Option<StaticBody>) -> Result<Self, RequestError> {
         let mark = unused_mark(step);
         let mut values = Vec::new();
         for (place, template) in [(None, &step.target)]
@@ -122,7 +127,7 @@ impl DynamicWire {
         };
         let mut bytes = Vec::new();
         // A body with variables has a length that is written when it is known.
-        let fixed = body.as_ref().map_or(Some(&[][..]), |body| body.as_deref());
+        let fixed = body.as_ref().map_or(Some(&[][..]), |body| body.0.as_deref());
         let mut head_end = write(step, authority, fixed, &mut bytes, marked)?;
         let body = match (body, &step.body) {
             (Some(_), _) => DynamicBody::Static(bytes[head_end..].to_vec()),
@@ -248,18 +253,22 @@ fn write(
     Ok(out.len() - body.map_or(0, <[u8]>::len) - 2)
 }
 
-/// The body where it is always the same; `Some(None)` when there is none.
-fn static_body(body: &Body) -> Option<Option<Vec<u8>>> {
+/// A body that is always the same, possibly none.
+struct StaticBody(Option<Vec<u8>>);
+
+/// The body where it is always the same.
+fn static_body(body: &Body) -> Option<StaticBody> {
+    let some = |bytes| StaticBody(Some(bytes));
     match body {
-        Body::None => Some(None),
-        Body::Bytes(bytes) => Some(Some(bytes.to_vec())),
-        Body::Text(text) => text.as_static().map(|text| Some(text.as_bytes().to_vec())),
+        Body::None => Some(StaticBody(None)),
+        Body::Bytes(bytes) => Some(some(bytes.to_vec())),
+        Body::Text(text) => text.as_static().map(|text| some(text.as_bytes().to_vec())),
         Body::Parts(parts) => {
             let bytes = parts.iter().map(|part| match part {
                 BodyPart::Text(text) => text.as_static().map(str::as_bytes),
                 BodyPart::Bytes(bytes) => Some(&bytes[..]),
             });
-            bytes.collect::<Option<Vec<_>>>().map(|parts| Some(parts.concat()))
+            bytes.collect::<Option<Vec<_>>>().map(|parts| some(parts.concat()))
         }
     }
 }
