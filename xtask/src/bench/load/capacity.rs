@@ -19,7 +19,7 @@ const IDLE_USERS: u32 = 15_000;
 /// Requests per second of the active user beside them.
 const ACTIVE_PACE: u32 = 500;
 /// How long idle users have to connect.
-const WARMUP_SECONDS: u32 = 5;
+const WARMUP_SECONDS: u32 = 10;
 /// When memory is looked at.
 const EARLY: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_secs(20);
