@@ -53,10 +53,11 @@ impl Http2Server {
                 match acceptor {
                     None => serve(stream, streams, record).await,
                     // A client that refuses the certificate, or the protocol, is gone.
-                    Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => serve(stream, streams, record).await,
-                        Err(_) => {}
-                    },
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            serve(stream, streams, record).await;
+                        }
+                    }
                 }
             }
         });
