@@ -574,7 +574,10 @@ mod tests {
             (0..requests).for_each(|_| trend.record(value));
             let interval = pulse_model::Interval { from: Nanos::ZERO, to: Nanos::from_secs(1) };
             let mut totals = Snapshot { interval: Some(interval), ..Snapshot::default() };
-            totals.add(pulse_model::Series::new(metric::RESPONSE_TIME), pulse_model::Aggregate::Trend(trend));
+            totals.add(
+                pulse_model::Series::new(pulse_model::metric::RESPONSE_TIME),
+                pulse_model::Aggregate::Trend(trend),
+            );
             let verdict = if value > 10_000_000 { Verdict::Fail } else { Verdict::Pass };
             let targets = vec![judged("p95 < 10ms", verdict, value as f64)];
             let mut summary = Summary { totals, targets, ..Summary::default() };
