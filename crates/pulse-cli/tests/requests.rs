@@ -1,5 +1,4 @@
 //! `pulse load`: connections, redirects, compression, forms and limits, by flags.
-#![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 mod support;
 
