@@ -79,14 +79,13 @@ pub(crate) fn with_types(
         let reason =
             |reason: String| RunError::Types { call: format!("{}/{}", call.service, call.method), reason };
         if call.types.is_none() {
-            let types = match known.iter().find(|(service, _)| *service == call.service) {
-                Some((_, types)) => types.clone(),
-                None => {
-                    let ask = ask(&connector, &call.service, &metadata, timeout);
-                    let types = LocalSet::new().block_on(&runtime()?, ask).map_err(reason)?;
-                    known.push((call.service.clone(), types.clone()));
-                    types
-                }
+            let types = if let Some((_, types)) = known.iter().find(|(service, _)| *service == call.service) {
+                types.clone()
+            } else {
+                let ask = ask(&connector, &call.service, &metadata, timeout);
+                let types = LocalSet::new().block_on(&runtime()?, ask).map_err(reason)?;
+                known.push((call.service.clone(), types.clone()));
+                types
             };
             give(call, &types)?;
         }

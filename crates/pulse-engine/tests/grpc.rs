@@ -220,9 +220,8 @@ fn failures_have_the_class_of_their_status() {
         grpc = "trading.v1.Quotes/Watch"
         timeout = "50ms"
     "#;
-    let server = GrpcServer::start(|call| match call.path.ends_with("Watch") {
-        true => vec![GrpcStep::head(), GrpcStep::Hang],
-        false => answer(call),
+    let server = GrpcServer::start(|call| {
+        if call.path.ends_with("Watch") { vec![GrpcStep::head(), GrpcStep::Hang] } else { answer(call) }
     });
     let summary = summary(&one_user(1, PROTO, steps), &server);
     let classes: BTreeMap<&str, (&str, u64)> = summary
@@ -302,12 +301,11 @@ fn reflect(call: &ReceivedCall) -> Vec<GrpcStep> {
         let question = Question::decode(message).expect("a question");
         let name =
             if question.symbol == "trading.v1.Quotes" { "trading.proto" } else { question.name.as_str() };
-        let reply = match known.iter().find(|(known, _)| known == name) {
-            Some((_, file)) => Reply { files: Some(Files { files: vec![file.clone()] }), refusal: None },
-            None => {
-                let refusal = Refusal { code: 5, message: format!("Symbol not found: {}", question.symbol) };
-                Reply { files: None, refusal: Some(refusal) }
-            }
+        let reply = if let Some((_, file)) = known.iter().find(|(known, _)| known == name) {
+            Reply { files: Some(Files { files: vec![file.clone()] }), refusal: None }
+        } else {
+            let refusal = Refusal { code: 5, message: format!("Symbol not found: {}", question.symbol) };
+            Reply { files: None, refusal: Some(refusal) }
         };
         steps.push(GrpcStep::message(&reply.encode_to_vec()));
     }

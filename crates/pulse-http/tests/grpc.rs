@@ -12,7 +12,7 @@ use pulse_testkit::{GrpcServer, GrpcStep, ReceivedCall, TestAuthority, refused_a
 use tokio::task::LocalSet;
 
 /// Long enough never to end in a test that passes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const PATH: &str = "/trading.v1.Quotes/Get";
 const LIMIT: usize = 1 << 10;
 

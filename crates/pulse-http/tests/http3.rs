@@ -359,7 +359,7 @@ async fn what_is_no_http_3_is_a_failure_with_its_class() {
 
 #[tokio::test]
 async fn odd_answers_that_are_http_3() {
-    let nothing = vec![0, 0];
+    let nothing = [0, 0];
     // A frame of a type that nobody knows.
     let unknown = vec![0x21, 3, 1, 2, 3];
     let byte = vec![0, 1, b'x'];

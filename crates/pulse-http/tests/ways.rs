@@ -79,7 +79,7 @@ impl Listeners {
     }
 }
 
-const HOSTS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
+const HOSTS: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
 
 #[tokio::test]
 async fn all_addresses_in_turn_or_the_first_that_answers() {

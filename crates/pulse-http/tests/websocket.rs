@@ -1,4 +1,4 @@
-//! WebSockets: with a peer that behaves, and with those that do not.
+//! `WebSockets`: with a peer that behaves, and with those that do not.
 
 use pulse_http::{
     Connector, ConnectorConfig, Failure, FailureClass, Limits, Origin, Outgoing, RequestWriter, Timeouts,

@@ -69,9 +69,9 @@ pub mod metric {
     pub const CONNECTIONS_OPENED: &str = "connections_opened";
     /// Counter: idle connections that the service had closed and that were opened again.
     pub const RECONNECTS: &str = "reconnects";
-    /// Counter: messages that were sent on WebSockets and other streams.
+    /// Counter: messages that were sent on `WebSockets` and other streams.
     pub const MESSAGES_SENT: &str = "messages_sent";
-    /// Counter: messages or events that came on WebSockets and other streams.
+    /// Counter: messages or events that came on `WebSockets` and other streams.
     pub const MESSAGES_RECEIVED: &str = "messages_received";
     /// Trend, nanoseconds: from the send of a request that opens a stream to the stream's first message or event.
     pub const FIRST_MESSAGE_TIME: &str = "first_message_time";

@@ -426,7 +426,7 @@ mod tests {
     fn a_service_describes_itself() {
         let types = types();
         let files: Vec<Vec<u8>> =
-            types.pool.file_descriptor_protos().map(|file| file.encode_to_vec()).collect();
+            types.pool.file_descriptor_protos().map(prost_reflect::prost::Message::encode_to_vec).collect();
         let again = ProtoTypes::of_descriptors(&files).unwrap();
         let get = again.method("trading.v1.Quotes", "Get").unwrap();
         assert_eq!(get.encode(br#"{"symbol": "A"}"#).unwrap(), b"\x0a\x01A");

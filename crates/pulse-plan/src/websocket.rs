@@ -91,7 +91,7 @@ fn collect<'a>(actions: &'a [Action], found: &mut Vec<&'a Template>) {
         match action {
             Action::Send(template) => found.push(template),
             Action::Receive(receive) => {
-                found.extend(receive.conditions.iter().flat_map(Condition::templates))
+                found.extend(receive.conditions.iter().flat_map(Condition::templates));
             }
             Action::Repeat { actions, .. } => collect(actions, found),
             Action::SendBinary(_) | Action::Pause(_) | Action::Close(_) => {}

@@ -1,4 +1,4 @@
-//! The messages of WebSockets and other streams, endpoint by endpoint.
+//! The messages of `WebSockets` and other streams, endpoint by endpoint.
 
 use std::collections::BTreeMap;
 

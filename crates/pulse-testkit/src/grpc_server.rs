@@ -46,7 +46,7 @@ pub enum GrpcStep {
     Trailers(Vec<(&'static str, String)>),
     /// The end of the stream without trailers.
     End,
-    /// RST_STREAM with that code.
+    /// `RST_STREAM` with that code.
     Reset(u32),
     /// Nothing more, and no end either.
     Hang,

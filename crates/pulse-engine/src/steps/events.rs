@@ -73,22 +73,21 @@ impl StepsUser {
         let waited = exchange.waiting_time().into();
         let mut answer = Answer::new(&step.inspection, head, &[], 0, waited, desk);
         judge(step, &mut answer, values, feeds, iteration);
-        let outcome = match refused(step, &exchange, &streams.reader) {
-            Some(failed) => Err(failed),
-            None => {
-                let mut listening = Listening {
-                    step,
-                    until,
-                    text,
-                    iteration,
-                    parser: EventParser::new(EVENT_BYTES),
-                    opened: iteration.clock().at(exchange.sent),
-                    last: None,
-                    events: 0,
-                    done: false,
-                };
-                listening.read(&mut streams.reader).await
-            }
+        let outcome = if let Some(failed) = refused(step, &exchange, &streams.reader) {
+            Err(failed)
+        } else {
+            let mut listening = Listening {
+                step,
+                until,
+                text,
+                iteration,
+                parser: EventParser::new(EVENT_BYTES),
+                opened: iteration.clock().at(exchange.sent),
+                last: None,
+                events: 0,
+                done: false,
+            };
+            listening.read(&mut streams.reader).await
         };
         record(step, &exchange, &outcome, streams.reader.received(), iteration);
         streams.reader.close();

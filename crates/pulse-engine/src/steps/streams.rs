@@ -1,4 +1,4 @@
-//! The connections of a user that are no request and answer: WebSockets and streams of events.
+//! The connections of a user that are no request and answer: `WebSockets` and streams of events.
 
 use std::rc::Rc;
 

@@ -55,7 +55,7 @@ const ATTEMPTS: u32 = 4;
 /// One user's calls, over a connection that is opened when needed and kept while the peer allows; several users share it
 /// where the connector says so.
 ///
-/// A call whose future is dropped is taken back (RST_STREAM with CANCEL); the connection stays.
+/// A call whose future is dropped is taken back (`RST_STREAM` with CANCEL); the connection stays.
 #[derive(Debug)]
 pub struct GrpcClient {
     connector: Rc<Connector>,
