@@ -34,7 +34,11 @@ pub(crate) const LAYERS: &[Crate] = &[
         &["pulse-monitor", "pulse-export", "pulse-cli", "pulse-suite", "pulse-stats", "pulse-model"],
     ),
     entry("pulse-cli", 6, BELOW_CLI),
-    entry("pulse-suite", 5, &["pulse-model", "pulse-stats", "pulse-plan", "pulse-monitor", "pulse-engine"]),
+    entry(
+        "pulse-suite",
+        5,
+        &["pulse-model", "pulse-stats", "pulse-plan", "pulse-monitor", "pulse-http", "pulse-engine"],
+    ),
     entry("pulse-cluster", 5, &["pulse-model", "pulse-plan", "pulse-engine"]),
     entry("pulse-script", 4, &["pulse-model", "pulse-plan", "pulse-http", "pulse-engine"]),
     entry("pulse-live", 4, &["pulse-model", "pulse-report", "pulse-export"]),

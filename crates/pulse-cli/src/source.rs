@@ -71,12 +71,15 @@ pub(crate) fn scenario_plan(
     })
 }
 
+/// From the files that are known to the places of the next one that they import.
+type Missing<'a> = &'a dyn Fn(&BTreeMap<String, Vec<u8>>) -> Option<Vec<String>>;
+
 /// Reads what `.proto` files import, to `files`. `missing` gives the places of the next import; where it is in none of
 /// them, the compiler of these files says so better.
 pub(crate) fn read_imports(
     base: &Path,
     files: &mut BTreeMap<String, Vec<u8>>,
-    missing: &dyn Fn(&BTreeMap<String, Vec<u8>>) -> Option<Vec<String>>,
+    missing: Missing<'_>,
 ) -> Result<(), Problem> {
     while let Some(places) = missing(files) {
         let Some(place) = places.into_iter().find(|place| base.join(place).is_file()) else { break };

@@ -47,6 +47,8 @@ fn finding(report: &Value, code: &str) -> Option<String> {
     findings.iter().find(|finding| finding["code"] == code).map(|finding| finding["message"].to_string())
 }
 
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn proxies_by_flag_and_by_environment() {
     let server = answering(OK);
@@ -55,7 +57,7 @@ fn proxies_by_flag_and_by_environment() {
     let (http, socks) =
         (format!("http://me:s3cret@{}", proxy.address()), format!("socks5h://me:s3cret@{}", proxy.address()));
     let url = format!("http://service.invalid:{port}");
-    let cases: [(&[&str], &[(&str, &str)]); 4] = [
+    let cases: [(&[&str], Environment<'_>); 4] = [
         (&["--proxy", &http], &[]),
         (&["-x", &socks], &[("http_proxy", "http://127.0.0.1:1")]),
         (&[], &[("http_proxy", &http)]),
@@ -99,24 +101,24 @@ fn where_connections_go_and_come_from() {
     let port = server.address().port();
     let names = NameServer::start(&[("service.test", "127.0.0.1")], NameServerManner::Plain);
     let name_server = names.address().to_string();
-    let (named, other) = (format!("http://service.test:{port}"), "http://service.test:1".to_owned());
+    let (by_name, other) = (format!("http://service.test:{port}"), "http://service.test:1".to_owned());
     let resolve = format!("service.test:{port}:127.0.0.1");
     let connect_to = format!("service.test:1:127.0.0.1:{port}");
     let cases: [(&str, &[&str]); 4] = [
-        (&named, &["--resolve", &resolve]),
+        (&by_name, &["--resolve", &resolve]),
         (&other, &["--connect-to", &connect_to]),
         (
-            &named,
+            &by_name,
             &["--dns-server", &name_server, "--ipv4", "--dns-order", "round-robin", "--dns-refresh", "5s"],
         ),
-        (&named, &["--resolve", &resolve, "--source-address", "127.0.0.2", "--no-nodelay"]),
+        (&by_name, &["--resolve", &resolve, "--source-address", "127.0.0.2", "--no-nodelay"]),
     ];
     for (url, flags) in cases {
         answered(&once(url, flags, &[]));
     }
     assert_eq!(names.questions().first().map(String::as_str), Some("A service.test"));
     assert!(requests(&server).iter().all(|request| request.contains("\r\nHost: service.test:")));
-    let outcome = once(&named, &["--resolve", &resolve, "--ipv6"], &[]);
+    let outcome = once(&by_name, &["--resolve", &resolve, "--ipv6"], &[]);
     assert!(outcome.stderr.contains("none of its addresses is IPv6"), "{outcome:?}");
 }
 

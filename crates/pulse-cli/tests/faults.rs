@@ -37,6 +37,7 @@ fn signs(report: &Value) -> (Vec<String>, String) {
 
 /// Injects a fault; fails unless the verdict names it by this code and these words.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "the benchmark of validity reads the row")]
 fn assert_named(fault: &str, code: &str, words: &str, mut inject: impl FnMut() -> Value) {
     let runs = count("PULSE_TEST_FAULTS");
     let (mut named, mut besides, mut last) = (0, BTreeMap::<String, u32>::new(), String::new());

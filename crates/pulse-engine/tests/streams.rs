@@ -30,7 +30,7 @@ fn failures(summary: &Summary, class: &str) -> u64 {
 
 /// The messages of all failures that were seen.
 fn messages(summary: &Summary) -> String {
-    summary.totals.sightings.iter().map(|sighting| format!("{sighting:?}\n")).collect()
+    format!("{:#?}", summary.totals.sightings)
 }
 
 /// One user who does a step some times.

@@ -181,6 +181,12 @@ fn signs_of_the_generator_have_their_limits() {
             &["late_snapshots"],
         ),
         ("a machine without room", Recorded { busy: 950, ..CLEAN }, Suspect, &["host_cpu"]),
+    ]);
+}
+
+#[test]
+fn a_late_dispatch_has_its_limits() {
+    assert_validity(&[
         ("late, but by less than 1 ms", Recorded { lag_us: 900, ..CLEAN }, Valid, &[]),
         (
             "late by less than 1 ms of very short answers",
@@ -219,6 +225,12 @@ fn signs_of_the_generator_have_their_limits() {
             Invalid,
             &["dispatch_lag"],
         ),
+    ]);
+}
+
+#[test]
+fn dropped_arrivals_have_their_limits() {
+    assert_validity(&[
         ("one dropped", Recorded { dropped: 1, ..CLEAN }, Suspect, &["offered_rate"]),
         ("1 % dropped", Recorded { dropped: 40, ..CLEAN }, Suspect, &["offered_rate"]),
         ("5 % dropped", Recorded { dropped: 200, ..CLEAN }, Suspect, &["offered_rate"]),

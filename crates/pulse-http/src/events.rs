@@ -200,9 +200,12 @@ mod tests {
         (seen, result)
     }
 
+    /// Kind, data and id of each.
+    type Events<'a> = &'a [(&'a str, &'a str, &'a str)];
+
     #[test]
     fn streams_of_the_standard() {
-        let table: &[(&str, &[(&str, &str, &str)])] = &[
+        let table: &[(&str, Events<'_>)] = &[
             ("data: YHOO\ndata: +2\ndata: 10\n\n", &[("message", "YHOO\n+2\n10", "")]),
             (
                 ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n",

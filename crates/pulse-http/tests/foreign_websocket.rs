@@ -26,6 +26,7 @@ asyncio.run(main())
 ";
 
 /// Python with the package, or `None` after saying that the test is skipped.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn python() -> Option<PathBuf> {
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python");
     for place in [venv, "python3".into()] {

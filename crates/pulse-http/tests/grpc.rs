@@ -45,17 +45,17 @@ impl Session {
     }
 
     fn with(url: &str, tls: TlsOptions) -> Self {
-        let origin = Origin::parse(url).unwrap();
+        let origin = Origin::parse(url).expect("a URL");
         let config = ConnectorConfig { http: HttpVersion::Http2, tls, ..ConnectorConfig::default() };
-        let connector = Rc::new(Connector::new(origin.clone(), config).unwrap());
+        let connector = Rc::new(Connector::new(origin.clone(), config).expect("settings that fit"));
         let timeouts = Rc::new(Timeouts::new());
         let limits = Limits { body_bytes: 1 << 20, kept_body_bytes: 8 << 10, ..Limits::default() };
         Self { client: GrpcClient::new(connector, &timeouts, limits), origin, timeouts }
     }
 
-    /// Makes a call; the number of messages that were heard is part of the result.
+    /// Makes a call; the number of messages that were told is part of the result.
     async fn call(&mut self, ask: Ask<'_>) -> (Result<GrpcAnswer, Failure>, usize) {
-        let head = GrpcHead::new(&self.origin, PATH, ask.timeout, ask.gzip).unwrap();
+        let head = GrpcHead::new(&self.origin, PATH, ask.timeout, ask.gzip).expect("a path");
         let frame = |message: &&[u8]| {
             let mut bytes = Vec::new();
             let message = if ask.gzip { gzip(message) } else { message.to_vec() };
@@ -78,13 +78,13 @@ impl Session {
                 timeouts.sweep(Instant::now());
             }
         };
-        let mut heard = 0;
-        let mut hear = |_| heard += 1;
+        let mut told = 0;
+        let mut listener = |_| told += 1;
         let result = tokio::select! {
-            result = self.client.call(&request, &mut hear) => result,
+            result = self.client.call(&request, &mut listener) => result,
             () = sweeping => unreachable!("it sweeps for ever"),
         };
-        (result, heard)
+        (result, told)
     }
 
     fn messages(&self) -> Vec<Vec<u8>> {
@@ -113,10 +113,10 @@ async fn a_unary_call_sends_what_it_should_and_keeps_what_comes() {
     });
     let local = LocalSet::new();
     let mut session = Session::new(&server.url());
-    let (answer, heard) =
+    let (answer, told) =
         local.run_until(session.call(Ask { timeout: Duration::from_secs(50), ..Ask::default() })).await;
     let answer = answer.unwrap();
-    assert_eq!((answer.status.code, answer.messages_received, heard), (GrpcCode::Ok, 1, 1));
+    assert_eq!((answer.status.code, answer.messages_received, told), (GrpcCode::Ok, 1, 1));
     assert_eq!((answer.exchange.status, answer.exchange.body_bytes), (200, 5));
     assert!(answer.exchange.connect.is_some() && answer.exchange.bytes_sent > 0);
     assert!(
@@ -124,9 +124,9 @@ async fn a_unary_call_sends_what_it_should_and_keeps_what_comes() {
             && answer.exchange.sent <= answer.exchange.first_byte
     );
     assert_eq!((session.messages(), session.client.messages_sent()), (vec![b"quote".to_vec()], 1));
-    let mut head = Vec::new();
-    session.client.append_head(200, &mut head);
-    let head = String::from_utf8(head).unwrap();
+    let mut bytes = Vec::new();
+    session.client.append_head(200, &mut bytes);
+    let head = String::from_utf8(bytes).unwrap();
     assert!(
         head.starts_with("HTTP/2 200\r\n")
             && head.contains("x-kind: demo\r\n")
@@ -165,8 +165,8 @@ async fn streams_in_both_directions() {
     });
     let mut session = Session::new(&server.url());
     let ask = Ask { messages: &[b"a", b"b", b"c"], stream: true, ..Ask::default() };
-    let (answer, heard) = LocalSet::new().run_until(session.call(ask)).await;
-    assert_eq!((answer.unwrap().messages_received, heard), (3, 3));
+    let (answer, told) = LocalSet::new().run_until(session.call(ask)).await;
+    assert_eq!((answer.unwrap().messages_received, told), (3, 3));
     assert_eq!(session.client.messages_sent(), 3);
     assert_eq!(session.messages(), [b"a", b"b", b"c"]);
 }
@@ -312,9 +312,9 @@ async fn deadlines_end_calls_and_leave_the_connection() {
     let local = LocalSet::new();
     let mut session = Session::new(&server.url());
     let ask = Ask { timeout: Duration::from_millis(100), ..Ask::default() };
-    let (result, heard) = local.run_until(session.call(ask)).await;
+    let (result, told) = local.run_until(session.call(ask)).await;
     let failure = result.unwrap_err();
-    assert_eq!((failure.class, heard), (FailureClass::Timeout, 1), "{failure}");
+    assert_eq!((failure.class, told), (FailureClass::Timeout, 1), "{failure}");
     assert!(failure.to_string().contains("not complete in time"), "{failure}");
     let (result, _) = local.run_until(session.call(Ask::default())).await;
     assert!(result.unwrap().exchange.connect.is_none());

@@ -159,7 +159,8 @@ async fn failure(acts: Vec<Act>, timeout: Duration, body: Option<&[u8]>) -> (Fai
     let mut user = Users::with(&url, shared_by(2), limits).user();
     user.timeout = timeout;
     user.keep = Keep::Head;
-    let failure = user.ask("POST", "/", body).await.map(|exchange| exchange.status).unwrap_err();
+    let failure =
+        user.ask("POST", "/", body).await.map(|exchange| exchange.status).expect_err("a hostile peer");
     assert_eq!(user.client.response().status(), 0);
     (failure, connections.get())
 }
@@ -298,7 +299,7 @@ fn peers_that_say_nothing() {
     on_this_thread(async {
         // SETTINGS_INITIAL_WINDOW_SIZE
         let acts = vec![setting(4, 0), Act::Hold];
-        let (failure, _) = failure(acts, Duration::from_millis(100), Some(&[0; 70_000])).await;
+        let (failure, _) = failure(acts, Duration::from_millis(100), Some(&vec![0; 70_000])).await;
         assert_eq!(failure.class, FailureClass::Timeout);
         assert!(failure.detail.contains("did not take the whole request"), "{failure}");
     });
@@ -366,7 +367,8 @@ fn a_peer_that_resets_everything_keeps_its_connection() {
                 peer(vec![settings(), Act::Await, Act::Send(reset(1, code)), Act::ResetEach(code)]).await;
             let mut user = Users::new(&url, shared_by(1)).user();
             for _ in 0..300 {
-                let failure = user.get("/").await.map(|exchange| exchange.status).unwrap_err();
+                let failure =
+                    user.get("/").await.map(|exchange| exchange.status).expect_err("a hostile peer");
                 assert_eq!(failure.class, FailureClass::StreamReset);
                 assert!(failure.detail.contains(word), "{failure}");
             }
@@ -391,7 +393,7 @@ fn a_peer_that_allows_no_stream_is_waited_for_until_the_timeout() {
         assert_eq!(user.get("/").await.unwrap().status, 200, "the first one needs no permission");
         user.timeout = Duration::from_millis(50);
         for _ in 0..3 {
-            let failure = user.get("/").await.map(|exchange| exchange.status).unwrap_err();
+            let failure = user.get("/").await.map(|exchange| exchange.status).expect_err("a hostile peer");
             assert_eq!(failure.class, FailureClass::Timeout);
             assert!(failure.detail.contains("allowed no stream"), "{failure}");
         }

@@ -38,9 +38,9 @@ impl User {
     }
 
     fn with(url: &str, config: ConnectorConfig, limits: Limits) -> Self {
-        let origin = Origin::parse(url).unwrap();
+        let origin = Origin::parse(url).expect("a URL");
         let authority = origin.authority();
-        let connector = Rc::new(Connector::new(origin, config).unwrap());
+        let connector = Rc::new(Connector::new(origin, config).expect("settings that fit"));
         let timeouts = Rc::new(Timeouts::new());
         Self { client: Client::new(connector, &timeouts, limits), authority, timeouts }
     }
@@ -64,7 +64,7 @@ impl User {
         RequestWriter::start(&mut bytes, method, path, &self.authority)
             .and_then(|writer| writer.header("Connection", "keep-alive"))
             .and_then(|writer| writer.finish(body))
-            .unwrap();
+            .expect("a request");
         let timeouts = Rc::clone(&self.timeouts);
         let sweeping = async move {
             loop {
@@ -327,10 +327,12 @@ fn with(start: &[u8], rest: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn what_is_no_http_3_is_a_failure_with_its_class() {
     use FailureClass::{BadResponse, Protocol, TooLarge};
+    /// Name, control stream, answer, class and a part of the message.
+    type Case<'a> = (&'a str, &'a [u8], &'a [u8], FailureClass, &'a str);
     let huge_headers = with(&[1, 0xc0, 0, 0, 0, 0x40, 0, 0, 0], &[0; 5000]);
     // `a: b` as a literal, again and again.
     let many_fields = with(&[1, 0x42, 0x07, 0, 0, 0xd9], &[0x21, b'a', 1, b'b'].repeat(129));
-    let table: [(&str, &[u8], &[u8], FailureClass, &str); 15] = [
+    let table: [Case<'_>; 15] = [
         ("nothing", CONTROL, b"", Protocol, "without receiving response headers"),
         ("text", CONTROL, b"HTTP/1.1 200 OK\r\n\r\n", Protocol, "H3_FRAME_ERROR"),
         ("a frame that is cut", CONTROL, &[1, 3, 0], Protocol, "H3_FRAME_ERROR"),

@@ -21,7 +21,7 @@ fn always_ok() -> Script {
 }
 
 fn connector(url: &str, config: ConnectorConfig) -> Connector {
-    Connector::new(Origin::parse(url).unwrap(), config).unwrap()
+    Connector::new(Origin::parse(url).expect("a URL"), config).expect("settings that fit")
 }
 
 fn fixed(host: &str, port: u16, addresses: &[IpAddr]) -> ResolverOptions {
@@ -50,7 +50,7 @@ impl Listeners {
             let port = first.local_addr().ok()?.port();
             let rest = addresses[1..].iter().map(|address| TcpListener::bind((*address, port)));
             let listeners: Vec<_> = std::iter::once(Ok(first)).chain(rest).collect::<Result<_, _>>().ok()?;
-            listeners.iter().for_each(|listener| listener.set_nonblocking(true).unwrap());
+            listeners.iter().for_each(|listener| listener.set_nonblocking(true).expect("a socket"));
             Some(Self(listeners))
         };
         (0..100).find_map(|_| bind_all()).expect("a port that is free at all addresses")

@@ -141,7 +141,7 @@ async fn frames_may_be_cut_anywhere_and_messages_into_frames() {
         server_frame(0x80, &"ë".as_bytes()[1..]),
     ]
     .concat();
-    let whole = server_frame(BINARY, &[9; 70_000]);
+    let whole = server_frame(BINARY, &vec![9; 70_000]);
     for (bytes, expected) in [(fragments, "hë".as_bytes().to_vec()), (whole, vec![9; 70_000])] {
         for length in [1, 2, 7, usize::MAX] {
             if length == 1 && bytes.len() > 1_000 {
@@ -184,7 +184,8 @@ async fn peers_that_break_the_rules_are_told_apart() {
 
 #[tokio::test]
 async fn what_never_ends_is_ended() {
-    let piece = [server_frame(0x02, &[1; 60_000]), server_frame(0x00, &[1; 60_000]).repeat(20)].concat();
+    let piece =
+        [server_frame(0x02, &vec![1; 60_000]), server_frame(0x00, &vec![1; 60_000]).repeat(20)].concat();
     let endless_message = after_upgrade(vec![Step::SendForever(piece)]);
     // The second piece begins a message within a message, if the first has not been too long already: it is.
     let failure = first_message(&endless_message, LONG).await.unwrap_err();

@@ -219,14 +219,17 @@ impl ProtoTypes {
     pub fn method(&self, service: &str, method: &str) -> Result<GrpcMethod, ProtoError> {
         let Some(found) = self.pool.get_service_by_name(service) else {
             let known = self.pool.services().map(|known| known.full_name().to_owned());
-            return Err(ProtoError::Service { service: service.to_owned(), known: listed(known.collect()) });
+            return Err(ProtoError::Service {
+                service: service.to_owned(),
+                known: listed(&known.collect::<Vec<_>>()),
+            });
         };
         match found.methods().find(|known| known.name() == method) {
             Some(descriptor) => Ok(GrpcMethod { descriptor }),
             None => Err(ProtoError::Method {
                 service: service.to_owned(),
                 method: method.to_owned(),
-                known: listed(found.methods().map(|known| known.name().to_owned()).collect()),
+                known: listed(&found.methods().map(|known| known.name().to_owned()).collect::<Vec<_>>()),
             }),
         }
     }
@@ -238,7 +241,7 @@ fn decoded(files: &[Vec<u8>]) -> Result<Vec<FileDescriptorProto>, ProtoError> {
     decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))
 }
 
-fn listed(names: Vec<String>) -> String {
+fn listed(names: &[String]) -> String {
     const SHOWN: usize = 10;
     match names.len() {
         0 => String::new(),

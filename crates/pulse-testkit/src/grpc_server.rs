@@ -59,6 +59,9 @@ impl GrpcStep {
     }
 
     /// A message with its prefix.
+    ///
+    /// # Panics
+    /// Beyond 4 GiB.
     pub fn message(bytes: &[u8]) -> Self {
         let mut data = vec![0];
         data.extend_from_slice(&u32::try_from(bytes.len()).expect("a message of a test").to_be_bytes());

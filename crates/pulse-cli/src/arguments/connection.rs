@@ -18,6 +18,7 @@ const MAX_PEM_BYTES: usize = 4 << 20;
 /// How connections are made.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Connection")]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what a command line has")]
 pub(crate) struct ConnectionFlags {
     /// Proxy: [http|socks5|socks5h://][NAME:PASSWORD@]HOST[:PORT]; empty = none [default: that of the environment, never for
     /// this machine].

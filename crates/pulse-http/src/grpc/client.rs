@@ -241,7 +241,7 @@ impl GrpcClient {
         cx: &mut Context<'_>,
         talk: &mut Talk,
         request: &GrpcRequest<'_>,
-        heard: &mut dyn FnMut(Instant),
+        listener: &mut dyn FnMut(Instant),
     ) -> Result<Poll<GrpcStatus>, Http2Error> {
         if talk.first_byte.is_none() {
             let Poll::Ready(head) = talk.stream.poll_head(cx) else { return Ok(Poll::Pending) };
@@ -257,7 +257,7 @@ impl GrpcClient {
                 break;
             };
             let now = *now.get_or_insert_with(Instant::now);
-            self.take_data(&data, talk, request, now, heard)?;
+            self.take_data(&data, talk, request, now, listener)?;
             // A peer that always has more to send must not outrun the deadline.
             if self.deadline.has_fired(cx.waker()) {
                 return Err(late(talk).into());
@@ -296,13 +296,13 @@ impl GrpcClient {
         talk: &mut Talk,
         request: &GrpcRequest<'_>,
         now: Instant,
-        heard: &mut dyn FnMut(Instant),
+        listener: &mut dyn FnMut(Instant),
     ) -> Result<(), Cause> {
         let mut rest = data;
         while let Some(message) = self.reader.next(&mut rest).map_err(of_frames)? {
             talk.received += 1;
             talk.body_bytes += message.length as u64;
-            heard(now);
+            listener(now);
             if message.compressed && talk.encoding != Encoding::Gzip {
                 return Err(Cause::new(FailureClass::BadResponse, undecodable(&talk.encoding)));
             }

@@ -97,7 +97,7 @@ mod tests {
             (Duration::from_secs(100), "100000m"),
             (Duration::from_secs(100_000), "100000S"),
             (Duration::new(100_000, 1), "100001S"),
-            (Duration::from_mins(10000000), "10000000M"),
+            (Duration::from_mins(10_000_000), "10000000M"),
             (Duration::MAX, "99999999H"),
         ] {
             assert_eq!(written(timeout), expected, "{timeout:?}");

@@ -122,7 +122,7 @@ pub(crate) fn read_request(field: &Field<'_>, scope: &Scope<'_>) -> Option<Reque
             Some(help),
         );
     }
-    let (template, path) = read_target(field, text, target.trim(), scope)?;
+    let (template, path) = read_target(field, text, target.trim(), scope);
     let name: String = format!("{method} {path}").chars().take(MAX_NAME).collect();
     Some(Request { method: method.to_owned(), target: template, name })
 }
@@ -133,7 +133,7 @@ pub(crate) fn read_target(
     text: &str,
     target: &str,
     scope: &Scope<'_>,
-) -> Option<(Template, String)> {
+) -> (Template, String) {
     if !target.starts_with('/') {
         let at = text.len() - target.len().max(1).min(text.len());
         let help = "a step asks the service of [service] for a path, for example GET /health".to_owned();
@@ -152,7 +152,7 @@ pub(crate) fn read_target(
     let from = text.find(target).unwrap_or(text.len());
     let template = scope.template_in(field, text, from..from + target.len(), Escape::Url);
     let path = target.split('?').next().unwrap_or(target).replace("${", "{");
-    Some((template, path.chars().take(MAX_NAME - 10).collect()))
+    (template, path.chars().take(MAX_NAME - 10).collect())
 }
 
 /// A name in the report.

@@ -25,7 +25,7 @@ pub(crate) fn read(
     field: &Field<'_>,
     scope: &Scope<'_>,
 ) -> Option<Step> {
-    let asked = field.text("\"/ws\"").and_then(|text| read_target(field, text, text, scope));
+    let asked = field.text("\"/ws\"").map(|text| read_target(field, text, text, scope));
     let headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
     let timeout = table.get("timeout").and_then(|field| field.time_span("\"2s\""));
     let keep = table.get("keep").and_then(|field| field.boolean("true")).unwrap_or(false);

@@ -16,6 +16,7 @@ mod websocket;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::file::error::{Diagnostics, FileError};
 use crate::file::names::{FeedNames, Names, Scope};
@@ -206,7 +207,8 @@ pub(crate) fn files_beside(
 ) -> BTreeMap<String, Vec<u8>> {
     let named = file.needs().iter().map(|need| (need.clone(), beside(path, need)));
     let folder = beside(path, "");
-    let imported = files.keys().filter(|name| name.ends_with(".proto"));
+    let imported =
+        files.keys().filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "proto"));
     let imported = imported.filter_map(|name| Some((name.strip_prefix(&folder)?.to_owned(), name.clone())));
     named.chain(imported).filter_map(|(own, name)| Some((own, files.get(&name)?.clone()))).collect()
 }
