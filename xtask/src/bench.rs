@@ -3,9 +3,12 @@
 
 mod db;
 mod gate;
+mod load;
 mod monitor;
+mod pacing;
 mod page;
 mod suite_gate;
+mod validity;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,8 +29,11 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::SuiteGate => {
             suite_gate::run(&release(&repository.root)?, &repository.root.join("target"), options.count)?
         }
+        Benchmark::Load => load::run(&repository.root, &release(&repository.root)?, options)?,
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
+        Benchmark::Pacing => pacing::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,
+        Benchmark::Validity => validity::run(&repository.root, options.count)?,
         Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
     };
     output::line(&table);

@@ -9,6 +9,11 @@ pub(crate) fn line(text: &str) {
     println!("{text}");
 }
 
+/// What a long benchmark has found so far, beside the text that it returns in the end.
+pub(crate) fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Why xtask itself could not do its work.
 pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");

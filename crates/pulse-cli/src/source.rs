@@ -6,7 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use pulse_plan::{
-    FileErrors, MAX_FEED_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError, ScenarioFile, UrlRequest,
+    FileErrors, MAX_FEED_BYTES, MAX_PROTO_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError,
+    ScenarioFile, UrlRequest,
 };
 
 use crate::diagnostic::file_problem;
@@ -25,7 +26,16 @@ impl Source {
     /// Builds the plan.
     pub(crate) fn plan(&self, overrides: &Overrides) -> Result<Plan, Problem> {
         match self {
-            Self::Url(request) => Plan::for_url(request, overrides).map_err(Problem::usage),
+            Self::Url(request) => {
+                let mut request = request.clone();
+                for path in &request.protos.files {
+                    let bytes = read_file_of("--proto", Path::new(path), MAX_PROTO_BYTES)?;
+                    request.proto_files.insert(path.clone(), bytes);
+                }
+                let protos = &request.protos;
+                read_imports(Path::new(""), &mut request.proto_files, &|files| protos.missing_import(files))?;
+                Plan::for_url(&request, overrides).map_err(Problem::usage)
+            }
             Self::File(path) => {
                 let bytes = read_file(path, MAX_SCENARIO_FILE_BYTES)?;
                 let text = String::from_utf8(bytes)
@@ -54,10 +64,26 @@ pub(crate) fn scenario_plan(
         texts.insert(needed.clone(), String::from_utf8_lossy(&bytes).into_owned());
         files.insert(needed.clone(), bytes);
     }
+    read_imports(base, &mut files, &|files| file.missing_import(files))?;
     file.into_plan(&files, overrides).map_err(|error| match error {
         PlanError::File(errors) => drawn(&errors, &texts),
         other => Problem::usage(other),
     })
+}
+
+/// Reads what `.proto` files import, to `files`. `missing` gives the places of the next import; where it is in none of
+/// them, the compiler of these files says so better.
+pub(crate) fn read_imports(
+    base: &Path,
+    files: &mut BTreeMap<String, Vec<u8>>,
+    missing: &dyn Fn(&BTreeMap<String, Vec<u8>>) -> Option<Vec<String>>,
+) -> Result<(), Problem> {
+    while let Some(places) = missing(files) {
+        let Some(place) = places.into_iter().find(|place| base.join(place).is_file()) else { break };
+        let bytes = read_file(&base.join(&place), MAX_PROTO_BYTES)?;
+        files.insert(place, bytes);
+    }
+    Ok(())
 }
 
 /// The content of a file, up to a limit.

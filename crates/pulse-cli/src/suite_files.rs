@@ -10,7 +10,7 @@ use pulse_plan::{
 
 use crate::diagnostic::file_problem;
 use crate::problem::Problem;
-use crate::source::read_file;
+use crate::source::{read_file, read_imports};
 
 /// The file of a project whose `[service]` the other suites inherit.
 const PROJECT_FILE: &str = "pulse.toml";
@@ -214,6 +214,8 @@ impl Read {
             read.file = file.map_err(|errors| drawn(errors, &texts))?;
             read.needs(folder, &mut texts)?;
         }
+        let Self { file, files, .. } = &mut read;
+        read_imports(folder, files, &|files| file.missing_import(files))?;
         read.texts = texts;
         Ok(read)
     }

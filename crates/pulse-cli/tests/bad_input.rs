@@ -32,6 +32,7 @@ fn a_wrong_value_is_answered_with_the_flag_and_a_right_one() {
         ("--requests", "-1", "--requests 1000"),
         ("--graceful-stop", "x", "--graceful-stop 5s"),
         ("--seed", "x", "--seed 7"),
+        ("--idle", "poll", "--idle spin"),
         ("--workers", "0", "--workers 2"),
         ("--url", "127.0.0.1", "http://127.0.0.1:8000"),
         ("--url", "ftp://a", "http://127.0.0.1:8000"),

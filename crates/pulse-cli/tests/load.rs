@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use pulse_testkit::{Script, ScriptedServer, Step, TestAuthority};
+use pulse_testkit::{Http2Server, Script, ScriptedServer, Step, TestAuthority};
 use regex::Regex;
 use serde_json::{Value, json};
 use support::{OK, answering, calm, demo, load, requests, run, run_in, steady};
@@ -199,6 +199,29 @@ fn certificates_are_checked_unless_told_otherwise() {
         assert_eq!(report["requests"]["successful"], 1, "{trust:?}");
     }
     run(&["load", &server.url(), "-n", "1"]).expect(3).says(&["certificate"]);
+}
+
+#[test]
+fn http_2_is_spoken_with_and_without_tls() {
+    let authority = TestAuthority::default();
+    let flags = ["--users", "8", "--requests", "40", "--workers", "1", "--pace", "0", "-k"];
+    // Flags, and the connections that eight users of one worker need.
+    for (http, connections) in [
+        (&["--http", "2"][..], 8),
+        (&["--http", "2", "--streams", "4"], 2),
+        (&["--http", "auto", "--streams", "100"], 1),
+    ] {
+        let server = Http2Server::start_tls(100, &authority);
+        let report = load(&server.url(), &[&flags[..], http].concat());
+        assert_eq!((total(&report), report["requests"]["failed"].as_u64()), (40, Some(0)), "{report:#}");
+        assert_eq!((server.request_count(), server.connections()), (40, connections), "{http:?}");
+    }
+    let server = Http2Server::start(1);
+    let report = load(&server.url(), &[&flags[..], &["--http", "2", "--streams", "8"]].concat());
+    assert_eq!((total(&report), report["requests"]["failed"].as_u64()), (40, Some(0)), "{report:#}");
+    assert_eq!((server.request_count(), server.connections()), (40, 1));
+    run(&["load", &server.url(), "-n", "1", "--streams", "8"]).expect(2).says(&["streams", "HTTP/2"]);
+    run(&["load", &server.url(), "-n", "1", "--http", "2.0"]).expect(2).says(&["1.1, 2 or auto"]);
 }
 
 #[test]

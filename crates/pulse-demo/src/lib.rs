@@ -57,6 +57,7 @@ mod socket;
 mod stall;
 mod statements;
 mod store;
+mod stream;
 mod tools;
 mod trading;
 mod turns;

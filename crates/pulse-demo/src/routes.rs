@@ -14,7 +14,7 @@ use crate::answer::Refusal;
 use crate::extract::LARGEST_BODY_BYTES;
 use crate::injector::{Injector, inject};
 use crate::store::Store;
-use crate::{health, performance, socket, trading};
+use crate::{health, performance, socket, stream, trading};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct App {
 }
 
 /// Every route; `assets/openapi.json` describes the same ones, and a test compares the two.
-fn routes() -> [(Method, &'static str, MethodRouter<App>); 15] {
+fn routes() -> [(Method, &'static str, MethodRouter<App>); 16] {
     [
         (Method::GET, "/", get(health::root)),
         (Method::GET, "/health", get(health::health)),
@@ -39,6 +39,7 @@ fn routes() -> [(Method, &'static str, MethodRouter<App>); 15] {
         (Method::GET, "/metrics", get(performance::metrics)),
         (Method::GET, "/api/v1/performance/summary", get(performance::summary)),
         (Method::GET, "/ws/quotes", get(socket::quotes)),
+        (Method::GET, "/api/v1/stream", get(stream::quotes)),
         (Method::POST, "/api/v1/execute", post(trading::execute)),
         (Method::GET, "/api/v1/trades", get(trading::trades)),
         (Method::GET, "/api/v1/tools/{id}/performance", get(trading::performance)),

@@ -29,7 +29,7 @@ const QUOTE_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
 pub(crate) struct QuotesQuery {
-    symbol: Option<Symbol>,
+    pub(crate) symbol: Option<Symbol>,
 }
 
 pub(crate) async fn quotes(

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use pulse_model::{Series, Tags, metric, tag};
 
+use crate::extras::Extras;
+
 /// A step of the plan in the recorder: an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointId(pub u32);
@@ -16,6 +18,8 @@ pub struct Endpoint {
     pub tags: Tags,
     /// Names of its checks.
     pub checks: Vec<Arc<str>>,
+    /// What is recorded of it besides what every endpoint has.
+    pub extras: Extras,
 }
 
 /// All endpoints, and the scenarios they belong to.
@@ -38,8 +42,13 @@ impl Endpoints {
     ) -> EndpointId {
         tags.insert(tag::ENDPOINT.into(), Arc::clone(name));
         tags.insert(tag::SCENARIO.into(), Arc::clone(scenario));
-        self.endpoints.push(Endpoint { tags, checks });
+        self.endpoints.push(Endpoint { tags, checks, extras: Extras::default() });
         EndpointId(self.endpoints.len() as u32 - 1)
+    }
+
+    /// Gives an endpoint further series.
+    pub fn extend(&mut self, id: EndpointId, extras: Extras) {
+        self.endpoints[id.0 as usize].extras = extras;
     }
 
     /// The name of an endpoint.

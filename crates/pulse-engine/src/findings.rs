@@ -9,8 +9,8 @@ const ACHIEVED: f64 = 0.99;
 
 /// All findings of a run, worst first.
 pub(crate) fn findings(summary: &Summary) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        [rate_not_reached(summary), waiting(summary), cut(summary)].into_iter().flatten().collect();
+    let noticed = [rate_not_reached(summary), waiting(summary), cut(summary)].into_iter().flatten();
+    let mut findings: Vec<Finding> = noticed.chain(summary.run.notices.iter().cloned()).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) pauses: Rc<Pauses>,
     pub(crate) kick: Kick,
+    /// A user has been awake since this was last taken; of interest to a main loop that spins.
+    pub(crate) worked: Cell<bool>,
 }
 
 /// What was measured of one request, without the intended start, which the iteration knows.
@@ -81,6 +83,8 @@ pub struct Iteration<'a> {
     due: Nanos,
     /// Intended start of the next request: that of the iteration, then the end of the request before plus the pause.
     intended: Nanos,
+    /// When it ended, where the behavior has said so.
+    ended: Option<Nanos>,
 }
 
 impl<'a> Iteration<'a> {
@@ -90,7 +94,7 @@ impl<'a> Iteration<'a> {
         number: u64,
         due: Nanos,
     ) -> Self {
-        Self { shared, requests_left, number, due, intended: due }
+        Self { shared, requests_left, number, due, intended: due, ended: None }
     }
 
     /// Closed: the user's n-th iteration; open: the n-th arrival over all workers. From 0.
@@ -141,9 +145,40 @@ impl<'a> Iteration<'a> {
         self.intended = measured.finished;
     }
 
+    /// The intended start of what comes next.
+    pub fn intended(&self) -> Nanos {
+        self.intended
+    }
+
+    /// Lets what comes next be due at `moment`, after something that took its time without being a request.
+    pub fn continue_from(&mut self, moment: Nanos) {
+        self.intended = moment;
+    }
+
+    /// Says that the iteration ends with the request that was written down last, and that nothing was done since: the
+    /// clock need not be asked again.
+    pub fn end_with_request(&mut self) {
+        self.ended = Some(self.intended);
+    }
+
+    /// When the iteration ended. Must be asked at once.
+    pub(crate) fn end(&self) -> Nanos {
+        self.ended.unwrap_or_else(|| self.shared.clock.now())
+    }
+
     /// Writes down the outcome of a check, numbered as in the endpoint's table.
     pub fn check(&self, endpoint: EndpointId, check: usize, passed: bool) {
         self.shared.recorder.borrow_mut().check(endpoint, self.due, check, passed);
+    }
+
+    /// Records a value of a further trend, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn trend(&self, endpoint: EndpointId, place: usize, value: u64) {
+        self.shared.recorder.borrow_mut().extra_trend(endpoint, self.due, place, value);
+    }
+
+    /// Adds to a further counter, numbered as in the endpoint's [`Extras`](crate::Extras).
+    pub fn count(&self, endpoint: EndpointId, place: usize, n: u64) {
+        self.shared.recorder.borrow_mut().extra_count(endpoint, self.due, place, n);
     }
 
     /// Waits as a person would between two requests.

@@ -7,6 +7,7 @@ use pulse_model::{
 };
 
 use crate::endpoints::{EndpointId, Endpoints, SCENARIO_COUNTERS, scenario_series};
+use crate::extras::ExtraSheet;
 use crate::phases::{PhaseSheet, Phases};
 
 /// Status codes that have a counter of their own: 0 to 599 and one for everything else.
@@ -88,6 +89,7 @@ struct EndpointSheet {
     bytes_sent: u64,
     bytes_received: u64,
     reconnects: u64,
+    extras: ExtraSheet,
     redirects: u64,
 }
 
@@ -118,6 +120,7 @@ impl Sheet {
                     bytes_sent: 0,
                     bytes_received: 0,
                     reconnects: 0,
+                    extras: ExtraSheet::new(&endpoint.extras),
                     redirects: 0,
                 })
                 .collect(),
@@ -190,6 +193,16 @@ impl Recorder {
         rate.hits += u64::from(passed);
     }
 
+    /// Records a value of one of the endpoint's further trends.
+    pub(crate) fn extra_trend(&mut self, id: EndpointId, due: Nanos, place: usize, value: u64) {
+        self.sheet(due).endpoints[id.0 as usize].extras.trend(place, value);
+    }
+
+    /// Adds to one of the endpoint's further counters.
+    pub(crate) fn extra_count(&mut self, id: EndpointId, due: Nanos, place: usize, n: u64) {
+        self.sheet(due).endpoints[id.0 as usize].extras.count(place, n);
+    }
+
     /// Writes down a start: how late it was, and how much of that is the generator's own doing.
     pub(crate) fn start(&mut self, scenario: usize, due: Nanos, ready: Nanos, now: Nanos) {
         let sheet = &mut self.sheet(due).scenarios[scenario];
@@ -252,6 +265,7 @@ impl Sheet {
         if std::mem::take(&mut self.touched) {
             for (endpoint, sheet) in endpoints.endpoints.iter().zip(&mut self.endpoints) {
                 sheet.seal(&mut snapshot, |metric| endpoint.series(metric), &endpoint.checks);
+                sheet.extras.seal(&mut snapshot, &endpoint.extras, |metric| endpoint.series(metric));
             }
             for (scenario, sheet) in endpoints.scenarios.iter().zip(&mut self.scenarios) {
                 sheet.seal(&mut snapshot, scenario);

@@ -7,18 +7,19 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use pulse_http::{Connector, ConnectorConfig, Origin, TlsOptions};
-use pulse_model::{
-    Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Series, Snapshot, Summary, Verdict, metric,
-};
-use pulse_plan::{HttpVersion, LoadModel, Plan, Scenario, Segment};
+use pulse_http::Origin;
+use pulse_model::{Ending, EventKind, Interval, Nanos, RunEvent, RunInfo, Snapshot, Summary, Verdict};
+use pulse_plan::{IdleStrategy, LoadModel, Plan, Scenario, Segment};
 
 use crate::behavior::Behavior;
 use crate::clock::Clock;
 use crate::collector::Collector;
+use crate::connect::connector;
 use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
-use crate::host::{CoreProbe, CoreTimes};
+use crate::host::{HostProbe, cores};
+use crate::idle::chosen;
+use crate::reflection::with_types;
 use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
 use crate::worker::{Sealed, WorkerPlan, work};
 
@@ -55,6 +56,9 @@ pub enum RunError {
     /// The service's URL cannot be used.
     #[error("the service's URL cannot be used: {0}")]
     Origin(#[from] pulse_http::OriginError),
+    /// What is said about connections cannot be used.
+    #[error(transparent)]
+    Connection(#[from] pulse_plan::ConnectionError),
     /// The connection settings cannot be used.
     #[error(transparent)]
     Connector(#[from] pulse_http::ConnectorError),
@@ -65,6 +69,14 @@ pub enum RunError {
         service: String,
         /// What happened.
         failure: pulse_http::Failure,
+    },
+    /// The types of a gRPC call are not known.
+    #[error("the messages of {call} are not known: {reason}")]
+    Types {
+        /// Service and method.
+        call: String,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// The plan's steps cannot be run.
     #[error(transparent)]
@@ -92,7 +104,7 @@ pub struct Job {
 
 /// Checks that the service can be reached: one connection, TLS handshake included.
 pub fn probe(plan: &Plan) -> Result<(), RunError> {
-    let connector = connector(plan)?;
+    let connector = connector(&plan.service)?;
     let probe = async { connector.probe().await };
     match runtime()?.block_on(probe) {
         Ok(_) => Ok(()),
@@ -103,20 +115,22 @@ pub fn probe(plan: &Plan) -> Result<(), RunError> {
 /// Runs a job to its end and returns its summary. `events` is told everything as it happens, beginning with
 /// [`EventKind::Started`] and ending with [`EventKind::Finished`].
 pub fn run(job: &Job, stop: &StopHandle, events: &mut dyn FnMut(RunEvent)) -> Result<Summary, RunError> {
-    let endpoints = Arc::new(endpoints(&job.plan));
-    let loads: Vec<ScenarioLoad<'_>> = job.plan.scenarios.iter().map(ScenarioLoad::of).collect();
-    let cursors = Arc::new(FeedCursors::new(&job.plan, job.segment));
+    let plan = with_types(&job.plan, &|plan| Ok(connector(&plan.service)?.for_http2()), &runtime)?;
+    let endpoints = Arc::new(endpoints(&plan));
+    let loads: Vec<ScenarioLoad<'_>> = plan.scenarios.iter().map(ScenarioLoad::of).collect();
+    let cursors = Arc::new(FeedCursors::new(&plan, job.segment));
     let behavior = |segment: Segment| {
-        Ok(Steps::new(&job.plan, &endpoints, connector(&job.plan)?, Arc::clone(&cursors), segment)?)
+        Ok(Steps::new(&plan, &endpoints, connector(&plan.service)?, Arc::clone(&cursors), segment)?)
     };
     let setup = Setup {
         loads: &loads,
         endpoints: Arc::clone(&endpoints),
         workers: job.workers,
         segment: job.segment,
-        warmup: job.plan.warmup,
+        warmup: plan.warmup,
         interval: job.interval,
-        seed: job.plan.seed,
+        idle: chosen(plan.idle, &Origin::parse(&plan.service.url)?.host, cores()),
+        seed: plan.seed,
     };
     run_behavior(&setup, &behavior, job.info.clone(), stop, events)
 }
@@ -185,6 +199,8 @@ pub struct Setup<'a> {
     pub warmup: Nanos,
     /// Length of an interval, as in [`Job::interval`].
     pub interval: Nanos,
+    /// How workers wait; `Auto` spins where the rate makes it cheap, wherever the service is.
+    pub idle: IdleStrategy,
     /// Seed of the arrivals.
     pub seed: u64,
 }
@@ -275,6 +291,7 @@ impl Setup<'_> {
             number,
             endpoints: Arc::clone(&self.endpoints),
             warmup: self.warmup,
+            idle: self.idle,
             interval: self.interval(),
             schedules: self.loads.iter().map(schedule).collect(),
         }
@@ -302,8 +319,8 @@ impl Watch<'_, '_> {
         let mut waiting: Vec<Sealed> = Vec::new();
         let length = self.setup.interval();
         let mut until = Nanos::ZERO;
-        let mut cores = CoreProbe::default();
-        cores.read();
+        let mut host = HostProbe::default();
+        host.read_into(until, &mut Snapshot::default());
         while let Ok(sealed) = mailbox.recv() {
             let place = &mut reported[sealed.worker as usize];
             *place = (!sealed.last).then_some(sealed.interval.to);
@@ -319,18 +336,18 @@ impl Watch<'_, '_> {
                     break;
                 }
                 let interval = Interval { from: until, to: next };
-                self.merge(interval, &mut waiting, cores.read());
+                self.merge(interval, &mut waiting, &mut host);
                 until = next;
             }
         }
         if !waiting.is_empty() {
             let to = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
-            self.merge(Interval { from: until.min(to), to }, &mut waiting, cores.read());
+            self.merge(Interval { from: until.min(to), to }, &mut waiting, &mut host);
         }
     }
 
     /// Merges everything that was sealed up to the end of the interval and tells of it.
-    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, cores: Option<CoreTimes>) {
+    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, host: &mut HostProbe) {
         let mut judged = Snapshot::default();
         let mut warmup: Option<Snapshot> = None;
         for sealed in waiting.extract_if(.., |sealed| sealed.interval.to <= interval.to) {
@@ -339,11 +356,9 @@ impl Watch<'_, '_> {
                 warmup.get_or_insert_default().merge(&warming);
             }
         }
-        if let (Some(cores), Some(_)) = (cores, judged.interval) {
-            judged.count(Series::new(metric::HOST_STEAL), cores.steal.0);
-            judged.count(Series::new(metric::HOST_BUSY), cores.busy.0);
-            judged.count(Series::new(metric::HOST_WALL), cores.total.0);
-        }
+        // What happened during the warm-up is read and dropped.
+        let unjudged = &mut Snapshot::default();
+        host.read_into(interval.to, if judged.interval.is_some() { &mut judged } else { unjudged });
         let event = self.collector.interval(interval, judged, warmup, self.setup.planned(interval));
         self.tell(interval.to, EventKind::Snapshot(Box::new(event)));
         if interval.to >= self.setup.warmup + BREACH_FROM {
@@ -373,22 +388,4 @@ impl Watch<'_, '_> {
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-fn connector(plan: &Plan) -> Result<Connector, RunError> {
-    let config = ConnectorConfig {
-        tls: TlsOptions {
-            insecure: plan.service.insecure,
-            ca_certificate_pem: plan.service.ca_certificate.clone(),
-        },
-        connect_timeout: plan.service.connect_timeout.into(),
-        http: match plan.service.http {
-            HttpVersion::Http11 => pulse_http::HttpVersion::Http11,
-            HttpVersion::Http2 => pulse_http::HttpVersion::Http2,
-            HttpVersion::Auto => pulse_http::HttpVersion::Auto,
-        },
-        streams: plan.service.streams as usize,
-        ..ConnectorConfig::default()
-    };
-    Ok(Connector::new(Origin::parse(&plan.service.url)?, config)?)
 }

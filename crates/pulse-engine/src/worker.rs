@@ -1,7 +1,7 @@
 //! One worker: an OS thread with its own runtime, users, connections and recorder.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,17 +10,20 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::task::{Poll, Waker};
 
 use pulse_model::{Interval, Nanos, Series, Snapshot, metric, tag};
+use pulse_plan::IdleStrategy;
 use tokio::task::{AbortHandle, LocalSet};
 
-use crate::alarm::Alarm;
 use crate::behavior::{Behavior, Outcome, VirtualUser as _};
 use crate::clock::Clock;
 use crate::dispatcher::{Action, Control, Dispatcher, UserId};
 use crate::endpoints::Endpoints;
+use crate::host::thread_cpu;
+use crate::idle::Wake;
 use crate::iteration::{Iteration, Shared};
 use crate::kick::Kick;
 use crate::pauses::Pauses;
 use crate::recorder::Recorder;
+use crate::waiting::Waiting;
 
 /// The longest sleep of the main loop: how late a stop or a far-away timeout may be noticed.
 const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
@@ -33,6 +36,7 @@ pub(crate) struct WorkerPlan {
     pub(crate) number: u32,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) warmup: Nanos,
+    pub(crate) idle: IdleStrategy,
     /// Length of an interval; more than 0.
     pub(crate) interval: Nanos,
     /// One schedule per scenario, each with this worker's share of the budget of requests.
@@ -62,6 +66,9 @@ struct Worker<B> {
     stopping: Cell<bool>,
     /// An interval that found the mailbox full.
     held: RefCell<Option<Sealed>>,
+    /// How many did, and are not told of yet.
+    late: Cell<u64>,
+    idle: IdleStrategy,
     /// A user's iteration has panicked: a bug that must not look like a user who never ends.
     panicked: Cell<bool>,
 }
@@ -118,6 +125,7 @@ pub(crate) fn work<B: Behavior>(
         recorder: RefCell::new(Recorder::new(plan.endpoints, plan.warmup)),
         pauses: Rc::new(Pauses::default()),
         kick: Kick::default(),
+        worked: Cell::default(),
     };
     let schedules = plan.schedules.into_iter().map(|(dispatcher, requests)| Schedule {
         dispatcher: RefCell::new(dispatcher),
@@ -134,6 +142,8 @@ pub(crate) fn work<B: Behavior>(
         cpu: Cell::new(thread_cpu()),
         stopping: Cell::new(false),
         held: RefCell::default(),
+        late: Cell::default(),
+        idle: plan.idle,
         panicked: Cell::new(false),
     });
     LocalSet::new().block_on(runtime, worker.drive(stop, outbox))
@@ -142,9 +152,9 @@ pub(crate) fn work<B: Behavior>(
 impl<B: Behavior> Worker<B> {
     /// The main loop: everything that happens at a time and not because of an answer.
     async fn drive(self: Rc<Self>, stop: &AtomicBool, outbox: &SyncSender<Sealed>) -> io::Result<()> {
-        let mut alarm = Alarm::new()?;
+        let mut waiting = Waiting::new(self.idle)?;
+        let mut now = self.shared.clock.now();
         loop {
-            let now = self.shared.clock.now();
             assert!(!self.panicked.get(), "a user's iteration has panicked; its message stands above");
             self.turn(now);
             // After the turn, so that what is due by now is started and not dropped.
@@ -152,19 +162,17 @@ impl<B: Behavior> Worker<B> {
                 (0..self.schedules.len()).for_each(|scenario| self.stop(scenario, now));
             }
             if self.schedules.iter().all(|schedule| schedule.dispatcher.borrow().is_finished()) {
-                self.seal(now, true, outbox);
+                self.seal(now, true, &mut waiting, outbox);
                 return Ok(());
             }
             if now >= self.next_seal() {
-                self.seal(Nanos(now.0 / self.interval.0 * self.interval.0), false, outbox);
+                let until = Nanos(now.0 / self.interval.0 * self.interval.0);
+                self.seal(until, false, &mut waiting, outbox);
             }
             let wake = self.next_wake(now);
-            self.shared.kick.arm(wake);
-            poll_fn(|cx| match self.shared.kick.poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Ok(())),
-                Poll::Pending => alarm.poll(wake, self.shared.clock.now(), cx),
-            })
-            .await?;
+            waiting.until(wake, &self.shared).await?;
+            now = self.shared.clock.now();
+            waiting.turned(wake, now);
         }
     }
 
@@ -183,19 +191,21 @@ impl<B: Behavior> Worker<B> {
         self.sealed_until.get() + self.interval
     }
 
-    fn next_wake(&self, now: Nanos) -> Nanos {
+    fn next_wake(&self, now: Nanos) -> Wake {
         let timeouts =
             self.schedules.iter().filter_map(|schedule| schedule.dispatcher.borrow().poll_timeout());
+        let exact = timeouts.chain(self.shared.pauses.next()).min();
         let near = now + Nanos::from_secs(1);
         let deadline = self.behavior.next_deadline().map(|deadline| self.shared.clock.at(deadline));
         let longest =
             if deadline.is_some_and(|deadline| deadline < near) { SHORT_SLEEP } else { LONGEST_SLEEP };
-        timeouts
-            .chain(self.shared.pauses.next())
-            .chain(deadline)
-            .chain([self.next_seal(), now + longest])
-            .min()
-            .unwrap_or(now + LONGEST_SLEEP)
+        let loose = self.next_seal().min(now + longest);
+        let loose = deadline.map_or(loose, |deadline| loose.min(deadline));
+        // What is overdue is wanted from now on: the loop is not late for what it has just looked at.
+        match exact.filter(|&exact| exact <= loose) {
+            Some(at) => Wake { at: at.max(now), exact: true },
+            None => Wake { at: loose.max(now), exact: false },
+        }
     }
 
     fn stop(self: &Rc<Self>, scenario: usize, now: Nanos) {
@@ -249,7 +259,17 @@ impl<B: Behavior> Worker<B> {
 
     fn spawn(self: &Rc<Self>, scenario: usize, user: UserId, number: u64, now: Nanos) {
         let seat = Rc::new(Seat { free_since: Cell::new(now), ..Seat::default() });
-        let task = tokio::task::spawn_local(Rc::clone(self).attend(scenario, user, number, Rc::clone(&seat)));
+        let life = Rc::clone(self).attend(scenario, user, number, Rc::clone(&seat));
+        let task = if self.idle == IdleStrategy::Sleep {
+            tokio::task::spawn_local(life)
+        } else {
+            // What users do while the main loop stays awake is not spinning.
+            let (worker, mut life) = (Rc::clone(self), Box::pin(life));
+            tokio::task::spawn_local(poll_fn(move |cx| {
+                worker.shared.worked.set(true);
+                life.as_mut().poll(cx)
+            }))
+        };
         *seat.task.borrow_mut() = Some(task.abort_handle());
         let mut seats = self.schedules[scenario].seats.borrow_mut();
         let place = user.0 as usize;
@@ -265,12 +285,16 @@ impl<B: Behavior> Worker<B> {
         let clock = self.shared.clock;
         let _watch = PanicWatch { panicked: &self.panicked, kick: &self.shared.kick };
         let mut user = self.behavior.user(scenario, number);
-        while let Mail::Start { due, number } = seat.next().await {
+        // When the last iteration ended, if the next follows at once: the clock is not asked again.
+        let mut ended = None;
+        while let Mail::Start { due, number } = seat.next(&mut ended).await {
             let ready = due.max(seat.free_since.get());
-            self.shared.recorder.borrow_mut().start(scenario, due, ready, clock.now());
+            let now = ended.take().unwrap_or_else(|| clock.now());
+            self.shared.recorder.borrow_mut().start(scenario, due, ready, now);
             let mut iteration = Iteration::new(&self.shared, &schedule.requests_left, number, due);
             let outcome = user.iterate(&mut iteration).await;
-            let now = clock.now();
+            let now = iteration.end();
+            ended = Some(now);
             seat.free_since.set(now);
             let mut dispatcher = schedule.dispatcher.borrow_mut();
             let mut recorder = self.shared.recorder.borrow_mut();
@@ -287,7 +311,7 @@ impl<B: Behavior> Worker<B> {
 
     /// Hands the interval up to `until` to the aggregator. When its mailbox is full, the interval is kept and grows:
     /// nothing is lost, and the worker does not wait.
-    fn seal(&self, until: Nanos, last: bool, outbox: &SyncSender<Sealed>) {
+    fn seal(&self, until: Nanos, last: bool, waiting: &mut Waiting, outbox: &SyncSender<Sealed>) {
         let interval = Interval { from: self.sealed_until.replace(until), to: until };
         let (mut judged, mut warmup) = self.shared.recorder.borrow_mut().seal(interval);
         let load = if judged.interval.is_some() {
@@ -296,9 +320,13 @@ impl<B: Behavior> Worker<B> {
             warmup.get_or_insert_with(|| Snapshot { interval: Some(interval), ..Snapshot::default() })
         };
         let cpu = thread_cpu();
-        let tagged = |name| Series::new(name).with(tag::WORKER, &self.number.to_string());
+        let tagged = |name: &str| Series::new(name).with(tag::WORKER, &self.number.to_string());
         load.count(tagged(metric::WORKER_CPU), cpu.since(self.cpu.replace(cpu)).0);
         load.count(tagged(metric::WORKER_WALL), interval.length().0);
+        waiting.seal(load, tagged);
+        if self.late.get() > 0 {
+            load.count(tagged(metric::LATE_SNAPSHOTS), self.late.take());
+        }
         let mut sealed = Sealed { worker: self.number, interval, judged, warmup, last };
         if let Some(mut held) = self.held.take() {
             held.absorb(&sealed);
@@ -308,6 +336,7 @@ impl<B: Behavior> Worker<B> {
             // The aggregator outlives the workers; should it be gone after all, nobody is left to tell.
             let _ = outbox.send(sealed);
         } else if let Err(TrySendError::Full(sealed)) = outbox.try_send(sealed) {
+            self.late.set(self.late.get() + 1);
             *self.held.borrow_mut() = Some(sealed);
         }
     }
@@ -341,9 +370,11 @@ impl Seat {
         }
     }
 
-    async fn next(&self) -> Mail {
+    /// The next thing to do. `ended` is emptied where it has to be waited for.
+    async fn next(&self, ended: &mut Option<Nanos>) -> Mail {
         poll_fn(|cx| {
             let Some(mail) = self.mail.take() else {
+                *ended = None;
                 *self.waker.borrow_mut() = Some(cx.waker().clone());
                 return Poll::Pending;
             };
@@ -351,10 +382,4 @@ impl Seat {
         })
         .await
     }
-}
-
-/// CPU time of this thread, user and system.
-fn thread_cpu() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }

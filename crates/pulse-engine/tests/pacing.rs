@@ -9,7 +9,9 @@ use pulse_engine::{
     run_behavior,
 };
 use pulse_model::{Nanos, RunInfo, Series, metric};
-use pulse_plan::{ArrivalLaw, Arrivals, Budget, Closed, LoadModel, Missed, Open, Profile, Segment, UserPool};
+use pulse_plan::{
+    ArrivalLaw, Arrivals, Budget, Closed, IdleStrategy, LoadModel, Missed, Open, Profile, Segment, UserPool,
+};
 
 /// User, number and intended start of an iteration, in the order of their starts.
 type Started = Vec<(u64, u64, Nanos)>;
@@ -70,6 +72,7 @@ fn starts(load: &LoadModel, workers: u32) -> Vec<Started> {
         segment: Segment::WHOLE,
         warmup: Nanos::ZERO,
         interval: INTERVAL,
+        idle: IdleStrategy::Sleep,
         seed: 3,
     };
     let all = Arc::new(Mutex::new(Vec::new()));
@@ -184,6 +187,7 @@ fn a_bug_in_an_iteration_ends_the_run() {
         segment: Segment::WHOLE,
         warmup: Nanos::ZERO,
         interval: INTERVAL,
+        idle: IdleStrategy::Sleep,
         seed: 3,
     };
     let run =

@@ -23,6 +23,19 @@ struct Recorded {
     /// Of 1000 units of CPU time.
     busy: u64,
     failures: Option<(&'static str, u64)>,
+    /// Shares of its time that the second worker spun, waited for a core and stood still, in percent.
+    spin: u64,
+    wait: u64,
+    gap: u64,
+    /// How late 2 % of the turns of the main loop are; the others are 0.05 ms late.
+    loop_lag_us: u64,
+    late_snapshots: u64,
+    suspended: u64,
+    /// Segments sent again, of 1000 in each second.
+    retransmits: u64,
+    listen_drops: u64,
+    /// The slowest connection.
+    connect: Nanos,
     steady: bool,
     /// Median response time of each second.
     response_us: fn(u64) -> u64,
@@ -37,6 +50,15 @@ const CLEAN: Recorded = Recorded {
     steal: 10,
     busy: 900,
     failures: None,
+    spin: 0,
+    wait: 9,
+    gap: 0,
+    loop_lag_us: 300,
+    late_snapshots: 0,
+    suspended: 0,
+    retransmits: 1,
+    listen_drops: 0,
+    connect: Nanos::from_millis(2),
     steady: true,
     response_us: |_| 5000,
 };
@@ -67,7 +89,22 @@ impl Recorded {
             snapshot.count(Series::new(metric::WORKER_CPU).with(tag::WORKER, worker), cpu);
             snapshot.count(Series::new(metric::WORKER_WALL).with(tag::WORKER, worker), 100);
         }
+        let second_worker = |name| Series::new(name).with(tag::WORKER, "1");
+        snapshot.count(second_worker(metric::WORKER_SPIN), self.spin);
+        snapshot.count(second_worker(metric::WORKER_WAIT), self.wait);
+        snapshot.count(second_worker(metric::WORKER_GAP), self.gap);
+        let mut turns = Histogram::default();
+        (0..RATE).for_each(|n| turns.record(if n < 2 { self.loop_lag_us * 1000 } else { 50_000 }));
+        snapshot.add(second_worker(metric::LOOP_LAG), Aggregate::Trend(turns));
+        snapshot.count(Series::new(metric::HOST_SEGMENTS), 1000);
+        snapshot.count(Series::new(metric::HOST_RETRANSMITS), self.retransmits);
         if second == 0 {
+            let mut connect = Histogram::default();
+            connect.record(self.connect.0);
+            snapshot.add(scenario(metric::CONNECT_TIME), Aggregate::Trend(connect));
+            snapshot.count(second_worker(metric::LATE_SNAPSHOTS), self.late_snapshots);
+            snapshot.count(Series::new(metric::HOST_SUSPENDED), self.suspended);
+            snapshot.count(Series::new(metric::HOST_LISTEN_DROPS), self.listen_drops);
             snapshot.count(scenario(metric::DROPPED_ITERATIONS), self.dropped);
             if let Some((class, count)) = self.failures {
                 snapshot.count(scenario(metric::FAILURES).with(tag::CLASS, class), count);
@@ -119,6 +156,30 @@ fn signs_of_the_generator_have_their_limits() {
         ("CPU below the limit", Recorded { cpu: [89, 10], ..CLEAN }, Valid, &[]),
         ("one busy worker", Recorded { cpu: [10, 90], ..CLEAN }, Suspect, &["worker_cpu"]),
         ("one worker at its limit", Recorded { cpu: [98, 10], ..CLEAN }, Invalid, &["worker_cpu"]),
+        (
+            "a worker that spins all its spare time",
+            Recorded { cpu: [10, 100], spin: 60, ..CLEAN },
+            Valid,
+            &[],
+        ),
+        ("spinning hides no work", Recorded { cpu: [10, 100], spin: 9, ..CLEAN }, Suspect, &["worker_cpu"]),
+        ("a worker that waits for a core", Recorded { wait: 10, ..CLEAN }, Suspect, &["cpu_wait"]),
+        ("a worker that stood still", Recorded { gap: 1, ..CLEAN }, Suspect, &["worker_stopped"]),
+        ("for long", Recorded { gap: 5, ..CLEAN }, Invalid, &["worker_stopped"]),
+        ("a loop that turns late", Recorded { loop_lag_us: 4000, ..CLEAN }, Suspect, &["event_loop_lag"]),
+        ("by less than half of an answer", Recorded { loop_lag_us: 2400, ..CLEAN }, Valid, &[]),
+        (
+            "by less than 1 ms of very short answers",
+            Recorded { loop_lag_us: 900, response_us: |_| 100, ..CLEAN },
+            Valid,
+            &[],
+        ),
+        (
+            "an interval that had to wait",
+            Recorded { late_snapshots: 1, ..CLEAN },
+            Suspect,
+            &["late_snapshots"],
+        ),
         ("a machine without room", Recorded { busy: 950, ..CLEAN }, Suspect, &["host_cpu"]),
         ("late, but by less than 1 ms", Recorded { lag_us: 900, ..CLEAN }, Valid, &[]),
         (
@@ -197,6 +258,23 @@ fn signs_of_machine_and_service_have_their_limits() {
             Recorded { failures: Some(("ports", 41)), ..CLEAN },
             Invalid,
             &["exhaustion"],
+        ),
+        ("a suspended machine", Recorded { suspended: 1, ..CLEAN }, Suspect, &["suspended"]),
+        ("few retransmits", Recorded { retransmits: 9, ..CLEAN }, Valid, &[]),
+        ("retransmits", Recorded { retransmits: 10, ..CLEAN }, Suspect, &["retransmits"]),
+        ("drops by somebody's listener", Recorded { listen_drops: 9, ..CLEAN }, Valid, &[]),
+        ("slow connections without drops", Recorded { connect: Nanos::from_secs(1), ..CLEAN }, Valid, &[]),
+        (
+            "drops and a connection that was made at the second try",
+            Recorded { listen_drops: 1, connect: Nanos::from_secs(1), ..CLEAN },
+            Suspect,
+            &["listen_drops"],
+        ),
+        (
+            "drops and connections that were not made",
+            Recorded { listen_drops: 1, failures: Some(("connect_timeout", 1)), ..CLEAN },
+            Suspect,
+            &["listen_drops"],
         ),
         ("a shift", Recorded { response_us: shifted, ..CLEAN }, Suspect, &["not_stationary"]),
         (

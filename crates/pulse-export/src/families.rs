@@ -226,16 +226,36 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::BYTES_RECEIVED, "pulse.received", Instrument::Counter, Unit::Bytes, "Bytes received, heads included.", &[]),
     line(metric::CONNECTIONS_OPENED, "pulse.connections_opened", Instrument::Counter, CONNECTIONS, "Connections that were opened.", &[]),
     line(metric::RECONNECTS, "pulse.reconnects", Instrument::Counter, CONNECTIONS, "Idle connections that the service had closed and that were opened again.", &[]),
+    line(metric::MESSAGES_SENT, "pulse.messages_sent", Instrument::Counter, MESSAGES, "Messages sent on WebSockets and other streams.", &[]),
+    line(metric::MESSAGES_RECEIVED, "pulse.messages_received", Instrument::Counter, MESSAGES, "Messages or events that came on WebSockets and other streams.", &[]),
+    line(metric::FIRST_MESSAGE_TIME, "pulse.first_message_time", Instrument::Histogram, Unit::Seconds, "From the send of a request that opens a stream to the first message or event.", &[]),
+    line(metric::MESSAGE_GAP, "pulse.message_gap", Instrument::Histogram, Unit::Seconds, "From one message or event of a stream to the next.", &[]),
+    line(metric::ECHO_TIME, "pulse.echo_time", Instrument::Histogram, Unit::Seconds, "From the moment when a message was due to the message that answers it.", &[]),
     line(metric::REDIRECTS, "pulse.redirects", Instrument::Counter, Unit::Count("{redirect}"), "Redirects that were followed.", &[]),
     line(metric::CHECKS, "pulse.checks", Instrument::Counter, Unit::Count("{check}"), "Checks of answers.", CHECKS),
     line(metric::WORKER_CPU, "pulse.worker_cpu", Instrument::Counter, Unit::Seconds, "CPU time of a worker thread.", &[]),
     line(metric::WORKER_WALL, "pulse.worker_wall", Instrument::Counter, Unit::Seconds, "Wall time of a worker thread.", &[]),
+    line(metric::WORKER_SPIN, "pulse.worker_spin", Instrument::Counter, Unit::Seconds, "CPU time in which a worker thread was spinning until its next moment.", &[]),
+    line(metric::WORKER_WAIT, "pulse.worker_wait", Instrument::Counter, Unit::Seconds, "Time in which a worker thread waited for a core.", &[]),
+    line(metric::WORKER_GAP, "pulse.worker_gap", Instrument::Counter, Unit::Seconds, "Time in which a worker thread stood still although it had asked to be woken.", &[]),
+    line(metric::LOOP_LAG, "pulse.loop_lag", Instrument::Histogram, Unit::Seconds, "How late a worker's main loop turned.", &[]),
+    line(metric::LATE_SNAPSHOTS, "pulse.late_snapshots", Instrument::Counter, Unit::Count("{interval}"), "Intervals that a worker had to hold back.", &[]),
+    line(metric::HOST_OWN, "pulse.host_own", Instrument::Counter, Unit::Seconds, "CPU time of the load generator's process.", &[]),
+    line(metric::HOST_SUSPENDED, "pulse.host_suspended", Instrument::Counter, Unit::Seconds, "Time in which the machine was suspended.", &[]),
+    line(metric::HOST_SEGMENTS, "pulse.host_segments", Instrument::Counter, Unit::Count("{segment}"), "TCP segments that the machine sent.", &[]),
+    line(metric::HOST_RETRANSMITS, "pulse.host_retransmits", Instrument::Counter, Unit::Count("{segment}"), "TCP segments that the machine sent again.", &[]),
+    line(metric::HOST_LISTEN_DROPS, "pulse.host_listen_drops", Instrument::Counter, CONNECTIONS, "Connections that listeners of the machine dropped.", &[]),
+    line(metric::HOST_DESCRIPTORS, "pulse.host_descriptors", Instrument::Gauge, Unit::Count("{file_descriptor}"), "Open descriptors of the load generator's process.", &[]),
+    line(metric::HOST_DESCRIPTOR_LIMIT, "pulse.host_descriptor_limit", Instrument::Gauge, Unit::Count("{file_descriptor}"), "The most descriptors that it may have.", &[]),
+    line(metric::HOST_SOCKETS, "pulse.host_sockets", Instrument::Gauge, Unit::Count("{socket}"), "TCP sockets in use on the machine.", &[]),
+    line(metric::HOST_PORTS, "pulse.host_ports", Instrument::Gauge, Unit::Count("{port}"), "Local ports that outgoing connections may have.", &[]),
     line(metric::HOST_STEAL, "pulse.host_steal", Instrument::Counter, Unit::Seconds, "Time the hypervisor gave to others, over all cores.", &[]),
     line(metric::HOST_BUSY, "pulse.host_busy", Instrument::Counter, Unit::Seconds, "Time in which the machine was busy, over all cores.", &[]),
     line(metric::HOST_WALL, "pulse.host_wall", Instrument::Counter, Unit::Seconds, "Wall time over which steal and business were observed, over all cores.", &[]),
 ];
 
 const ITERATIONS: Unit = Unit::Count("{iteration}");
+const MESSAGES: Unit = Unit::Count("{message}");
 const USERS: Unit = Unit::Count("{user}");
 
 const fn line(

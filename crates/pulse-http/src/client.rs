@@ -1,13 +1,13 @@
 //! The client of one virtual user: sends a request, reads the answer, keeps the connection.
 
+use crate::connect::Connector;
 use crate::connection::{Connection, Idle, Stream};
-use crate::connector::Connector;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
-use crate::http2::{Http2Outcome, Http2Session, Loan};
 use crate::limits::Limits;
 use crate::request::Request;
 use crate::response::{Keep, ParseError, Progress, ResponseParser};
+use crate::session::{Loan, Outcome, Session};
 use crate::timeout::{Deadline, Timeouts};
 use crate::view::ResponseView;
 use std::future::poll_fn;
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 pub struct ConnectionCounts {
     /// Connections opened.
     pub opened: u64,
+    /// Those of them whose TLS handshake continued an earlier session.
+    pub resumed: u64,
     /// Requests sent on a connection that had served another one before.
     pub reused: u64,
     /// Connections that the peer ended: announced in a response, or found closed, or broken.
@@ -34,6 +36,7 @@ pub struct ConnectionCounts {
 impl std::ops::AddAssign for ConnectionCounts {
     fn add_assign(&mut self, other: Self) {
         self.opened += other.opened;
+        self.resumed += other.resumed;
         self.reused += other.reused;
         self.closed_by_peer += other.closed_by_peer;
         self.surplus += other.surplus;
@@ -52,10 +55,10 @@ pub struct Client {
     /// Only a connection whose last exchange ended well is put back here.
     idle: Option<Connection>,
     counts: ConnectionCounts,
-    /// Where HTTP/2 is spoken, or may be.
-    http2: Option<Box<Http2Session>>,
+    /// Where another version of HTTP is spoken, or may be.
+    session: Option<Box<Session>>,
     /// Whether the last response came over it.
-    answered_over_http2: bool,
+    answered_by_session: bool,
 }
 
 /// Moments and sizes that accumulate over the attempts of one exchange.
@@ -75,6 +78,8 @@ struct Turn {
     written: usize,
     /// All written, or given up.
     write_done: bool,
+    /// In this very poll the reactor has said that the socket has nothing to read, and it wakes the task when it has.
+    known_empty: bool,
     /// When the rest was written of a request that the first write did not take whole.
     sent_late: Option<Instant>,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
@@ -83,7 +88,7 @@ struct Turn {
 }
 
 impl Run {
-    fn new(started: Instant, timeout: Duration) -> Self {
+    pub(crate) fn new(started: Instant, timeout: Duration) -> Self {
         Self {
             started,
             sent: started,
@@ -114,15 +119,16 @@ impl Run {
 impl Client {
     /// A client without a connection.
     pub fn new(connector: Rc<Connector>, timeouts: &Rc<Timeouts>, limits: Limits) -> Self {
-        let http2 = connector.tries_http2().then(|| Box::new(Http2Session::new(&connector, limits)));
+        let parser = ResponseParser::sharing(limits, Rc::clone(connector.recent_heads()));
+        let session = Session::new(&connector, limits).map(Box::new);
         Self {
             connector,
             deadline: timeouts.register(),
-            parser: ResponseParser::new(limits),
+            parser,
             idle: None,
             counts: ConnectionCounts::default(),
-            http2,
-            answered_over_http2: false,
+            session,
+            answered_by_session: false,
         }
     }
 
@@ -157,8 +163,8 @@ impl Client {
 
     /// Head and kept body of the last exchange; empty where it failed.
     pub fn response(&self) -> ResponseView<'_> {
-        match &self.http2 {
-            Some(session) if self.answered_over_http2 => session.view(),
+        match &self.session {
+            Some(session) if self.answered_by_session => session.view(),
             _ => self.parser.view(),
         }
     }
@@ -166,14 +172,14 @@ impl Client {
     /// Drops the connection; the next exchange opens a new one.
     pub fn close(&mut self) {
         self.idle = None;
-        if let Some(session) = &mut self.http2 {
+        if let Some(session) = &mut self.session {
             session.close();
         }
     }
 
     /// Whether a connection is kept. The peer may have closed it meanwhile.
     pub fn is_connected(&self) -> bool {
-        self.idle.is_some() || self.http2.as_ref().is_some_and(|session| session.is_connected())
+        self.idle.is_some() || self.session.as_ref().is_some_and(|session| session.is_connected())
     }
 
     /// What the connections have seen so far.
@@ -181,7 +187,7 @@ impl Client {
         self.counts
     }
 
-    /// Over HTTP/2 where the peer speaks it, else one try over HTTP/1.1.
+    /// Over HTTP/2 or HTTP/3 where the peer speaks it, else one try over HTTP/1.1.
     async fn converse(
         &mut self,
         request: Request<'_>,
@@ -193,17 +199,17 @@ impl Client {
         let kept = self.take_idle(run).await;
         let reused = kept.is_some();
         self.counts.reused += u64::from(reused);
-        self.answered_over_http2 = false;
-        let connection = match (kept, &mut self.http2) {
+        self.answered_by_session = false;
+        let connection = match (kept, &mut self.session) {
             // What is kept speaks HTTP/1.1: the peer has chosen it, if it had a choice.
             (Some(connection), _) => connection,
             (None, None) => self.open(run).await?,
             (None, Some(session)) => {
                 let Self { connector, deadline, counts, .. } = self;
                 match session.exchange(request, keep, &mut Loan { connector, deadline, counts, run }).await? {
-                    Http2Outcome::Http11(connection) => connection,
-                    Http2Outcome::Answered(exchange) => {
-                        self.answered_over_http2 = true;
+                    Outcome::Http11(connection) => connection,
+                    Outcome::Answered(exchange) => {
+                        self.answered_by_session = true;
                         return Ok(Some(exchange));
                     }
                 }
@@ -212,7 +218,8 @@ impl Client {
         self.attempt(request, run, connection, reused && may_resend).await
     }
 
-    /// One try over HTTP/1.1. `Ok(None)`: the kept connection was dead and the request may be sent again.
+    /// One try over HTTP/1.1. `may_resend`: the connection was kept; `Ok(None)`: it was dead and the request may be sent
+    /// again.
     async fn attempt(
         &mut self,
         request: Request<'_>,
@@ -221,7 +228,8 @@ impl Client {
         mut connection: Connection,
         may_resend: bool,
     ) -> Result<Option<Exchange>, Cause> {
-        let mut turn = Turn::default();
+        // Whether a kept connection is usable was asked just now.
+        let mut turn = Turn { known_empty: may_resend, ..Turn::default() };
         let Self { parser, deadline, .. } = self;
         let result =
             poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
@@ -259,6 +267,7 @@ impl Client {
         // Connecting is rare and its future large: boxed, it does not swell every user's task.
         let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
         self.counts.opened += 1;
+        self.counts.resumed += u64::from(stream.is_resumed());
         run.connected(times);
         Ok(Connection { stream, last_used: run.sent })
     }
@@ -312,8 +321,15 @@ fn poll_turn(
             }
         }
     }
+    // Between asking the connection and writing all of a short request nothing can have come: asking again is in vain.
+    let mut known_empty = std::mem::take(&mut turn.known_empty) && turn.write_done;
     loop {
-        match stream.poll_read(cx, parser.room()) {
+        let read = if std::mem::take(&mut known_empty) {
+            Poll::Pending
+        } else {
+            stream.poll_read(cx, parser.room())
+        };
+        match read {
             Poll::Ready(Ok(0)) => return Poll::Ready(ended(parser, turn)),
             Poll::Ready(Ok(count)) => match parser.advance(count) {
                 Ok(Progress::Complete) => return Poll::Ready(Ok(())),

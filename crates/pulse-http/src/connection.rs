@@ -1,22 +1,50 @@
 //! One open connection and what can be known about it while it idles.
 
 use rustix::net::RecvFlags;
+use rustls::HandshakeKind;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-/// Plain or encrypted bytes. An enum, not a boxed trait object: the two are known and the branch is predictable.
+/// What bytes go through before anything is encrypted.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Plain or encrypted bytes. An enum, not a boxed trait object: the kinds are known and the branch is predictable.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+    UnixTls(Box<TlsStream<UnixStream>>),
 }
 
 impl Stream {
+    pub(crate) fn plain(socket: Socket) -> Self {
+        match socket {
+            Socket::Tcp(stream) => Self::Plain(stream),
+            Socket::Unix(stream) => Self::Unix(stream),
+        }
+    }
+
+    /// Whether the TLS handshake continued an earlier session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        let kind = match self {
+            Self::Plain(_) | Self::Unix(_) => None,
+            Self::Tls(stream) => stream.get_ref().1.handshake_kind(),
+            Self::UnixTls(stream) => stream.get_ref().1.handshake_kind(),
+        };
+        kind == Some(HandshakeKind::Resumed)
+    }
+
     /// Reads into `room`. Tokio remembers whether the socket may have bytes and clears that after a read that did
     /// not fill its buffer, so in the steady state (room larger than the response) a request costs one write and
     /// one read: no read is tried before epoll has reported bytes, none after the last of them.
@@ -25,6 +53,8 @@ impl Stream {
         ready!(match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::UnixTls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
         })?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
@@ -41,6 +71,8 @@ impl Stream {
             let count = ready!(match self {
                 Self::Plain(stream) => Pin::new(stream).poll_write(cx, rest),
                 Self::Tls(stream) => Pin::new(stream).poll_write(cx, rest),
+                Self::Unix(stream) => Pin::new(stream).poll_write(cx, rest),
+                Self::UnixTls(stream) => Pin::new(stream).poll_write(cx, rest),
             })?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -48,23 +80,27 @@ impl Stream {
             *written += count;
         }
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Unix(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::UnixTls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     /// The protocol that the peer chose in the TLS handshake (ALPN), as registered: `h2`, `http/1.1`.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Unix(_) => None,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Self::UnixTls(stream) => stream.get_ref().1.alpn_protocol(),
         }
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn socket(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Plain(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.get_ref().0.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+            Self::UnixTls(stream) => stream.get_ref().0.as_fd(),
         }
     }
 }
@@ -74,6 +110,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::UnixTls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -85,6 +123,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::UnixTls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -92,6 +132,8 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::UnixTls(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -99,6 +141,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::UnixTls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -106,6 +150,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::UnixTls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -142,7 +188,7 @@ impl Connection {
         }
         // Peer and kernel are asked directly. Under TLS the bytes in waiting may be harmless, but telling that
         // would need a turn of the reactor; a new connection is the safe choice.
-        match rustix::net::recv(self.stream.tcp(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match rustix::net::recv(self.stream.socket(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Idle::Usable,
             Ok((_, 0)) | Err(_) => Idle::ClosedByPeer,
             Ok(_) => Idle::Unsolicited,

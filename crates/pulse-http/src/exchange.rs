@@ -54,7 +54,8 @@ impl Exchange {
 pub struct ConnectTimes {
     /// Name resolution; zero for an IP address and where the worker had resolved the name already.
     pub resolve: Duration,
-    /// TCP connection, attempts at addresses that did not answer included.
+    /// TCP connection (or that of a Unix socket): attempts at addresses that did not answer and the talk with a proxy
+    /// included.
     pub tcp: Duration,
     /// TLS handshake; zero for plain HTTP.
     pub tls: Duration,

@@ -4,6 +4,7 @@ use rustix::io::Errno;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 /// The kinds of failure that reports count apart.
@@ -19,6 +20,8 @@ pub enum FailureClass {
     Unreachable,
     /// The TLS handshake or a TLS record failed: certificate, version, cipher.
     Tls,
+    /// The proxy cannot be reached, refuses, or does not speak its protocol.
+    Proxy,
     /// No complete response within the request's timeout.
     Timeout,
     /// The peer reset the connection.
@@ -27,11 +30,11 @@ pub enum FailureClass {
     Closed,
     /// What came back is not a valid HTTP/1.x response.
     BadResponse,
-    /// The peer reset the stream of an HTTP/2 request; the code is in the message.
+    /// The peer reset the stream of a request over HTTP/2 or HTTP/3; the code is in the message.
     StreamReset,
-    /// The peer ended the HTTP/2 connection (GOAWAY) without processing the request, also when asked again.
+    /// The peer ended the connection (GOAWAY of HTTP/2 and HTTP/3) without processing the request, also when asked again.
     GoAway,
-    /// What came back breaks the rules of HTTP/2, or the peer does not speak it.
+    /// What came back breaks the rules of HTTP/2, HTTP/3, QUIC or WebSocket, or the peer does not speak it.
     Protocol,
     /// The response exceeds the [`Limits`](crate::Limits).
     TooLarge,
@@ -45,12 +48,13 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class, in the order reports show them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Resolve,
         Self::Refused,
         Self::ConnectTimeout,
         Self::Unreachable,
         Self::Tls,
+        Self::Proxy,
         Self::Timeout,
         Self::Reset,
         Self::Closed,
@@ -72,6 +76,7 @@ impl FailureClass {
             Self::ConnectTimeout => "connect_timeout",
             Self::Unreachable => "unreachable",
             Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Closed => "closed",
@@ -120,6 +125,7 @@ impl fmt::Display for FailureClass {
             Self::ConnectTimeout => "connect timeout",
             Self::Unreachable => "host unreachable",
             Self::Tls => "TLS failed",
+            Self::Proxy => "proxy failed",
             Self::Timeout => "timeout",
             Self::Reset => "connection reset",
             Self::Closed => "connection closed early",
@@ -200,11 +206,34 @@ impl Cause {
         }
     }
 
+    /// A Unix socket has a path in place of an address.
+    pub(crate) fn of_unix(error: &io::Error, path: &Path) -> Self {
+        let path = path.display();
+        match (FailureClass::of(error), error.kind()) {
+            (FailureClass::Refused, _) => {
+                Self::new(FailureClass::Refused, format!("nobody listens at the Unix socket {path}"))
+            }
+            (_, io::ErrorKind::NotFound) => {
+                Self::new(FailureClass::Refused, format!("there is no Unix socket {path}"))
+            }
+            (FailureClass::Descriptors, _) => Self::of(error),
+            (class, _) => Self::new(class, format!("the Unix socket {path}: {error}")),
+        }
+    }
+
     pub(crate) fn into_failure(self, started: Instant, bytes_sent: u64, bytes_received: u64) -> Failure {
         let Self { class, detail } = self;
         Failure { class, detail, started, finished: Instant::now(), bytes_sent, bytes_received }
     }
 }
+
+/// What to do where nobody who is trusted signed the certificate.
+pub(crate) const UNKNOWN_ISSUER: &str = " (no trusted authority signed the certificate; give its CA certificate with \
+                                          --cacert, or skip the check with --insecure)";
+
+/// For an error that the library names only in its debug form.
+pub(crate) const CA_AS_ITS_OWN: &str = "the service shows a CA certificate as its own, which is not allowed (a self-signed \
+                                        one must not be marked as a CA; skip the check with --insecure)";
 
 fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
@@ -213,17 +242,14 @@ fn tls_reason(error: &io::Error) -> Option<&rustls::Error> {
 fn tls_sentence(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match tls_reason(error) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
-            "{error} (no trusted authority signed the certificate; give its CA certificate with --cacert, or skip the check \
-             with --insecure)"
-        ),
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            format!("{error}{UNKNOWN_ISSUER}")
+        }
         // The library that checks certificates names this case only in its debug form.
         Some(Error::InvalidCertificate(CertificateError::Other(other)))
             if other.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the service shows a CA certificate as its own, which is not allowed (a self-signed one must not be marked as \
-             a CA; skip the check with --insecure)"
-                .to_owned()
+            CA_AS_ITS_OWN.to_owned()
         }
         Some(Error::InvalidMessage(_)) => format!("{error} (does the port speak TLS at all?)"),
         _ => error.to_string(),

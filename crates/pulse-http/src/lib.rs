@@ -1,4 +1,4 @@
-//! A fast measuring HTTP/1.1 client, over TCP and TLS, with keep-alive.
+//! A fast measuring HTTP/1.1 client, over TCP, Unix sockets and TLS, with keep-alive.
 //!
 //! **For what:** a load generator asks the same few questions very often and wants to know, for each, when it was
 //! sent, when the first byte came back, when the answer was complete, and if not, why. A general client spends
@@ -7,11 +7,14 @@
 //! and skipped unless somebody wants to look at them, and no request allocates, spawns a task or sets a timer.
 //!
 //! **Main types**
-//! - [`Origin`]: scheme, host and port of the service; [`Connector`]: how to reach it, one per worker;
+//! - [`Origin`]: scheme, host and port of the service; [`Connector`]: how to reach it (resolver, proxy,
+//!   socket options, TLS), one per worker;
 //! - [`Client`]: the connection of one virtual user; [`Client::exchange`] sends a [`Request`] and returns an
 //!   [`Exchange`] (the moments and sizes) or a [`Failure`] with its [`FailureClass`];
 //! - [`Timeouts`]: the deadlines of all clients of a worker, swept by the worker every few milliseconds;
 //! - [`RequestWriter`]: writes a valid request into bytes; [`Authorization`]: its credentials, masked;
+//! - [`WebSocketClient`]: the WebSocket of one user, and [`StreamingClient`]: an answer that is read while it comes, whose
+//!   events an [`EventParser`] finds;
 //! - [`ResponseParser`]: the pure parser, which knows no socket. It never panics on any input and its memory is
 //!   bounded by [`Limits`]; fuzz targets call [`ResponseParser::feed`].
 //!
@@ -43,43 +46,60 @@
 //! # }
 //! ```
 //!
-//! **What it does not do:** no HTTP/2, no upgrade to another protocol (status 101 is a [`FailureClass::BadResponse`]),
-//! no redirects, cookies or proxies, no pipelining, no connection pool shared between users.
+//! **What it does not do:** no upgrade of a [`Client`] (status 101 is a [`FailureClass::BadResponse`]), no redirects, cookies
+//! or content decoding, no pipelining, no pool of HTTP/1.1 connections.
 //! What to ask, when, and what counts as success is the engine's business.
 
+mod answer;
 mod authorization;
 mod body;
 mod client;
+mod connect;
 mod connection;
-mod connector;
 mod decoding;
+mod events;
 mod exchange;
 mod failure;
+mod grpc;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
 mod limits;
-mod origin;
+mod opening;
 mod parts;
+mod recent_heads;
 mod request;
 mod response;
+mod session;
+mod streaming;
 mod timeout;
-mod tls;
 mod version;
 mod view;
+mod websocket;
 
 pub use authorization::Authorization;
 pub use client::{Client, ConnectionCounts};
-pub use connector::{Connector, ConnectorConfig, ConnectorError};
+pub use connect::{
+    AddressOrder, ClientIdentity, ConnectAnswer, Connector, ConnectorConfig, ConnectorError, FixedAddresses,
+    IpFamily, Origin, OriginError, Proxy, ProxyCredentials, ProxyError, ProxyKind, Redirection,
+    ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
+};
 pub use decoding::{DecodeError, Decoder};
+pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};
 pub use failure::{Failure, FailureClass};
+pub use grpc::{
+    FrameError, GrpcAnswer, GrpcClient, GrpcCode, GrpcHead, GrpcRequest, GrpcStatus, Message, MessageReader,
+    append_message, gzip,
+};
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;
-pub use origin::{Origin, OriginError, Scheme};
 pub use parts::RequestParts;
 pub use request::{Request, RequestError, RequestWriter, is_idempotent};
 pub use response::{Keep, ParseError, Progress, ResponseParser};
+pub use streaming::{Piece, StreamingClient};
 pub use timeout::Timeouts;
-pub use tls::TlsOptions;
 pub use url::Url;
 pub use version::HttpVersion;
 pub use view::{Headers, ResponseView};
+pub use websocket::{Closed, Incoming, Outgoing, WebSocketClient};

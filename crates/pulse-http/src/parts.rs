@@ -1,6 +1,6 @@
-//! A request in the form in which HTTP/2 sends it: pseudo-header fields, fields and body apart.
+//! A request in the form in which HTTP/2 and HTTP/3 send it: pseudo-header fields, fields and body apart.
 
-use crate::origin::Scheme;
+use crate::connect::Scheme;
 use crate::request::RequestError;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};

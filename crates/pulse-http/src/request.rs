@@ -15,7 +15,7 @@ pub struct Request<'a> {
     pub is_head: bool,
     /// Whether it may be sent again where a kept connection turns out to be closed before any answer.
     pub idempotent: bool,
-    /// The same request taken apart, for HTTP/2; without it the client takes `bytes` apart where it has to.
+    /// The same request taken apart, for HTTP/2 and HTTP/3; without it the client takes `bytes` apart where it has to.
     pub parts: Option<&'a RequestParts>,
 }
 
@@ -73,8 +73,8 @@ pub enum RequestError {
     /// A `Transfer-Encoding`, which would contradict the body that is sent whole.
     #[error("the header Transfer-Encoding cannot be set: the body is sent whole, with its Content-Length")]
     TransferEncoding,
-    /// Bytes that are no request that HTTP/2 can send.
-    #[error("the request cannot be sent over HTTP/2: {0}")]
+    /// Bytes that are no request that HTTP/2 or HTTP/3 can send.
+    #[error("the request cannot be sent over HTTP/2 or HTTP/3: {0}")]
     Parts(String),
 }
 
@@ -102,7 +102,7 @@ pub struct RequestWriter<'a> {
     content_length: Option<String>,
 }
 
-const USER_AGENT: &str = concat!("pulse/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("pulse/", env!("CARGO_PKG_VERSION"));
 
 impl<'a> RequestWriter<'a> {
     /// Clears `out` and writes the request line and `Host`. `target` is path and query; `authority` is usually

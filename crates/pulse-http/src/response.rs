@@ -8,7 +8,9 @@
 use crate::body::{Body, Chunks};
 use crate::failure::FailureClass;
 use crate::limits::Limits;
+use crate::recent_heads::{Circumstances, RecentHeads};
 use crate::view::ResponseView;
+use std::rc::Rc;
 
 /// What of a response the caller will look at. The head costs nothing to keep, so it always stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +132,7 @@ const CALM_RESPONSES: u32 = 8;
 #[derive(Debug)]
 pub struct ResponseParser {
     limits: Limits,
+    recent: Rc<RecentHeads>,
     /// Its length is what can be used; zero before the first response.
     buffer: Vec<u8>,
     /// Where the next read goes: behind the head and the kept body, or behind the part of the head that is there.
@@ -142,7 +145,10 @@ pub struct ResponseParser {
     keep: Keep,
     status: u16,
     persistent: bool,
-    surplus: bool,
+    /// Bytes that came after the response; they lie behind its end.
+    surplus: usize,
+    /// Whether the request asked for another protocol, so that 101 is a final response.
+    upgrade: bool,
     interim: u32,
     received: u64,
     body_bytes: u64,
@@ -162,8 +168,14 @@ enum State {
 impl ResponseParser {
     /// A parser that has not allocated yet. Call [`begin`](Self::begin) before each response.
     pub fn new(limits: Limits) -> Self {
+        Self::sharing(limits, Rc::default())
+    }
+
+    /// A parser that knows the heads that others have parsed.
+    pub(crate) fn sharing(limits: Limits, recent: Rc<RecentHeads>) -> Self {
         Self {
             limits,
+            recent,
             buffer: Vec::new(),
             filled: 0,
             scanned: 0,
@@ -173,7 +185,8 @@ impl ResponseParser {
             keep: Keep::Head,
             status: 0,
             persistent: false,
-            surplus: false,
+            surplus: 0,
+            upgrade: false,
             interim: 0,
             received: 0,
             body_bytes: 0,
@@ -193,11 +206,34 @@ impl ResponseParser {
         self.keep = keep;
         self.status = 0;
         self.persistent = false;
-        self.surplus = false;
+        self.surplus = 0;
+        self.upgrade = false;
         self.interim = 0;
         self.received = 0;
         self.body_bytes = 0;
         self.peak = 0;
+    }
+
+    /// Like [`begin`](Self::begin), for a request that asks for another protocol: 101 ends the response, and what comes
+    /// after it is of that protocol.
+    pub(crate) fn begin_upgrade(&mut self) {
+        self.begin(false, Keep::Head);
+        self.upgrade = true;
+    }
+
+    /// What came behind a response without a body.
+    pub(crate) fn surplus(&self) -> &[u8] {
+        &self.buffer[self.filled..self.filled + self.surplus]
+    }
+
+    /// The kept bytes of a body that need not be complete.
+    pub(crate) fn body_so_far(&self) -> &[u8] {
+        &self.buffer[self.head..self.filled]
+    }
+
+    /// Makes room for more of a body of which what is there has been looked at.
+    pub(crate) fn discard_body(&mut self) {
+        self.filled = self.head;
     }
 
     /// Where to read into; never empty. Follow with [`advance`](Self::advance).
@@ -227,7 +263,7 @@ impl ResponseParser {
             State::Head => self.parse_head(end),
             State::Body(body) => self.parse_body(body, self.filled..end),
             State::Complete => {
-                self.surplus |= end > self.filled;
+                self.surplus = end - self.filled;
                 Ok(Progress::Complete)
             }
             State::Failed(error) => Err(error),
@@ -256,7 +292,11 @@ impl ResponseParser {
             State::Complete | State::Body(Body::UntilClose) => Ok(Progress::Complete),
             State::Body(_) => Err(ParseError::BodyCut),
             State::Head if self.received == 0 => Err(ParseError::NoAnswer),
-            State::Head => Err(ParseError::HeadCut),
+            // A part may be wrong without having been looked at, see `may_end_head`.
+            State::Head => {
+                let part = &self.buffer[..self.filled];
+                Head::parse(part, self.circumstances()).and(Err(ParseError::HeadCut))
+            }
             State::Failed(error) => Err(error),
         };
         self.remember(result).map(|_| ())
@@ -272,6 +312,15 @@ impl ResponseParser {
             head: &self.buffer[..self.head],
             body: &self.buffer[self.head..self.filled],
         }
+    }
+
+    /// The head of a response whose body need not be complete, without the body.
+    pub(crate) fn head_view(&self) -> ResponseView<'_> {
+        ResponseView { status: self.status, head: &self.buffer[..self.head], body: &[] }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.state == State::Complete
     }
 
     /// Status code of the final response, 0 while its head is not complete.
@@ -291,13 +340,13 @@ impl ResponseParser {
 
     /// Whether the peer sent bytes after the response. They answer nothing that was asked.
     pub fn has_surplus(&self) -> bool {
-        self.surplus
+        self.surplus > 0
     }
 
     /// Whether another request may be sent on the connection: the response is complete, nothing follows it, and
     /// the peer did not announce to close.
     pub fn is_reusable(&self) -> bool {
-        self.state == State::Complete && self.persistent && !self.surplus
+        self.state == State::Complete && self.persistent && self.surplus == 0
     }
 
     /// Whether the peer announced (or the framing implies) that it closes the connection.
@@ -320,13 +369,13 @@ impl ResponseParser {
             if end == 0 || !self.may_end_head(end) {
                 return self.await_head(end);
             }
-            let Some(head) = Head::parse(&self.buffer[..end], self.is_head, self.limits.head_bytes)? else {
+            let Some(head) = self.recognise_head(end)? else {
                 return self.await_head(end);
             };
             if head.length > self.limits.head_bytes {
                 return Err(ParseError::HeadTooLarge { limit: self.limits.head_bytes });
             }
-            if head.status >= 200 {
+            if head.status >= 200 || (head.status == 101 && self.upgrade) {
                 return self.start_body(head, end);
             }
             if head.status == 101 {
@@ -340,6 +389,24 @@ impl ResponseParser {
             end -= head.length;
             self.scanned = 0;
         }
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        Circumstances { is_head: self.is_head, trailer_limit: self.limits.head_bytes }
+    }
+
+    /// The head at the start of `buffer[..end]`, if it is complete: known from before, or parsed.
+    fn recognise_head(&self, end: usize) -> Result<Option<Head>, ParseError> {
+        let bytes = &self.buffer[..end];
+        let request = self.circumstances();
+        if let Some(head) = self.recent.find(bytes, request) {
+            return Ok(Some(head));
+        }
+        let head = Head::parse(bytes, request)?;
+        if let Some(head) = head {
+            self.recent.remember(&bytes[..head.length], request, head);
+        }
+        Ok(head)
     }
 
     fn await_head(&mut self, end: usize) -> Result<Progress, ParseError> {
@@ -373,7 +440,7 @@ impl ResponseParser {
             return Err(ParseError::BodyTooLarge { limit: self.limits.body_bytes });
         }
         if head.body.is_complete() {
-            self.surplus = end > head.length;
+            self.surplus = end - head.length;
             return Ok(Progress::Complete);
         }
         self.parse_body(head.body, head.length..end)
@@ -395,7 +462,7 @@ impl ResponseParser {
             }
         }
         if decoded.complete {
-            self.surplus = decoded.next < end;
+            self.surplus = end - decoded.next;
             return Ok(Progress::Complete);
         }
         Ok(Progress::Body)
@@ -417,7 +484,7 @@ impl ResponseParser {
 
 /// What the head says about the rest of the message.
 #[derive(Debug, Clone, Copy)]
-struct Head {
+pub(crate) struct Head {
     length: usize,
     status: u16,
     persistent: bool,
@@ -426,12 +493,12 @@ struct Head {
 
 impl Head {
     /// `None` while the head is not complete.
-    fn parse(bytes: &[u8], is_head: bool, trailer_limit: usize) -> Result<Option<Self>, ParseError> {
+    pub(crate) fn parse(bytes: &[u8], request: Circumstances) -> Result<Option<Self>, ParseError> {
         let mut headers = [httparse::EMPTY_HEADER; USUAL_HEADERS];
-        match Self::parse_into(bytes, &mut headers, is_head, trailer_limit) {
+        match Self::parse_into(bytes, &mut headers, request) {
             Err(ParseError::TooManyHeaders) => {
                 let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-                Self::parse_into(bytes, &mut headers, is_head, trailer_limit)
+                Self::parse_into(bytes, &mut headers, request)
             }
             result => result,
         }
@@ -440,8 +507,7 @@ impl Head {
     fn parse_into<'b>(
         bytes: &'b [u8],
         headers: &mut [httparse::Header<'b>],
-        is_head: bool,
-        trailer_limit: usize,
+        request: Circumstances,
     ) -> Result<Option<Self>, ParseError> {
         let mut response = httparse::Response::new(headers);
         let length = match response.parse(bytes) {
@@ -458,8 +524,8 @@ impl Head {
         for header in response.headers.iter() {
             framing.take(header)?;
         }
-        let bodiless = is_head || status < 200 || status == 204 || status == 304;
-        let (body, delimited) = framing.body(bodiless, minor, trailer_limit);
+        let bodiless = request.is_head || status < 200 || status == 204 || status == 304;
+        let (body, delimited) = framing.body(bodiless, minor, request.trailer_limit);
         let wants_to_persist = if minor == 0 { framing.keep_alive && !framing.close } else { !framing.close };
         Ok(Some(Self { length, status, persistent: wants_to_persist && delimited, body }))
     }

@@ -9,6 +9,8 @@ pub enum HttpVersion {
     /// HTTP/2: offered alone in the TLS handshake (ALPN `h2`), and spoken without asking over plain TCP (prior
     /// knowledge).
     Http2,
+    /// HTTP/3 over QUIC, which is always encrypted. Experimental, and only with the feature `http3`.
+    Http3,
     /// Over TLS, what the server chooses of HTTP/2 and HTTP/1.1; over plain TCP, HTTP/1.1.
     Auto,
 }
@@ -19,6 +21,7 @@ impl HttpVersion {
         match self {
             Self::Http11 => vec![b"http/1.1".to_vec()],
             Self::Http2 => vec![b"h2".to_vec()],
+            Self::Http3 => vec![b"h3".to_vec()],
             Self::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         }
     }

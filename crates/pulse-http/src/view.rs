@@ -12,6 +12,11 @@ pub struct ResponseView<'a> {
 }
 
 impl<'a> ResponseView<'a> {
+    /// A response that came some other way. `head` has the form of HTTP/1.1: a first line, fields, an empty line.
+    pub fn new(status: u16, head: &'a [u8], body: &'a [u8]) -> Self {
+        Self { status, head, body }
+    }
+
     /// Status code; 0 where there is no response.
     pub fn status(&self) -> u16 {
         self.status

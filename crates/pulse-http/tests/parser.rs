@@ -16,7 +16,15 @@ struct Seen {
 }
 
 fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, is_head: bool, keep: Keep, limits: Limits) -> Seen {
-    let mut parser = ResponseParser::new(limits);
+    parse_with(&mut ResponseParser::new(limits), pieces, is_head, keep)
+}
+
+fn parse_with<'a>(
+    parser: &mut ResponseParser,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    is_head: bool,
+    keep: Keep,
+) -> Seen {
     parser.begin(is_head, keep);
     let mut outcome = Ok(Progress::Head);
     for piece in pieces {
@@ -170,5 +178,48 @@ fn an_endless_answer_does_not_take_endless_memory() {
         }
         // What has failed stays failed.
         assert!(parser.feed(b"HTTP/1.1 200 OK\r\n\r\n").is_err() && parser.end().is_err());
+    }
+}
+
+/// Heads of all kinds of framing, faulty ones included; some are the start of another.
+const HEADS: [&str; 12] = [
+    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+    "HTTP/1.0 200 OK\r\nContent-Length: 4\r\nConnection: keep-alive\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "HTTP/1.1 200 OK\nContent-Length: 4\n\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
+    "HTTP/1.1 200 OK\r\n\r\n",
+];
+
+proptest! {
+    /// A parser compares a head with those that it knows before it parses one. What comes out is what a parser says that
+    /// knows none, in whatever order they come and however they are cut.
+    #[test]
+    fn a_parser_that_has_seen_heads_says_what_a_new_one_says(
+        answers in proptest::collection::vec(
+            (
+                proptest::collection::vec(0..HEADS.len(), 1..3),
+                prop_oneof![Just("data"), Just("4\r\ndata\r\n0\r\n\r\n"), Just(""), Just("too much of it")],
+                proptest::collection::vec(any::<usize>(), 0..3),
+                any::<bool>(),
+                any::<bool>(),
+            ),
+            1..60,
+        ),
+    ) {
+        let mut experienced = ResponseParser::new(Limits::default());
+        for (heads, body, cuts, is_head, keeps) in answers {
+            let mut bytes: Vec<u8> = heads.into_iter().flat_map(|head| HEADS[head].bytes()).collect();
+            bytes.extend_from_slice(body.as_bytes());
+            let keep = if keeps { Keep::Body } else { Keep::Head };
+            let seen = parse_with(&mut experienced, split(&bytes, &cuts), is_head, keep);
+            prop_assert_eq!(seen, parse(split(&bytes, &cuts), is_head, keep, Limits::default()));
+        }
     }
 }

@@ -158,3 +158,11 @@ fn certificates_that_are_none() {
         assert!(error.to_string().contains(words), "{error}");
     }
 }
+
+#[cfg(not(feature = "http3"))]
+#[test]
+fn a_build_without_http_3_says_so() {
+    let config = ConnectorConfig { http: pulse_http::HttpVersion::Http3, ..insecure() };
+    let error = Connector::new(Origin::parse("https://localhost").unwrap(), config).unwrap_err();
+    assert!(error.to_string().contains("feature `http3`"), "{error}");
+}

@@ -55,6 +55,7 @@ pub use snapshot::{Aggregate, FailureKind, Gauge, Interval, Rate, Sighting, Snap
 pub use statement::{sqlite_form, statement_kind, without_values};
 pub use summary::{
     Ending, HostInfo, Percentile, RunInfo, ScenarioInfo, Summary, TimePoint, busiest_worker, failed_requests,
+    spinning_cores,
 };
 pub use target::{Comparison, Estimate, Statistic, Subject, Target, TargetError, Unit, parse_bytes};
 pub use verdict::{Measured, TargetResult, Validity, ValidityReason, ValidityState, Verdict};

@@ -69,6 +69,16 @@ pub mod metric {
     pub const CONNECTIONS_OPENED: &str = "connections_opened";
     /// Counter: idle connections that the service had closed and that were opened again.
     pub const RECONNECTS: &str = "reconnects";
+    /// Counter: messages that were sent on WebSockets and other streams.
+    pub const MESSAGES_SENT: &str = "messages_sent";
+    /// Counter: messages or events that came on WebSockets and other streams.
+    pub const MESSAGES_RECEIVED: &str = "messages_received";
+    /// Trend, nanoseconds: from the send of a request that opens a stream to the stream's first message or event.
+    pub const FIRST_MESSAGE_TIME: &str = "first_message_time";
+    /// Trend, nanoseconds: from one message or event of a stream to the next.
+    pub const MESSAGE_GAP: &str = "message_gap";
+    /// Trend, nanoseconds: from the moment when a message was due to the message that answers it.
+    pub const ECHO_TIME: &str = "echo_time";
     /// Counter: redirects that were followed. The times of a request are those of its whole way.
     pub const REDIRECTS: &str = "redirects";
     /// Rate: passed checks; tag `check`.
@@ -77,6 +87,36 @@ pub mod metric {
     pub const WORKER_CPU: &str = "worker_cpu";
     /// Counter, nanoseconds: wall time of a worker thread; tag `worker`.
     pub const WORKER_WALL: &str = "worker_wall";
+    /// Counter, nanoseconds: CPU time in which a worker thread was spinning until its next moment: part of its CPU time,
+    /// and no work; tag `worker`.
+    pub const WORKER_SPIN: &str = "worker_spin";
+    /// Counter, nanoseconds: time in which a worker thread could have run and waited for a core; tag `worker`.
+    pub const WORKER_WAIT: &str = "worker_wait";
+    /// Counter, nanoseconds: time in which a worker thread stood still although it had asked to be woken; tag `worker`.
+    pub const WORKER_GAP: &str = "worker_gap";
+    /// Trend, nanoseconds: how late a worker's main loop turned after the moment it wanted to be awake at; tag `worker`.
+    pub const LOOP_LAG: &str = "loop_lag";
+    /// Counter: intervals that a worker had to hold back because whoever merges them was behind; tag `worker`.
+    pub const LATE_SNAPSHOTS: &str = "late_snapshots";
+    /// Counter, nanoseconds: CPU time of the load generator's process, all threads.
+    pub const HOST_OWN: &str = "host_own";
+    /// Counter, nanoseconds: time in which the generator's machine was suspended.
+    pub const HOST_SUSPENDED: &str = "host_suspended";
+    /// Counter: TCP segments that the generator's machine sent.
+    pub const HOST_SEGMENTS: &str = "host_segments";
+    /// Counter: those of them that were sent again.
+    pub const HOST_RETRANSMITS: &str = "host_retransmits";
+    /// Counter: connections that found the queue of a listener on the generator's machine full, or were dropped there for
+    /// another reason.
+    pub const HOST_LISTEN_DROPS: &str = "host_listen_drops";
+    /// Gauge: open descriptors of the load generator's process.
+    pub const HOST_DESCRIPTORS: &str = "host_descriptors";
+    /// Gauge: the most that it may have.
+    pub const HOST_DESCRIPTOR_LIMIT: &str = "host_descriptor_limit";
+    /// Gauge: TCP sockets in use on the generator's machine, those that wait for their port to be free included.
+    pub const HOST_SOCKETS: &str = "host_sockets";
+    /// Gauge: local ports that outgoing connections may have.
+    pub const HOST_PORTS: &str = "host_ports";
     /// Counter, nanoseconds: time the hypervisor gave to others, summed over all cores.
     pub const HOST_STEAL: &str = "host_steal";
     /// Counter, nanoseconds: time in which the generator's machine was busy with anything, summed over all cores.
@@ -140,8 +180,9 @@ pub mod metric {
 /// Metrics that belong together.
 pub mod metric_group {
     use super::metric::{
-        BLOCKED_TIME, CONNECT_TIME, DISPATCH_LAG, DNS_TIME, ITERATION_TIME, RECEIVE_TIME, RESPONSE_TIME,
-        SEND_TIME, SERVICE_TIME, START_LAG, TCP_TIME, TLS_TIME, WAIT_TIME,
+        BLOCKED_TIME, CONNECT_TIME, DISPATCH_LAG, DNS_TIME, ECHO_TIME, FIRST_MESSAGE_TIME, ITERATION_TIME,
+        MESSAGE_GAP, RECEIVE_TIME, RESPONSE_TIME, SEND_TIME, SERVICE_TIME, START_LAG, TCP_TIME, TLS_TIME,
+        WAIT_TIME,
     };
 
     /// The phases in their order.
@@ -149,7 +190,7 @@ pub mod metric_group {
         [BLOCKED_TIME, DNS_TIME, TCP_TIME, TLS_TIME, SEND_TIME, WAIT_TIME, RECEIVE_TIME];
 
     /// The trends that requests and their iterations have; the first is the one that every kind of work has.
-    pub const OF_REQUESTS: [&str; 13] = [
+    pub const OF_REQUESTS: [&str; 16] = [
         RESPONSE_TIME,
         SERVICE_TIME,
         ITERATION_TIME,
@@ -163,6 +204,9 @@ pub mod metric_group {
         SEND_TIME,
         WAIT_TIME,
         RECEIVE_TIME,
+        ECHO_TIME,
+        FIRST_MESSAGE_TIME,
+        MESSAGE_GAP,
     ];
 }
 

@@ -37,6 +37,9 @@ pub struct RunInfo {
     pub version: String,
     /// The machine that generated the load.
     pub host: HostInfo,
+    /// What people should know about the set-up; they are among the report's findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Finding>,
 }
 
 /// One scenario's load, as planned.
@@ -216,9 +219,16 @@ impl TimePoint {
     }
 }
 
-/// The largest share of a core that any worker used, 0 to 1.
+/// The largest share of a core that any worker used for its work, 0 to 1: spinning is waiting.
 pub fn busiest_worker(snapshot: &Snapshot) -> f64 {
-    shares(snapshot, metric::WORKER_CPU, metric::WORKER_WALL).fold(0.0, f64::max)
+    let spinning = shares(snapshot, metric::WORKER_SPIN, metric::WORKER_WALL);
+    let working = shares(snapshot, metric::WORKER_CPU, metric::WORKER_WALL).zip(spinning);
+    working.map(|(all, spinning)| all - spinning).fold(0.0, f64::max)
+}
+
+/// Cores that the workers spent on spinning, summed over all of them.
+pub fn spinning_cores(snapshot: &Snapshot) -> f64 {
+    shares(snapshot, metric::WORKER_SPIN, metric::WORKER_WALL).sum()
 }
 
 /// The share of its time that each worker was busy; of series without a worker, theirs.

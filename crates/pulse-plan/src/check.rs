@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pulse_model::{Comparison, Nanos};
 
-use crate::{StatusSet, Template};
+use crate::{GrpcStatusSet, StatusSet, Template};
 
 /// A condition on an answer, with its name in the report.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Check {
 pub enum Condition {
     /// The status is in a set.
     Status(StatusSet),
+    /// The status of a gRPC call is in a set.
+    GrpcStatus(GrpcStatusSet),
     /// A header field.
     Header {
         /// Field name in lower case.

@@ -5,8 +5,8 @@ use pulse_model::{Nanos, Target};
 use crate::file::{DraftScenario, ServiceTable};
 use crate::service::ServiceUrl;
 use crate::{
-    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, LoadError, LoadOptions, Overrides, Plan, PlanError, Scenario,
-    ServiceOptions, Slot, Step, Template,
+    DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, Feed, HttpVersion, LoadError, LoadOptions, Overrides, Plan,
+    PlanError, Scenario, ServiceOptions, Slot, Step, StepKind, Template,
 };
 
 /// What a scenario file says.
@@ -24,7 +24,12 @@ pub(crate) struct Draft {
 impl Draft {
     /// The plan, with flags over what the file says.
     pub(crate) fn into_plan(self, file_name: &str, overrides: &Overrides) -> Result<Plan, PlanError> {
-        let options = overrides.service.merged_over(&self.service.options);
+        let mut options = overrides.service.merged_over(&self.service.options);
+        // gRPC is HTTP/2: where nothing else is asked for, nothing else need be spoken.
+        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        if steps.all(|step| matches!(step.kind, StepKind::Grpc(_))) && !self.scenarios.is_empty() {
+            options.http = options.http.or(Some(HttpVersion::Http2));
+        }
         let (service, url) = options.to_service()?;
         let load = overrides.load.merged_over(&self.load);
         let loads = self.loads(&load, &overrides.load)?;
@@ -54,6 +59,7 @@ impl Draft {
             targets: if overrides.targets.is_empty() { self.targets } else { overrides.targets.clone() },
             warmup: load.warmup.unwrap_or_default(),
             seed: load.seed.unwrap_or(DEFAULT_SEED),
+            idle: load.idle.unwrap_or_default(),
         };
         plan.complete()?;
         Ok(plan)
@@ -87,7 +93,12 @@ impl Draft {
 
 /// How long an iteration pauses, on average.
 fn pauses(steps: &[Step]) -> Nanos {
-    steps.iter().fold(Nanos::ZERO, |sum, step| sum + step.think.mean().times(u64::from(step.repeat)))
+    let within = |step: &Step| match &step.kind {
+        StepKind::WebSocket(script) => script.pauses(),
+        _ => Nanos::ZERO,
+    };
+    let each = |step: &Step| (step.think.mean() + within(step)).times(u64::from(step.repeat));
+    steps.iter().fold(Nanos::ZERO, |sum, step| sum + each(step))
 }
 
 /// An option that only changes the shared load.

@@ -11,17 +11,24 @@ pub enum HttpVersion {
     Http11,
     /// HTTP/2: chosen in the TLS handshake, or spoken without asking over plain TCP.
     Http2,
+    /// HTTP/3, over QUIC. Experimental.
+    Http3,
     /// Over TLS, what the service prefers; over plain TCP, HTTP/1.1.
     Auto,
 }
 
 impl HttpVersion {
     /// Every version, with its name in files and flags.
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::Http11, "1.1"), (Self::Http2, "2"), (Self::Auto, "auto")];
+    const NAMES: [(Self, &'static str); 4] =
+        [(Self::Http11, "1.1"), (Self::Http2, "2"), (Self::Http3, "3"), (Self::Auto, "auto")];
 
-    /// Whether requests may share a connection at the same time.
+    /// Whether users may share a connection at the same time.
     pub fn multiplexes(self) -> bool {
+        matches!(self, Self::Http2 | Self::Auto)
+    }
+
+    /// Whether a request may leave as frames, and not as the text of HTTP/1.1.
+    pub fn has_frames(self) -> bool {
         self != Self::Http11
     }
 }
@@ -35,7 +42,7 @@ impl fmt::Display for HttpVersion {
 
 /// A text that names no version of HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version of HTTP that can be spoken; write 1.1, 2 or auto")]
+#[error("`{0}` is not a version of HTTP that can be spoken; write 1.1, 2, 3 or auto")]
 pub struct HttpVersionError(String);
 
 impl FromStr for HttpVersion {
@@ -57,7 +64,7 @@ mod tests {
             assert_eq!(name.parse(), Ok(version));
             assert_eq!(version.to_string(), name);
         }
-        for text in ["", "1", "2.0", "h2", "3", "AUTO"] {
+        for text in ["", "1", "2.0", "h2", "h3", "AUTO"] {
             assert!(text.parse::<HttpVersion>().is_err(), "{text}");
         }
     }

@@ -37,11 +37,14 @@
 mod answer_limits;
 mod arrivals;
 mod check;
+mod connection;
 mod connection_reuse;
 mod draft;
+mod events;
 mod extraction;
 mod feed;
 mod file;
+mod grpc;
 mod http_version;
 mod load;
 mod multipart;
@@ -49,6 +52,7 @@ mod options;
 mod plan;
 mod planned;
 mod profile;
+mod proto;
 mod scenario;
 mod segment;
 mod service;
@@ -58,16 +62,24 @@ mod suite;
 mod target_conflict;
 mod template;
 mod url_plan;
+mod websocket;
 
 pub use answer_limits::{AnswerLimits, ByteSize, ByteSizeError, LimitOptions};
 pub use arrivals::Arrivals;
 pub use check::{Check, Condition, HeaderTest, JsonTest};
+pub use connection::{
+    AddressOrder, Cidr, ClientKey, ConnectTo, ConnectionError, ConnectionOptions, DnsServer, HostAddresses,
+    IpVersion, NoProxy, ProxyChoice, ProxyEnvironment, ProxyScheme, ProxyUrl, SourceAddresses, TlsSettings,
+    TlsVersion, UnixSocket,
+};
 pub use connection_reuse::{ConnectionReuse, ConnectionReuseError};
+pub use events::EventsUntil;
 pub use extraction::{Extraction, ExtractionSource, REGEX_SIZE_LIMIT};
 pub use feed::{Feed, FeedError, FeedOrder, FeedTable, MAX_FEED_BYTES, MAX_FEED_COLUMNS, MAX_FEED_ROWS};
 pub use file::{BaseService, FileError, FileErrors, MAX_SCENARIO_FILE_BYTES, ScenarioFile, SuiteFile};
+pub use grpc::{CallError, DEFAULT_MAX_MESSAGE_BYTES, GRPC_STATUSES, GrpcCall, GrpcStatusSet};
 pub use http_version::{HttpVersion, HttpVersionError};
-pub use load::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, UnknownWord, UserPool};
+pub use load::{ArrivalLaw, Budget, Closed, IdleStrategy, LoadModel, Missed, Open, UnknownWord, UserPool};
 pub use multipart::{FormPart, FormValue, parse_form_field};
 pub use options::{
     DEFAULT_DURATION, DEFAULT_GRACEFUL_STOP, DEFAULT_PACE, DEFAULT_SEED, DEFAULT_USERS, LoadError,
@@ -75,12 +87,14 @@ pub use options::{
 };
 pub use plan::{Overrides, Plan, PlanError, Slot};
 pub use profile::{Profile, ProfileError, Span, Stage};
+pub use proto::{GrpcMethod, MAX_PROTO_BYTES, MessageError, ProtoError, ProtoSources, ProtoTypes};
 pub use scenario::Scenario;
 pub use segment::{Segment, SegmentError};
 pub use service::{Authorization, DEFAULT_URL, MAX_REDIRECTS, Service, ServiceError, ServiceOptions};
 pub use status::{StatusError, StatusSet};
 pub use step::{Body, BodyPart, Step, StepKind, Think};
-pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService};
+pub use suite::{Case, CaseKind, CaseLimits, MESSAGE_ID, ProcessSelector, Suite, SuiteService, WebSocketTls};
 pub use target_conflict::target_conflict;
 pub use template::{Escape, Piece, Template, Variable};
 pub use url_plan::UrlRequest;
+pub use websocket::{Action, Receive, WebSocketScript};

@@ -64,6 +64,21 @@ pub enum ArrivalLaw {
     Poisson,
 }
 
+/// How a worker waits for the next moment of its schedule.
+///
+/// A sleeper is woken some tens of microseconds late. Spinning is exact to a few, and costs the CPU time that it lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdleStrategy {
+    /// Spin where that costs at most a tenth of a core and takes it from nobody, else sleep.
+    #[default]
+    Auto,
+    /// Sleep until the moment.
+    Sleep,
+    /// Sleep until just before the moment, then spin.
+    Spin,
+}
+
 /// A text is none of the known words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not one of {known}")]
@@ -92,6 +107,18 @@ impl FromStr for ArrivalLaw {
             "even" => Ok(Self::Even),
             "poisson" => Ok(Self::Poisson),
             _ => Err(UnknownWord { text: text.to_owned(), known: "even, poisson" }),
+        }
+    }
+}
+
+impl FromStr for IdleStrategy {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "sleep" => Ok(Self::Sleep),
+            "spin" => Ok(Self::Spin),
+            _ => Err(UnknownWord { text: text.to_owned(), known: "auto, sleep, spin" }),
         }
     }
 }

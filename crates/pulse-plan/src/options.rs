@@ -2,7 +2,9 @@
 
 use pulse_model::Nanos;
 
-use crate::{ArrivalLaw, Budget, Closed, LoadModel, Missed, Open, Profile, ProfileError, Stage, UserPool};
+use crate::{
+    ArrivalLaw, Budget, Closed, IdleStrategy, LoadModel, Missed, Open, Profile, ProfileError, Stage, UserPool,
+};
 
 /// Users when nobody says.
 pub const DEFAULT_USERS: u64 = 10;
@@ -52,6 +54,8 @@ pub struct LoadOptions {
     pub graceful_stop: Option<Nanos>,
     /// Seed of everything random; 1 by default.
     pub seed: Option<u64>,
+    /// How workers wait for what is due next; `auto` by default.
+    pub idle: Option<IdleStrategy>,
 }
 
 /// Why load options make no load.
@@ -195,6 +199,7 @@ impl LoadOptions {
             max_users: self.max_users.or(base.max_users),
             graceful_stop: self.graceful_stop.or(base.graceful_stop),
             seed: self.seed.or(base.seed),
+            idle: self.idle.or(base.idle),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use pulse_model::{Nanos, Target, TargetError};
 
-use crate::{Feed, FileErrors, LoadError, LoadOptions, Scenario, Service, ServiceError, ServiceOptions};
+use crate::{
+    CallError, Feed, FileErrors, IdleStrategy, LoadError, LoadOptions, Scenario, Service, ServiceError,
+    ServiceOptions,
+};
 
 /// Everything that should happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Plan {
     pub warmup: Nanos,
     /// Seed of everything random.
     pub seed: u64,
+    /// How workers wait for what is due next.
+    pub idle: IdleStrategy,
 }
 
 /// A variable that steps extract.
@@ -61,6 +66,9 @@ pub enum PlanError {
     /// Flags that make no service.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Flags that make no gRPC call.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// A target that is wrong; only the defaults can cause this, and a test sees to it that they do not.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -28,6 +28,6 @@ pub struct Scenario {
 impl Scenario {
     /// Requests that one iteration makes.
     pub fn requests_per_iteration(&self) -> u64 {
-        self.steps.iter().map(|step| u64::from(step.repeat)).sum()
+        self.steps.iter().map(Step::requests).sum()
     }
 }

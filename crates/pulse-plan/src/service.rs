@@ -6,6 +6,7 @@ use pulse_model::Nanos;
 use std::fmt;
 use url::Url;
 
+use crate::connection::{ConnectionError, ConnectionOptions, TlsSettings};
 use crate::{AnswerLimits, ConnectionReuse, HttpVersion, LimitOptions, StatusSet};
 
 /// Where a service is looked for when nobody says.
@@ -22,7 +23,7 @@ pub(crate) const MAX_STREAMS: u32 = 1000;
 /// The thing under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Absolute `http` or `https` URL as given, without user name, password and fragment.
+    /// Absolute `http` or `https` URL (`grpc` and `grpcs` stand for these), without user name, password and fragment.
     pub url: String,
     /// Path of the URL without the slash at its end, possibly empty. Already part of every step's target.
     pub base_path: String,
@@ -38,6 +39,10 @@ pub struct Service {
     pub http: HttpVersion,
     /// Users of one worker that share a connection, where it can carry several requests at a time; 1 to 1000.
     pub streams: u32,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// When a user's connection is closed.
     pub connections: ConnectionReuse,
     /// How many redirects of a request are followed.
@@ -82,7 +87,7 @@ impl fmt::Debug for Authorization {
 /// What is said about a service, in `[service]` or by flags; what is `None` is left to others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceOptions {
-    /// Absolute `http` or `https` URL.
+    /// Absolute `http` or `https` URL; `grpc` and `grpcs` stand for these over HTTP/2.
     pub url: Option<String>,
     /// Header fields of every request.
     pub headers: Vec<(String, String)>,
@@ -100,6 +105,10 @@ pub struct ServiceOptions {
     pub http: Option<HttpVersion>,
     /// Users of one worker that share a connection, 1 to 1000; 1 by default. More than one needs HTTP/2.
     pub streams: Option<u32>,
+    /// How connections are made.
+    pub connection: ConnectionOptions,
+    /// How they are encrypted.
+    pub tls: TlsSettings,
     /// When a user's connection is closed; with the user by default.
     pub connections: Option<ConnectionReuse>,
     /// How many redirects of a request are followed; 0 by default: an answer that redirects is the answer.
@@ -134,14 +143,21 @@ pub enum ServiceError {
     /// A method that cannot be sent.
     #[error("`{0}` is not an HTTP method; write for example GET or POST")]
     Method(String),
+    /// What a WebSocket has no use for.
+    #[error("`{0}` does not go with a ws:// or wss:// URL, whose body (-d) is a message")]
+    WebSocket(&'static str),
+    /// What is said about connections.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// A limit of no time at all.
     #[error("`{0}` must be longer than 0s")]
     NoTime(&'static str),
     /// Sharing connections over a version of HTTP that cannot.
-    #[error(
-        "`streams` = {0} needs HTTP/2: over HTTP/1.1 a connection carries one request at a time; set `http` to 2 or auto"
-    )]
+    #[error("`streams` = {0} needs HTTP/2: otherwise each user has a connection; set `http` to 2 or auto")]
     Streams(u32),
+    /// HTTP/3 without TLS.
+    #[error("HTTP/3 is always encrypted: write the service's URL with https://, not `{0}`")]
+    NotEncrypted(String),
     /// Too few or too many to share a connection.
     #[error("`streams` must be between 1 and {MAX_STREAMS}, not {0}")]
     StreamsRange(u32),
@@ -154,12 +170,45 @@ pub(crate) struct ServiceUrl {
     pub(crate) query: Option<String>,
     /// Name and password inside the URL.
     pub(crate) credentials: Option<String>,
+    /// What is spoken after the connection.
+    pub(crate) kind: UrlKind,
+}
+
+/// What the scheme of a URL says besides whether there is TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlKind {
+    /// `http` and `https`.
+    Http,
+    /// `ws` and `wss`.
+    WebSocket,
+    /// `grpc` and `grpcs`: a method, over HTTP/2.
+    Grpc,
+}
+
+impl UrlKind {
+    /// The kind, and the URL as HTTP has it.
+    fn take(given: &str) -> (Self, String) {
+        let schemes = [
+            ("ws", "http", Self::WebSocket),
+            ("wss", "https", Self::WebSocket),
+            ("grpc", "http", Self::Grpc),
+            ("grpcs", "https", Self::Grpc),
+        ];
+        if let Some((scheme, rest)) = given.split_once("://")
+            && let Some((_, http, kind)) =
+                schemes.into_iter().find(|(name, ..)| scheme.eq_ignore_ascii_case(name))
+        {
+            return (kind, format!("{http}://{rest}"));
+        }
+        (Self::Http, given.to_owned())
+    }
 }
 
 impl ServiceUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, ServiceError> {
-        let fail = |reason: String| ServiceError::Url { url: mask_credentials(text), reason };
-        let mut url = Url::parse(text.trim()).map_err(|error| {
+    pub(crate) fn parse(given: &str) -> Result<Self, ServiceError> {
+        let fail = |reason: String| ServiceError::Url { url: mask_credentials(given), reason };
+        let (kind, text) = UrlKind::take(given.trim());
+        let mut url = Url::parse(&text).map_err(|error| {
             fail(match error {
                 url::ParseError::RelativeUrlWithoutBase => "the scheme is missing".into(),
                 other => other.to_string(),
@@ -177,7 +226,7 @@ impl ServiceUrl {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        let given_path = given_path(text);
+        let given_path = given_path(&text);
         let path = if given_path { url.path().to_owned() } else { String::new() };
         let query = url.query().map(str::to_owned);
         let shown = if given_path || query.is_some() {
@@ -185,7 +234,7 @@ impl ServiceUrl {
         } else {
             url.as_str().trim_end_matches('/').to_owned()
         };
-        Ok(Self { url: shown, path, query, credentials })
+        Ok(Self { url: shown, path, query, credentials, kind })
     }
 }
 
@@ -222,6 +271,8 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone().or_else(|| base.ca_certificate.clone()),
             http: self.http.or(base.http),
             streams: self.streams.or(base.streams),
+            connection: self.connection.merged_over(&base.connection),
+            tls: self.tls.merged_over(&base.tls),
             connections: self.connections.or(base.connections),
             redirects: self.redirects.or(base.redirects),
             compression: self.compression.or(base.compression),
@@ -243,13 +294,19 @@ impl ServiceOptions {
                 return Err(ServiceError::NoTime(name));
             }
         }
-        let (http, streams) = (self.http.unwrap_or_default(), self.streams.unwrap_or(1));
+        let usual = if url.kind == UrlKind::Grpc { HttpVersion::Http2 } else { HttpVersion::default() };
+        let (http, streams) = (self.http.unwrap_or(usual), self.streams.unwrap_or(1));
         if !(1..=MAX_STREAMS).contains(&streams) {
             return Err(ServiceError::StreamsRange(streams));
         }
         if streams > 1 && !http.multiplexes() {
             return Err(ServiceError::Streams(streams));
         }
+        if http == HttpVersion::Http3 && !url.url.starts_with("https:") {
+            return Err(ServiceError::NotEncrypted(url.url.clone()));
+        }
+        self.connection.check(&url.url)?;
+        self.tls.check()?;
         let service = Service {
             url: url.url.clone(),
             base_path: url.path.trim_end_matches('/').to_owned(),
@@ -259,6 +316,8 @@ impl ServiceOptions {
             ca_certificate: self.ca_certificate.clone(),
             http,
             streams,
+            connection: self.connection.clone(),
+            tls: self.tls.clone(),
             connections: self.connections.unwrap_or_default(),
             redirects: self.redirects.unwrap_or(0),
             compression: self.compression.unwrap_or(false),
@@ -330,10 +389,16 @@ mod tests {
             ("https://h/a/b/#top", "https://h/a/b/", "/a/b/", None),
             ("http://h?x=1", "http://h/?x=1", "", None),
             ("http://me:p%40ss@h/a", "http://h/a", "/a", Some("me:p@ss")),
+            ("grpc://h:80/a.B/C", "http://h/a.B/C", "/a.B/C", None),
+            (" GRPCS://me:x@h", "https://h", "", Some("me:x")),
+            ("WSS://me:x@h/ws", "https://h/ws", "/ws", Some("me:x")),
+            (" ws://h:80", "http://h", "", None),
         ] {
             let parsed = ServiceUrl::parse(text).unwrap();
             assert_eq!((parsed.url.as_str(), parsed.path.as_str()), (url, path), "{text}");
             assert_eq!(parsed.credentials.as_deref(), credentials);
+            let is_websocket = text.trim().to_ascii_lowercase().starts_with("ws");
+            assert_eq!(parsed.kind == UrlKind::WebSocket, is_websocket, "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pulse_model::{Nanos, Tags};
 
-use crate::{Check, Extraction, StatusSet, Template};
+use crate::{Check, EventsUntil, Extraction, GrpcCall, StatusSet, Template, WebSocketScript};
 
 /// One request of an iteration.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,16 @@ impl Step {
         }
     }
 
+    /// Requests that the step makes each time: of a WebSocket those are the messages that it waits for, or its upgrade when
+    /// it waits for none.
+    pub fn requests(&self) -> u64 {
+        let each = match &self.kind {
+            StepKind::WebSocket(script) => script.receives().max(1),
+            _ => 1,
+        };
+        u64::from(self.repeat) * each
+    }
+
     /// Whether any check or extraction looks at the body of the answer; otherwise it may be skipped.
     pub fn needs_body(&self) -> bool {
         self.checks.iter().any(|check| check.condition.needs_body())
@@ -77,6 +87,24 @@ pub enum StepKind {
     /// One answer.
     #[default]
     Request,
+    /// Messages in both directions.
+    WebSocket(Box<WebSocketScript>),
+    /// Events of the service.
+    Events(Box<EventsUntil>),
+    /// A gRPC call and its messages.
+    Grpc(Box<GrpcCall>),
+}
+
+impl StepKind {
+    /// What it sends or looks for besides the request, with variables.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Request => Vec::new(),
+            Self::WebSocket(script) => script.templates(),
+            Self::Events(until) => until.text.iter().collect(),
+            Self::Grpc(call) => call.messages.iter().collect(),
+        }
+    }
 }
 
 /// The body of a request.

@@ -152,6 +152,8 @@ pub enum CaseKind {
     WebSocket {
         /// Absolute `ws` or `wss` URL.
         url: String,
+        /// What to trust under `wss`.
+        tls: WebSocketTls,
         /// Connections that are open at the same time, at least 1.
         connections: u32,
         /// Messages on each of them in a batch, at least 1.
@@ -165,6 +167,15 @@ pub enum CaseKind {
         /// A message without an answer for so long is lost.
         timeout: Nanos,
     },
+}
+
+/// What a WebSocket over TLS trusts: what the service of the suite does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebSocketTls {
+    /// Any certificate is taken.
+    pub insecure: bool,
+    /// Authorities that are trusted besides the system's, in PEM.
+    pub ca_certificate: Option<Vec<u8>>,
 }
 
 /// What stands for the number of a message in the payload of a WebSocket case.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use pulse_model::Nanos;
 use pulse_plan::{
-    ArrivalLaw, Authorization, Body, Budget, Closed, LoadModel, LoadOptions, Missed, Open, Overrides, Plan,
-    PlanError, Profile, ServiceOptions, Stage, Template, UrlRequest, UserPool,
+    ArrivalLaw, Authorization, Body, Budget, Closed, IdleStrategy, LoadModel, LoadOptions, Missed, Open,
+    Overrides, Plan, PlanError, Profile, ServiceOptions, Stage, Template, UrlRequest, UserPool,
 };
 
 fn options() -> LoadOptions {
@@ -196,6 +196,11 @@ fn what_is_given_replaces_what_it_excludes() {
             &ramped,
             LoadOptions { duration: seconds(5), seed: Some(3), ..ramped.clone() },
         ),
+        (
+            LoadOptions { idle: Some(IdleStrategy::Spin), ..options() },
+            &LoadOptions { idle: Some(IdleStrategy::Sleep), ..open.clone() },
+            LoadOptions { idle: Some(IdleStrategy::Spin), ..open.clone() },
+        ),
     ] {
         assert_eq!(flags.merged_over(base), expected, "{flags:?} over {base:?}");
     }
@@ -245,8 +250,7 @@ fn the_request_of_a_url() {
     overrides.service.headers = vec![("X-A".into(), "1".into())];
     overrides.service.authorization = Some(Authorization::Basic("me:pw".into()));
     overrides.load = LoadOptions { users: Some(100), duration: seconds(60), warmup: seconds(5), ..options() };
-    let request =
-        UrlRequest { method: None, body: Some(b"${not a reference}".to_vec()), ..UrlRequest::default() };
+    let request = UrlRequest { body: Some(b"${not a reference}".to_vec()), ..UrlRequest::default() };
     let plan = Plan::for_url(&request, &overrides).unwrap();
     let step = &plan.scenarios[0].steps[0];
     assert_eq!(&*step.name, "POST /x");

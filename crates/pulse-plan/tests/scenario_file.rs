@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use pulse_model::{Nanos, ScenarioInfo};
 use pulse_plan::{
-    Body, Condition, Escape, ExtractionSource, FeedOrder, FileErrors, LoadError, LoadModel, LoadOptions,
-    Overrides, Piece, Plan, PlanError, ScenarioFile, ServiceOptions, Stage, Template, Think, Variable,
+    AddressOrder, Body, Condition, ConnectionOptions, Escape, ExtractionSource, FeedOrder, FileErrors,
+    IdleStrategy, IpVersion, LoadError, LoadModel, LoadOptions, Overrides, Piece, Plan, PlanError,
+    ScenarioFile, ServiceOptions, Stage, Template, Think, TlsVersion, Variable,
 };
 
 const DEMO: &str = include_str!("../../../examples/demo.toml");
@@ -193,6 +194,20 @@ fn flags_beat_the_file() {
 }
 
 #[test]
+fn the_idle_strategy_is_of_the_whole_run() {
+    let flagged = |idle| {
+        let load = LoadOptions { idle, ..LoadOptions::default() };
+        plan_with(&with_step("[load]\nidle = \"spin\"", ""), &Overrides { load, ..Overrides::default() })
+            .unwrap()
+    };
+    assert_eq!(plan(&with_step("", "")).idle, IdleStrategy::Auto);
+    assert_eq!(flagged(None).idle, IdleStrategy::Spin);
+    assert_eq!(flagged(Some(IdleStrategy::Sleep)).idle, IdleStrategy::Sleep);
+    let unknown = parse(&with_step("[load]\nidle = \"poll\"", "")).err().unwrap().to_string();
+    assert!(unknown.contains("`poll` is not one of auto, sleep, spin"), "{unknown}");
+}
+
+#[test]
 fn flags_that_do_not_fit_are_errors_of_their_own() {
     let stages = || Some(vec![Stage { length: Nanos::from_secs(1), value: 3.0 }]);
     let with = |load: LoadOptions| Overrides { load, ..Overrides::default() };
@@ -332,6 +347,18 @@ const BROKEN: &[(&str, &str)] = &[
     ("bad URL", "@[service]\nurl = \"localhost:8000\""),
     ("wrong type", "@[service]\ntimeout = true\ninsecure = \"no\"\nexpect_status = {}"),
     ("wrong durations", "@[service]\ntimeout = \"5 parsecs\"\nconnect_timeout = 0"),
+    (
+        "bad connections",
+        "@[service.connection]\nproxy = \"https://h\"\nno_proxy = [\"10.0.0.0/99\", 1]\nresolve = [\"a:80\", \"b:80:c\"]\nconnect_to = \"a:b\"\nip_version = \"4\"\naddresses = \"random\"\ndns_server = \"ns\"\ndns_refresh = 0\nunix_socket = \"\"\nsource_address = [\"10.0.0.0/8\"]\nnodelay = 1\nproxi = \"\"",
+    ),
+    (
+        "two ways",
+        "@[service.connection]\nproxy = \"h:1\"\nunix_socket = \"/a\"\n[service.tls]\nmin_version = \"1.3\"\nmax_version = \"1.2\"\nclient_key = \"k.pem\"",
+    ),
+    (
+        "bad TLS",
+        "@[service.tls]\nmin_version = 1.2\nmax_version = \"1.1\"\nserver_name = 1\nresumption = \"on\"\nsni = \"a\"",
+    ),
     ("password missing", "@[service]\nuser = \"me\""),
     ("two authorizations", "@[service]\nuser = \"a:b\"\nbearer = \"t\""),
     (
@@ -356,7 +383,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "run-wide keys in a scenario",
-        "[[scenario]]\nweight = 2\nload = { users = 1, seed = 2 }\nstep = [{ request = \"GET /\" }]",
+        "[[scenario]]\nweight = 2\nload = { users = 1, seed = 2, idle = \"spin\" }\nstep = [{ request = \"GET /\" }]",
     ),
     ("bad targets", "targets = [\"p95 200ms\", \"p95 < 200ms\", \"p200 < 1s\", 5]\n@"),
     (
@@ -410,6 +437,65 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     ("wide characters before the mistake", "@\nbody = \"äöü€🦀 ${x}\""),
 ];
+
+#[test]
+fn connections_and_tls_are_read() {
+    let text = with_step(
+        "",
+        r#"
+        [service]
+        url = "https://api.example"
+        [service.connection]
+        proxy = "socks5h://me:${env.SECRET}@proxy.example:9050"
+        no_proxy = ["localhost", "10.0.0.0/8"]
+        resolve = ["api.example:443:10.0.0.7,10.0.0.8"]
+        connect_to = "api.example:443::8443"
+        ip_version = 4
+        addresses = "round-robin"
+        dns_server = "10.0.0.53"
+        dns_refresh = "30s"
+        source_address = ["10.0.0.0/30", "10.0.1.1"]
+        nodelay = false
+        [service.tls]
+        min_version = "1.2"
+        max_version = "1.3"
+        client_certificate = "client.pem"
+        client_key = "key.pem"
+        server_name = "inner.example"
+        resumption = true
+        "#,
+    );
+    let env = |name: &str| (name == "SECRET").then(|| "s3cret".to_owned());
+    let file = ScenarioFile::parse("a.toml", &text, &env).unwrap();
+    assert_eq!(file.needs(), ["client.pem", "key.pem"]);
+    let files = BTreeMap::from([
+        ("client.pem".to_owned(), b"certificate".to_vec()),
+        ("key.pem".to_owned(), b"k3y".to_vec()),
+    ]);
+    let of_flags = ConnectionOptions { nodelay: Some(true), ..ConnectionOptions::default() };
+    let service = ServiceOptions { connection: of_flags, ..ServiceOptions::default() };
+    let overrides = Overrides { service, ..Overrides::default() };
+    let service = file.into_plan(&files, &overrides).unwrap().service;
+    let connection = &service.connection;
+    let proxy = connection.proxy_for(true, "api.example", 443).unwrap().unwrap();
+    assert_eq!(proxy.to_string(), "socks5h://***@proxy.example:9050");
+    assert_eq!(proxy.credentials, Some(("me".to_owned(), "s3cret".to_owned())));
+    assert_eq!(connection.proxy_for(true, "10.1.2.3", 443), Ok(None));
+    assert_eq!(connection.resolve[0].addresses.len(), 2);
+    assert_eq!(connection.connect_to[0].to_port, Some(8443));
+    assert_eq!(connection.ip_version, Some(IpVersion::V4));
+    assert_eq!(connection.addresses, Some(AddressOrder::RoundRobin));
+    assert_eq!(connection.dns_server.map(|server| server.0.port()), Some(53));
+    assert_eq!(connection.dns_refresh, Some(Nanos::from_secs(30)));
+    assert_eq!(connection.source_addresses.len(), 3);
+    assert_eq!(connection.nodelay, Some(true), "the flag");
+    let tls = &service.tls;
+    assert_eq!((tls.min_version, tls.max_version), (Some(TlsVersion::V1_2), Some(TlsVersion::V1_3)));
+    assert_eq!(tls.client_key.as_ref().map(|key| key.0.as_slice()), Some(&b"k3y"[..]));
+    assert_eq!((tls.server_name.as_deref(), tls.resumption), (Some("inner.example"), Some(true)));
+    let shown = format!("{service:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("107, 51, 121"), "{shown}");
+}
 
 #[test]
 fn broken_files_are_explained() {

@@ -163,6 +163,11 @@ fn totals() -> Snapshot {
     let mut dispatch = Histogram::default();
     dispatch.record_n(50_000, 100);
     totals.add(Series::new(metric::DISPATCH_LAG), Aggregate::Trend(dispatch));
+    let worker = |name| Series::new(name).with(tag::WORKER, "0");
+    totals.add(worker(metric::LOOP_LAG), Aggregate::Trend(lag_of_loop()));
+    for (name, share) in [(metric::WORKER_WALL, 100), (metric::WORKER_CPU, 60), (metric::WORKER_SPIN, 25)] {
+        totals.count(worker(name), share * 600_000_000);
+    }
     totals.add(Series::new(metric::CONNECT_TIME), Aggregate::Trend(connect));
     phases(&mut totals);
     for (name, count) in [
@@ -186,7 +191,26 @@ fn totals() -> Snapshot {
         totals.add(Series::new(metric::CHECKS).with(tag::CHECK, check), rate);
     }
     failures(&mut totals);
+    messages(&mut totals);
     totals
+}
+
+fn messages(totals: &mut Snapshot) {
+    let series = |name| Series::new(name).with(tag::ENDPOINT, "health");
+    totals.count(series(metric::MESSAGES_SENT), 1_000);
+    totals.count(series(metric::MESSAGES_RECEIVED), 1_200);
+    for (name, nanos) in [(metric::ECHO_TIME, 900_000), (metric::MESSAGE_GAP, 20_000_000)] {
+        let mut trend = Histogram::default();
+        trend.record_n(nanos, 1_000);
+        totals.add(series(name), Aggregate::Trend(trend));
+    }
+}
+
+fn lag_of_loop() -> Histogram {
+    let mut lag = Histogram::default();
+    lag.record_n(4_000, 99);
+    lag.record(90_000);
+    lag
 }
 
 fn failures(totals: &mut Snapshot) {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use pulse_model::{
-    Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, metric_group, tag,
+    Aggregate, Histogram, Nanos, Rate, Series, Summary, failed_requests, metric, metric_group,
+    spinning_cores, tag,
 };
 
+use crate::messages::{self, Messages};
 use crate::monitor_text::is_monitor;
 use crate::spread::Spread;
 
@@ -20,6 +22,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) start_lag: Spread,
     /// The part of the start lag that is the generator's own doing.
     pub(crate) dispatch_lag: Spread,
+    /// How late the main loops of the workers turned; none of what has no such loop.
+    pub(crate) loop_lag: Spread,
     pub(crate) connect: Spread,
     /// In the order of [`metric_group::PHASES`].
     pub(crate) phases: Phases,
@@ -33,6 +37,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) statuses: Vec<(&'a str, u64)>,
     pub(crate) checks: Vec<(&'a str, Rate)>,
     pub(crate) iterations: Iterations,
+    /// Of the endpoints that send or receive messages.
+    pub(crate) messages: Vec<Messages>,
 }
 
 /// Where the service time of requests went, by phase.
@@ -79,6 +85,25 @@ pub(crate) struct Iterations {
     pub(crate) cut: u64,
 }
 
+/// How the workers of a run waited for their moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Idle {
+    /// Asleep.
+    Sleep,
+    /// Asleep until just before a moment, then awake: so many cores were spent on that.
+    Spin(f64),
+}
+
+impl Idle {
+    /// Its word, as on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Sleep => "sleep",
+            Self::Spin(_) => "spin",
+        }
+    }
+}
+
 impl<'a> Figures<'a> {
     pub(crate) fn of(summary: &'a Summary) -> Self {
         let response_time = summary.response_time();
@@ -92,6 +117,7 @@ impl<'a> Figures<'a> {
             service: spread(metric::SERVICE_TIME),
             start_lag: spread(metric::START_LAG),
             dispatch_lag: spread(metric::DISPATCH_LAG),
+            loop_lag: spread(metric::LOOP_LAG),
             connect: spread(metric::CONNECT_TIME),
             phases: metric_group::PHASES.map(spread),
             quantile_error: (!is_coarse(summary)).then_some((gamma - 1.0) / (gamma + 1.0)),
@@ -107,8 +133,16 @@ impl<'a> Figures<'a> {
                 missed: summary.counter(metric::MISSED_ITERATIONS),
                 cut: summary.counter(metric::CUT_ITERATIONS),
             },
+            messages: messages::of(summary),
             response,
         }
+    }
+
+    /// `None` where there were no workers.
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        let cores = spinning_cores(&self.summary.totals);
+        let idle = if cores > 0.0 { Idle::Spin(cores) } else { Idle::Sleep };
+        (self.loop_lag.count > 0).then_some(idle)
     }
 
     pub(crate) fn requests(&self) -> u64 {

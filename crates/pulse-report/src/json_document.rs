@@ -5,11 +5,12 @@ use pulse_model::{
 };
 use serde::Serialize;
 
-use crate::figures::{self, Figures};
+use crate::figures::{self, Figures, Idle};
 use crate::json::{FORMAT, VERSION};
 use crate::json_case;
 use crate::json_database::Database;
 use crate::json_service;
+use crate::messages;
 use crate::spread::Spread;
 
 #[derive(Serialize)]
@@ -36,6 +37,7 @@ pub(crate) struct Document<'a> {
     statuses: Vec<Status<'a>>,
     errors: Vec<Error<'a>>,
     checks: Vec<Check<'a>>,
+    messages: Vec<Messages>,
     timeline: Vec<Point>,
     service: Option<json_service::Service>,
     database: Option<Database<'a>>,
@@ -75,6 +77,15 @@ struct Run<'a> {
     seed: u64,
     pulse_version: &'a str,
     host: Host<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<IdleStrategy>,
+}
+
+#[derive(Serialize)]
+struct IdleStrategy {
+    strategy: &'static str,
+    spinning_cores: f64,
+    loop_lag: Times,
 }
 
 #[derive(Serialize)]
@@ -218,6 +229,17 @@ struct Check<'a> {
 }
 
 #[derive(Serialize)]
+struct Messages {
+    endpoint: String,
+    sent: u64,
+    received: u64,
+    received_per_second: Option<f64>,
+    echo_time: Times,
+    first_message_time: Times,
+    message_gap: Times,
+}
+
+#[derive(Serialize)]
 struct Point {
     from_ms: f64,
     to_ms: f64,
@@ -256,7 +278,7 @@ impl<'a> Document<'a> {
             verdict: summary.verdict,
             validity: validity(summary),
             ending: &summary.ending,
-            run: run(summary),
+            run: run(summary, &figures),
             requests: requests(&figures),
             response_time: times(&figures.response),
             service_time: times(&figures.service),
@@ -281,6 +303,7 @@ impl<'a> Document<'a> {
                 .iter()
                 .map(|(name, rate)| Check { name, passed: rate.hits, total: rate.total })
                 .collect(),
+            messages: figures.messages.iter().map(|one| messages(&figures, one)).collect(),
             timeline: Vec::new(),
             service: json_service::service(summary),
             database: summary.database.as_deref().map(Database::of),
@@ -336,6 +359,19 @@ pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
+fn messages(figures: &Figures<'_>, messages: &messages::Messages) -> Messages {
+    let times = |spread| Times::of(spread, figures.quantile_error);
+    Messages {
+        endpoint: messages.endpoint.clone(),
+        sent: messages.sent,
+        received: messages.received,
+        received_per_second: figures.per_second(messages.received).map(rounded),
+        echo_time: times(&messages.echo),
+        first_message_time: times(&messages.first),
+        message_gap: times(&messages.gap),
+    }
+}
+
 fn validity(summary: &Summary) -> Validity<'_> {
     let reasons = summary.validity.reasons.iter().map(|reason| Reason {
         code: &reason.code,
@@ -346,8 +382,13 @@ fn validity(summary: &Summary) -> Validity<'_> {
     Validity { state: summary.validity.state, reasons: reasons.collect() }
 }
 
-fn run(summary: &Summary) -> Run<'_> {
+fn run<'a>(summary: &'a Summary, figures: &Figures<'_>) -> Run<'a> {
     let run = &summary.run;
+    let idle = figures.idle().map(|idle| IdleStrategy {
+        strategy: idle.word(),
+        spinning_cores: if let Idle::Spin(cores) = idle { rounded(cores) } else { 0.0 },
+        loop_lag: Times::of(&figures.loop_lag, figures.quantile_error),
+    });
     Run {
         kind: &run.kind,
         name: &run.name,
@@ -363,6 +404,7 @@ fn run(summary: &Summary) -> Run<'_> {
         seed: run.seed,
         pulse_version: &run.version,
         host: Host { os: &run.host.os, arch: &run.host.arch, cores: run.host.cores },
+        idle,
     }
 }
 

@@ -56,6 +56,7 @@ mod likenesses;
 mod markdown;
 mod markdown_page;
 mod measures;
+mod messages;
 mod monitor_markdown;
 mod monitor_text;
 pub mod number;

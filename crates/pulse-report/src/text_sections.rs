@@ -26,6 +26,7 @@ pub(crate) fn all(page: &mut Page, figures: &Figures<'_>) {
     } else {
         times(page, figures);
         phases(page, figures);
+        messages(page, figures);
         scenarios(page, figures);
         statuses(page, figures);
         checks(page, figures);
@@ -163,6 +164,47 @@ fn spreads(page: &mut Page, rows: &[(&str, &Spread)]) {
     page.block(&table.render(page.width()));
 }
 
+fn messages(page: &mut Page, figures: &Figures<'_>) {
+    if figures.messages.is_empty() {
+        return;
+    }
+    page.title("MESSAGES (times in ms)");
+    let mut table = Table::new([
+        ("name", Column::Name),
+        ("sent", Column::Figure),
+        ("received", Column::Figure),
+        ("received/s", Column::Spare),
+        ("echo p50", Column::Spare),
+        ("echo p95", Column::Figure),
+        ("echo p99", Column::Figure),
+        ("echo max", Column::Spare),
+        ("first p95", Column::Figure),
+        ("gap p95", Column::Figure),
+        ("gap max", Column::Spare),
+    ]);
+    for messages in &figures.messages {
+        table.row([
+            messages.endpoint.clone(),
+            messages.sent.to_string(),
+            messages.received.to_string(),
+            number::rate(figures.per_second(messages.received)),
+            bare(messages.echo.median),
+            bare(messages.echo.p95),
+            bare(messages.echo.p99),
+            bare(messages.echo.max),
+            bare(messages.first.p95),
+            bare(messages.gap.p95),
+            bare(messages.gap.max),
+        ]);
+    }
+    page.block(&table.render(page.width()));
+    page.wrapped(
+        2,
+        "  Echo is the time from the moment when a message was due to the message that answers it, first the time to \
+         a stream's first message, gap that from one message to the next.",
+    );
+}
+
 fn scenarios(page: &mut Page, figures: &Figures<'_>) {
     if figures.scenarios.is_empty() {
         return;
@@ -250,6 +292,9 @@ fn load(page: &mut Page, figures: &Figures<'_>) {
             printable(&run.version)
         ),
     );
+    if let Some(idle) = wording::idle(figures) {
+        page.wrapped(4, &format!("  Idle strategy: {idle}"));
+    }
     page.row("  Started", printable(&run.started));
     page.wrapped(
         4,

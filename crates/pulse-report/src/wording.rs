@@ -2,7 +2,7 @@
 
 use pulse_model::{Ending, Nanos, Summary, TargetResult, ValidityState, Verdict};
 
-use crate::figures::{Figures, Iterations, Phases};
+use crate::figures::{Figures, Idle, Iterations, Phases};
 use crate::monitor_text::is_monitor;
 use crate::number::{self, NONE, printable};
 use crate::spread::Spread;
@@ -103,6 +103,18 @@ pub(crate) fn warmup(summary: &Summary) -> String {
         return "none".to_owned();
     }
     format!("{} with {} requests, in none of the figures", summary.run.warmup, summary.warmup_requests)
+}
+
+/// How workers waited, and at which price: `spin, which took 0.25 cores; the loop turned 4.1µs late (median)`.
+pub(crate) fn idle(figures: &Figures<'_>) -> Option<String> {
+    let idle = figures.idle()?;
+    let price = if let Idle::Spin(cores) = idle {
+        format!(", which took {cores:.2} cores besides the work")
+    } else {
+        String::new()
+    };
+    let [median, p99] = [figures.loop_lag.median, figures.loop_lag.p99].map(number::millis);
+    Some(format!("{}{price}; the workers' loops turned {median} late (median), {p99} (p99)", idle.word()))
 }
 
 /// How far off quantiles can be: `quantiles ± 0.14 %`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pulse_engine::{Job, RunError, StopHandle, cores, host_info, probe, run};
+use pulse_engine::{Job, RunError, StopHandle, connection_notices, cores, host_info, probe, run};
 use pulse_model::{
     CaseInfo, Comparison, Ending, EventKind, Finding, Nanos, RunInfo, Severity, Snapshot, Statistic, Subject,
     Summary, Target, TargetResult, Validity, ValidityReason, ValidityState, Verdict, metric_group, tag,
@@ -235,6 +235,7 @@ fn run_step(plan: Plan, stop: &StopHandle) -> Result<Summary, RunError> {
         started: now_text(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_info(),
+        notices: connection_notices(&plan.service),
     };
     let limits = CaseLimits {
         min_samples: 0,

@@ -52,6 +52,8 @@ impl Question {
                 insecure: Some(service.plan.insecure),
                 ca_certificate: service.plan.ca_certificate.clone(),
                 http: Some(service.plan.http),
+                connection: service.plan.connection.clone(),
+                tls: service.plan.tls.clone(),
                 expect: expect.parse().ok(),
                 ..ServiceOptions::default()
             },

@@ -73,7 +73,9 @@ mod tests {
     use super::*;
     use crate::check::CheckState;
     use pulse_model::Nanos;
-    use pulse_plan::{AnswerLimits, ConnectionReuse, HttpVersion, Service, StatusSet};
+    use pulse_plan::{
+        AnswerLimits, ConnectionOptions, ConnectionReuse, HttpVersion, Service, StatusSet, TlsSettings,
+    };
     use pulse_testkit::{Script, ScriptedServer, Step};
 
     fn service(url: &str, ready: Option<&str>, start: Option<&str>) -> SuiteService {
@@ -86,6 +88,8 @@ mod tests {
             ca_certificate: None,
             http: HttpVersion::default(),
             streams: 1,
+            connection: ConnectionOptions::default(),
+            tls: TlsSettings::default(),
             connections: ConnectionReuse::default(),
             redirects: 0,
             compression: false,

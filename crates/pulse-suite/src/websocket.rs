@@ -4,20 +4,20 @@
 //! before, so that a slow answer shows in the response times of those that had to wait. Everything due before the end of
 //! the warm-up is for connecting, and is in no judged figure.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use pulse_engine::{
-    Behavior, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, VirtualUser,
+    Behavior, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, RunError, VirtualUser,
+};
+use pulse_http::{
+    Connector, ConnectorConfig, ConnectorError, Failure, FailureClass, Limits, Origin, OriginError, Outgoing,
+    RequestError, RequestWriter, Timeouts, TlsOptions, WebSocketClient,
 };
 use pulse_model::{IntervalEvent, Nanos, Series, Snapshot, Tags, metric, tag};
 use pulse_plan::MESSAGE_ID;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// The endpoint of connections that failed.
 const CONNECT: EndpointId = EndpointId(0);
@@ -29,20 +29,8 @@ const MESSAGE_NAME: &str = "message";
 const CONNECT_NAME: &str = "connect";
 /// Class of a message that was not answered in time.
 const LOST: &str = "lost";
-/// Class of a message whose connection ended.
-const CLOSED: &str = "closed";
-/// Class of a connection that took too long.
-const TIMEOUT: &str = "timeout";
-/// Class of a connection that the network refused.
-const REFUSED: &str = "refused";
-/// Class of a connection that broke.
-const NETWORK: &str = "network";
 /// Class of a peer that answered the upgrade with something else.
 const UPGRADE: &str = "upgrade";
-/// Class of a peer that does not keep to the protocol.
-const PROTOCOL: &str = "protocol";
-/// The largest message that is read.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// Numbers of messages begin here: sixteen digits, so that none of them is mistaken for a price or a time stamp, and
 /// still exact in a JavaScript number.
 const FIRST_ID: u64 = 4_000_000_000_000_000;
@@ -58,12 +46,21 @@ pub(crate) enum WebSocketError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What the service's certificate is compared with.
+    #[error(transparent)]
+    Tls(#[from] ConnectorError),
+    /// The request for the upgrade.
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 /// What is sent, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    url: Arc<str>,
+    origin: Arc<Origin>,
+    tls: Arc<TlsOptions>,
+    /// The request that asks for the upgrade.
+    request: Arc<[u8]>,
     payload: Arc<str>,
     timeout: Nanos,
     /// Numbers given to messages so far, over all connections of the case.
@@ -72,15 +69,52 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Messages with this payload; each is waited for up to `timeout`, and so is a connection.
-    pub(crate) fn new(url: &str, payload: &str, timeout: Nanos) -> Result<Self, WebSocketError> {
-        let fail = |reason: &str| WebSocketError::Url { url: url.to_owned(), reason: reason.to_owned() };
-        let parsed = url::Url::parse(url).map_err(|error| fail(&error.to_string()))?;
-        match parsed.scheme() {
-            "ws" => {}
-            "wss" => return Err(fail("WebSockets over TLS are not supported")),
-            other => return Err(fail(&format!("the scheme is {other}, not ws"))),
-        }
-        Ok(Self { url: url.into(), payload: payload.into(), timeout, numbers: Arc::default() })
+    pub(crate) fn new(
+        url: &str,
+        tls: TlsOptions,
+        payload: &str,
+        timeout: Nanos,
+    ) -> Result<Self, WebSocketError> {
+        let fail = |reason: String| WebSocketError::Url { url: url.to_owned(), reason };
+        let parsed = url::Url::parse(url).map_err(|error| fail(error.to_string()))?;
+        let origin = match Origin::of_websocket(&parsed) {
+            Err(OriginError::Scheme(other)) => {
+                return Err(fail(format!("the scheme is {other}, not ws or wss")));
+            }
+            other => other.map_err(|error| fail(error.to_string()))?,
+        };
+        let target = match parsed.query() {
+            None => parsed.path().to_owned(),
+            Some(query) => format!("{}?{query}", parsed.path()),
+        };
+        let mut request = Vec::new();
+        RequestWriter::start(&mut request, "GET", &target, &origin.authority())?.finish(None)?;
+        let messages = Self {
+            origin: Arc::new(origin),
+            tls: Arc::new(tls),
+            request: request.into(),
+            payload: payload.into(),
+            timeout,
+            numbers: Arc::default(),
+        };
+        // Found now, not by the worker.
+        messages.connector()?;
+        Ok(messages)
+    }
+
+    fn connector(&self) -> Result<Connector, ConnectorError> {
+        let config = ConnectorConfig {
+            tls: TlsOptions::clone(&self.tls),
+            connect_timeout: self.timeout.into(),
+            ..ConnectorConfig::default()
+        };
+        Connector::new(Origin::clone(&self.origin), config)
+    }
+
+    /// What a worker does.
+    pub(crate) fn behavior(&self) -> Result<MessagesBehavior, RunError> {
+        let connector = Rc::new(self.connector()?);
+        Ok(MessagesBehavior { messages: self.clone(), connector, timeouts: Rc::new(Timeouts::new()) })
     }
 
     /// The table: connections that fail, and messages.
@@ -112,30 +146,39 @@ pub(crate) fn count_failed_connections(event: &mut IntervalEvent) {
     }
 }
 
-impl Behavior for Messages {
+/// The connections of one worker.
+#[derive(Debug)]
+pub(crate) struct MessagesBehavior {
+    messages: Messages,
+    connector: Rc<Connector>,
+    timeouts: Rc<Timeouts>,
+}
+
+impl Behavior for MessagesBehavior {
     type User = Connected;
 
     fn user(&self, _scenario: usize, _number: u64) -> Connected {
-        Connected { messages: self.clone(), socket: None, overdue: 0, connect: None }
+        let client = WebSocketClient::new(Rc::clone(&self.connector), &self.timeouts, Limits::default());
+        Connected { messages: self.messages.clone(), client, overdue: 0, connect: None }
     }
 
-    fn sweep(&self, _now: Instant) {}
+    fn sweep(&self, now: Instant) {
+        self.timeouts.sweep(now);
+    }
 
     fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.timeouts.next_deadline()
     }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Class and message.
-type Failure = (&'static str, String);
+type Failed = (&'static str, String);
 
 /// A connection with its messages.
 #[derive(Debug)]
 pub(crate) struct Connected {
     messages: Messages,
-    /// `None` before the first connection and after a broken one.
-    socket: Option<Socket>,
+    client: WebSocketClient,
     /// Answers that came too late or never: without numbers, the next ones that come belong to those.
     overdue: u64,
     /// How long the connection took, until a message carries it into the figures.
@@ -145,11 +188,10 @@ pub(crate) struct Connected {
 impl VirtualUser for Connected {
     async fn iterate(&mut self, iteration: &mut Iteration<'_>) -> Outcome {
         let clock = iteration.clock();
-        if self.socket.is_none() {
+        if !self.client.is_open() {
             let started = clock.now();
             match self.open().await {
-                Ok(socket) => {
-                    self.socket = Some(socket);
+                Ok(()) => {
                     self.connect = Some(clock.now().since(started));
                     // The first message is the next one: this one has waited for the connection.
                     return Outcome::Completed;
@@ -169,20 +211,15 @@ impl VirtualUser for Connected {
         let expects_number = self.messages.payload.contains(MESSAGE_ID);
         let bytes_sent = text.len() as u64;
         let started = clock.now();
-        let answered =
-            tokio::time::timeout(self.messages.timeout.into(), self.exchange(text, number, expects_number))
-                .await;
+        let answered = self.exchange(&text, number, expects_number).await;
         let finished = clock.now();
         let (failure, bytes_received) = match answered {
-            Ok(Ok(bytes_received)) => (None, bytes_received),
-            Ok(Err(failure)) => {
-                self.socket = None;
-                (Some(failure), 0)
-            }
-            Err(_) => {
+            Ok(bytes_received) => (None, bytes_received),
+            Err(failure) if failure.class == FailureClass::Timeout => {
                 self.overdue += u64::from(!expects_number);
                 (Some((LOST, format!("no answer within {}", self.messages.timeout))), 0)
             }
+            Err(failure) => (Some((failure.class.as_str(), failure.detail.into_owned())), 0),
         };
         let end = match &failure {
             None => RequestEnd::Ok,
@@ -210,51 +247,35 @@ fn measured(
 }
 
 impl Connected {
-    async fn open(&mut self) -> Result<Socket, Failure> {
+    async fn open(&mut self) -> Result<(), Failed> {
         self.overdue = 0;
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES));
-        let connecting = connect_async_with_config(&*self.messages.url, Some(config), true);
-        let limit = Duration::from(self.messages.timeout);
-        match tokio::time::timeout(limit, connecting).await {
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(error)) => Err((class_of(&error), error.to_string())),
-            Err(_) => Err((TIMEOUT, format!("not connected within {}", self.messages.timeout))),
+        match self.client.open(&self.messages.request, self.messages.timeout.into()).await {
+            Ok(_) if self.client.is_open() => Ok(()),
+            Ok(exchange) => Err((UPGRADE, format!("HTTP status {} instead of 101", exchange.status))),
+            Err(failure) if failure.class == FailureClass::BadResponse => {
+                Err((UPGRADE, failure.detail.into_owned()))
+            }
+            Err(failure) => Err((failure.class.as_str(), failure.detail.into_owned())),
         }
     }
 
     /// Sends a message and waits for its answer; returns the answer's size.
-    async fn exchange(&mut self, text: String, number: u64, expects_number: bool) -> Result<u64, Failure> {
-        let socket = self.socket.as_mut().expect("iterate connects before it sends");
-        let broken = |error: Error| (class_of(&error), error.to_string());
-        socket.send(Message::text(text)).await.map_err(broken)?;
+    async fn exchange(&mut self, text: &str, number: u64, expects_number: bool) -> Result<u64, Failure> {
+        let (since, timeout) = (Instant::now(), self.messages.timeout.into());
+        self.client.send(Outgoing::Text(text), since, timeout).await?;
         let wanted = number.to_string();
         loop {
-            let message = match socket.next().await {
-                Some(message) => message.map_err(broken)?,
-                None => return Err((CLOSED, "the connection ended before the answer".to_owned())),
-            };
-            let answers = match &message {
-                Message::Text(text) if expects_number => contains_number(text, &wanted),
-                Message::Binary(bytes) if expects_number => {
-                    contains_number(&String::from_utf8_lossy(bytes), &wanted)
-                }
-                Message::Text(_) | Message::Binary(_) if self.overdue > 0 => {
-                    self.overdue -= 1;
-                    false
-                }
-                Message::Text(_) | Message::Binary(_) => true,
-                Message::Close(frame) => {
-                    let why = frame.as_ref().map(|frame| format!(": {} {}", frame.code, frame.reason));
-                    return Err((
-                        CLOSED,
-                        format!("the peer closed the connection{}", why.unwrap_or_default()),
-                    ));
-                }
-                // The library answers pings itself.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => false,
+            self.client.receive(since, timeout).await?;
+            let message = self.client.message();
+            let answers = if expects_number {
+                contains_number(&String::from_utf8_lossy(message), &wanted)
+            } else {
+                let was_overdue = self.overdue > 0;
+                self.overdue = self.overdue.saturating_sub(1);
+                !was_overdue
             };
             if answers {
-                return Ok(message.len() as u64);
+                return Ok(self.client.message().len() as u64);
             }
         }
     }
@@ -267,16 +288,6 @@ fn contains_number(text: &str, number: &str) -> bool {
         let is_digit = |c: char| c.is_ascii_digit();
         !before.ends_with(is_digit) && !after.starts_with(is_digit)
     })
-}
-
-fn class_of(error: &Error) -> &'static str {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => CLOSED,
-        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => REFUSED,
-        Error::Io(_) => NETWORK,
-        Error::Http(_) | Error::HttpFormat(_) => UPGRADE,
-        _ => PROTOCOL,
-    }
 }
 
 #[cfg(test)]
@@ -299,14 +310,15 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for (url, reason) in [
-            ("http://127.0.0.1/ws", "the scheme is http"),
-            ("wss://127.0.0.1/ws", "over TLS"),
-            ("/ws", "relative URL"),
-        ] {
-            let error = Messages::new(url, "", Nanos::from_secs(1)).unwrap_err().to_string();
+        for (url, reason) in [("http://127.0.0.1/ws", "the scheme is http"), ("/ws", "relative URL")] {
+            let messages = Messages::new(url, TlsOptions::default(), "", Nanos::from_secs(1));
+            let error = messages.unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
-        assert!(Messages::new("ws://127.0.0.1:8000/ws", "ping", Nanos::from_secs(1)).is_ok());
+        let insecure = TlsOptions { insecure: true, ..TlsOptions::default() };
+        for url in ["ws://127.0.0.1:8000/ws?a=b", "wss://127.0.0.1/ws"] {
+            let messages = Messages::new(url, insecure.clone(), "ping", Nanos::from_secs(1)).unwrap();
+            assert_eq!(messages.origin.scheme.as_str() == "https", url.starts_with("wss"));
+        }
     }
 }

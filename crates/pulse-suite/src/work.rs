@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use pulse_engine::{
-    Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, cores, host_info, probe, run,
-    run_behavior,
+    Behavior, Endpoints, Job, RunError, ScenarioLoad, Setup, StopHandle, connection_notices, cores,
+    host_info, probe, run, run_behavior,
 };
+use pulse_http::TlsOptions;
 use pulse_model::{Estimate, Nanos, RunEvent, RunInfo, ScenarioInfo, Subject, Summary};
 use pulse_plan::{
-    Budget, Case, CaseKind, CaseLimits, Closed, LoadModel, Missed, Open, Plan, Profile, Segment,
+    Budget, Case, CaseKind, CaseLimits, Closed, IdleStrategy, LoadModel, Missed, Open, Plan, Profile, Segment,
 };
 
 use crate::command::TimedCommand;
@@ -86,9 +87,14 @@ impl Work {
                 let load = Load::rounds(*rounds, database.endpoints());
                 Self::Database { database, load }
             }
-            CaseKind::WebSocket { url, connections, messages, interval, payload, timeout } => {
+            CaseKind::WebSocket { url, tls, connections, messages, interval, payload, timeout } => {
+                let tls = TlsOptions {
+                    insecure: tls.insecure,
+                    ca_certificate_pem: tls.ca_certificate.clone(),
+                    ..TlsOptions::default()
+                };
                 Self::WebSocket {
-                    messages: Messages::new(url, payload, *timeout)?,
+                    messages: Messages::new(url, tls, payload, *timeout)?,
                     load: Load::messages(*connections, *messages, *interval),
                 }
             }
@@ -129,7 +135,7 @@ impl Work {
             Self::Load { plan, .. } | Self::Degradation { many: plan, .. } => run(&job(plan), stop, events),
             Self::Command { command, load, .. } => load.run(command, stop, events),
             Self::Database { database, load } => load.run(&database.behavior(), stop, events),
-            Self::WebSocket { messages, load } => load.run(messages, stop, events),
+            Self::WebSocket { messages, load } => load.run_made(&|_| messages.behavior(), stop, events),
         }
     }
 
@@ -152,6 +158,7 @@ impl Work {
             warmup: plan.map_or(self.own_warmup(), |plan| plan.warmup),
             workers: plan.map_or(1, |plan| workers(plan)),
             seed: plan.map_or(0, |plan| plan.seed),
+            notices: plan.map_or_else(Vec::new, |plan| connection_notices(&plan.service)),
             ..info(case, service)
         }
     }
@@ -262,6 +269,16 @@ impl Load {
         stop: &StopHandle,
         events: Events<'_>,
     ) -> Result<Summary, RunError> {
+        self.run_made(&|_| Ok(behavior.clone()), stop, events)
+    }
+
+    /// With a behavior that the worker makes for itself.
+    fn run_made<B: Behavior>(
+        &self,
+        make: &(dyn Fn(Segment) -> Result<B, RunError> + Sync),
+        stop: &StopHandle,
+        events: Events<'_>,
+    ) -> Result<Summary, RunError> {
         let loads = [ScenarioLoad {
             load: &self.model,
             start: Nanos::ZERO,
@@ -275,9 +292,10 @@ impl Load {
             segment: Segment::WHOLE,
             warmup: self.warmup,
             interval: INTERVAL,
+            idle: IdleStrategy::Sleep,
             seed: 0,
         };
         let info = RunInfo { scenarios: self.scenario_info(), warmup: self.warmup, ..RunInfo::default() };
-        run_behavior(&setup, &|_| Ok(behavior.clone()), info, stop, events)
+        run_behavior(&setup, make, info, stop, events)
     }
 }

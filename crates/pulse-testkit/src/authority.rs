@@ -1,17 +1,24 @@
 //! Throw-away certificates.
 
+use crate::tls_rules::TlsRules;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use std::sync::Arc;
 
-/// A certificate authority made for one test, and a server's certificate signed by it.
+/// A certificate authority made for one test, and certificates of a server and of a client signed by it.
 #[derive(Debug, Clone)]
 pub struct TestAuthority {
     ca_pem: String,
+    ca: CertificateDer<'static>,
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
+    client_pem: String,
+    client_key_pem: String,
+    certificate_pem: String,
+    key_pem: String,
 }
 
 impl TestAuthority {
@@ -37,7 +44,20 @@ impl TestAuthority {
         let certificate = CertificateParams::new(names)
             .and_then(|params| params.signed_by(&key, &issuer))
             .expect("names that a certificate can hold");
-        Self { ca_pem: issuer.pem(), certificate: certificate.der().clone(), key: key.serialize_der() }
+        let client_key = KeyPair::generate().expect("ring makes keys");
+        let client = CertificateParams::new(vec!["client.example".to_owned()])
+            .and_then(|params| params.signed_by(&client_key, &issuer))
+            .expect("a name that a certificate can hold");
+        Self {
+            ca_pem: issuer.pem(),
+            ca: issuer.der().clone(),
+            certificate: certificate.der().clone(),
+            key: key.serialize_der(),
+            client_pem: client.pem(),
+            client_key_pem: client_key.serialize_pem(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
     }
 
     /// The authority's certificate in PEM, for a client to trust.
@@ -45,15 +65,58 @@ impl TestAuthority {
         &self.ca_pem
     }
 
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+    /// A client's certificate in PEM.
+    pub fn client_pem(&self) -> &str {
+        &self.client_pem
+    }
+
+    /// The key of the client's certificate in PEM.
+    pub fn client_key_pem(&self) -> &str {
+        &self.client_key_pem
+    }
+
+    /// The server's certificate in PEM, for a server in a process of its own.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// Its key in PEM.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
+    /// The settings of a server that shows the certificate and chooses the first of these protocols (ALPN) that the
+    /// client offers.
+    ///
+    /// # Panics
+    /// Where ring does not work.
+    pub fn server_config(&self, protocols: &[&str]) -> Arc<ServerConfig> {
+        self.strict_server_config(protocols, TlsRules::default())
+    }
+
+    /// The same with rules for its clients.
+    pub(crate) fn strict_server_config(&self, protocols: &[&str], rules: TlsRules) -> Arc<ServerConfig> {
+        let provider = Arc::new(ring::default_provider());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring supports the default versions")
-            .with_no_client_auth()
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&rules.versions())
+            .expect("ring supports the versions");
+        let builder = if rules.wants_client_certificate {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.ca.clone()).expect("an authority");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("there is an authority"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let mut config = builder
             .with_single_cert(vec![self.certificate.clone()], key)
             .expect("key and certificate belong together");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if rules.forgets_sessions {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
 }

@@ -20,6 +20,11 @@ pub enum Step {
     Pause(Duration),
     /// Wait until the test calls [`ScriptedServer::open_gate`](crate::ScriptedServer::open_gate), once for each gate.
     Gate,
+    /// Read one request and answer it with the 101 that opens a WebSocket.
+    AcceptWebSocket,
+    /// Send so many WebSocket messages back as they came, control frames not counted; a close frame is answered and ends
+    /// the script.
+    Echo(usize),
     /// Close the sending side only.
     HalfClose,
     /// Close the connection, in order.

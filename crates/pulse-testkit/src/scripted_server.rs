@@ -4,6 +4,9 @@ use crate::authority::TestAuthority;
 use crate::request_reader::{MAX_REQUEST_BYTES, request_length};
 use crate::script::{Script, Step};
 use crate::server_thread::ServerThread;
+use crate::tls_rules::{Handshake, TlsRules};
+use crate::websocket::{self, server_frame};
+use rustls::{HandshakeKind, ProtocolVersion};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,6 +43,7 @@ struct Stage {
 struct Record {
     requests: Vec<Vec<u8>>,
     request_count: usize,
+    handshakes: Vec<Handshake>,
     /// Steps done, by connection.
     done: Vec<usize>,
 }
@@ -52,7 +56,12 @@ impl ScriptedServer {
 
     /// Starts a server for TLS. A handshake that fails ends its connection before the first step.
     pub fn start_tls(script: Script, authority: &TestAuthority) -> Self {
-        Self::launch(script, Some(TlsAcceptor::from(authority.server_config())))
+        Self::start_tls_with(script, authority, TlsRules::default())
+    }
+
+    /// The same with rules for its clients.
+    pub fn start_tls_with(script: Script, authority: &TestAuthority, rules: TlsRules) -> Self {
+        Self::launch(script, Some(TlsAcceptor::from(authority.strict_server_config(&["http/1.1"], rules))))
     }
 
     fn launch(script: Script, acceptor: Option<TlsAcceptor>) -> Self {
@@ -67,7 +76,10 @@ impl ScriptedServer {
                 let peer = match acceptor {
                     None => Peer::Plain(stream),
                     Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => Peer::Tls(Box::new(stream)),
+                        Ok(stream) => {
+                            stage.update(|record| record.handshakes.push(handshake(&stream)));
+                            Peer::Tls(Box::new(stream))
+                        }
                         Err(_) => return, // the client refused the certificate, which tests ask for
                     },
                 };
@@ -103,6 +115,11 @@ impl ScriptedServer {
         self.stage.record().requests.clone()
     }
 
+    /// The TLS handshakes that succeeded so far.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.stage.record().handshakes.clone()
+    }
+
     /// Lets one [`Step::Gate`] pass.
     pub fn open_gate(&self) {
         self.stage.gate.add_permits(1);
@@ -132,6 +149,16 @@ impl Stage {
     fn update(&self, change: impl FnOnce(&mut Record)) {
         change(&mut self.record());
         self.changed.notify_all();
+    }
+}
+
+fn handshake(stream: &TlsStream<TcpStream>) -> Handshake {
+    let connection = stream.get_ref().1;
+    Handshake {
+        server_name: connection.server_name().map(str::to_owned),
+        version: if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) { 13 } else { 12 },
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        client_certificate: connection.peer_certificates().is_some(),
     }
 }
 
@@ -179,14 +206,22 @@ async fn play(stage: &Stage, connection: usize, mut peer: Peer, steps: &[Step]) 
     while let Some(step) = steps.get(next) {
         next += 1;
         match step {
-            Step::ReadRequest => {
+            Step::ReadRequest | Step::AcceptWebSocket => {
                 let Some(request) = read_request(&mut peer, &mut input).await? else { break };
+                if *step == Step::AcceptWebSocket {
+                    peer.send(&websocket::accept(&request)).await?;
+                }
                 stage.update(|record| {
                     record.request_count += 1;
                     if record.requests.len() < MAX_RECORDED {
                         record.requests.push(request);
                     }
                 });
+            }
+            Step::Echo(messages) => {
+                if !echo(&mut peer, &mut input, *messages).await? {
+                    break;
+                }
             }
             Step::ReadSome => {
                 peer.read(&mut [0; 4096]).await?;
@@ -222,6 +257,33 @@ async fn play(stage: &Stage, connection: usize, mut peer: Peer, steps: &[Step]) 
     drop(peer);
     stage.update(|record| record.done[connection] += 1);
     Ok(())
+}
+
+/// False when the client has closed.
+async fn echo(peer: &mut Peer, input: &mut Vec<u8>, messages: usize) -> io::Result<bool> {
+    let mut piece = vec![0; 64 << 10];
+    let mut left = messages;
+    while left > 0 {
+        let Some((first, payload)) = websocket::take_frame(input) else {
+            match peer.read(&mut piece).await? {
+                0 => return Ok(false),
+                count => input.extend_from_slice(&piece[..count]),
+            }
+            continue;
+        };
+        match first & 0xf {
+            8 => {
+                peer.send(&server_frame(first, &payload)).await?;
+                return Ok(false);
+            }
+            9 | 10 => {}
+            _ => {
+                left -= 1;
+                peer.send(&server_frame(first, &payload)).await?;
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn read_request(peer: &mut Peer, input: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {

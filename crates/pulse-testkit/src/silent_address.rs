@@ -21,11 +21,7 @@ impl SilentAddress {
     /// # Panics
     /// Where the system answers all the same.
     pub fn open() -> Self {
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port of 127.0.0.1");
-        listen(&socket, 0).expect("a bound socket can listen");
-        let listener = TcpListener::from(socket);
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let (listener, address) = listener(0);
         // The first attempt without an answer shows that the queue is full.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok();
         let queued: Vec<_> = (0..MAX_QUEUED).map_while(connect).collect();
@@ -33,8 +29,24 @@ impl SilentAddress {
         Self { address, _listener: listener, _queued: queued }
     }
 
+    /// Opens the listener without filling its queue: it has room for one connection more than `backlog`. Those are
+    /// established and never answered; what comes after them is dropped.
+    pub fn with_backlog(backlog: i32) -> Self {
+        let (listener, address) = listener(backlog);
+        Self { address, _listener: listener, _queued: Vec::new() }
+    }
+
     /// Where nobody answers.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+fn listener(backlog: i32) -> (TcpListener, SocketAddr) {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port of 127.0.0.1");
+    listen(&socket, backlog).expect("a bound socket can listen");
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr().expect("a bound socket has an address");
+    (listener, address)
 }

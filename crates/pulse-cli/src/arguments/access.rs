@@ -6,6 +6,7 @@ use clap::Args;
 use pulse_model::Nanos;
 use pulse_plan::{Authorization, ServiceOptions};
 
+use super::ConnectionFlags;
 use crate::problem::Problem;
 use crate::source::read_file_of;
 
@@ -34,6 +35,8 @@ pub(crate) struct AccessFlags {
     /// Bearer token.
     #[arg(long, value_name = "TOKEN")]
     bearer: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionFlags,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -57,7 +60,7 @@ impl AccessFlags {
             connect_timeout: self.connect_timeout,
             insecure: self.insecure.then_some(true),
             ca_certificate: certificate.transpose()?,
-            ..ServiceOptions::default()
+            ..self.connection.options()?
         })
     }
 
@@ -69,5 +72,6 @@ impl AccessFlags {
             || self.cacert.is_some()
             || self.user.is_some()
             || self.bearer.is_some()
+            || self.connection.is_given()
     }
 }

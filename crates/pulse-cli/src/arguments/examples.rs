@@ -86,7 +86,7 @@ Examples:
   pulse demo serve --latency lognormal:p50=12ms,p99=90ms --stall 1s/10s --error-rate 0.1%";
 
 /// By the long name of the flag.
-const RIGHT: [(&str, &str); 66] = [
+const RIGHT: [(&str, &str); 69] = [
     ("--ab", "'./old' './new'"),
     ("--arrivals", "poisson"),
     ("--attach", "archive=data/archive.db"),
@@ -107,7 +107,9 @@ const RIGHT: [(&str, &str); 66] = [
     ("--graceful-stop", "5s"),
     ("--group", "orders"),
     ("--header", "'Accept: application/json'"),
+    ("--http", "2"),
     ("--history", ".pulse/history.db"),
+    ("--idle", "spin"),
     ("--inconclusive", "fail"),
     ("--iterations", "1000"),
     ("--json", "'{\"id\": 1}'"),
@@ -141,6 +143,7 @@ const RIGHT: [(&str, &str); 66] = [
     ("--stall", "1s/10s"),
     ("--start", "10"),
     ("--step-duration", "10s"),
+    ("--streams", "16"),
     ("--target", "'p99 < 150ms'"),
     ("--timeout", "10s"),
     ("--token", "a-long-secret"),

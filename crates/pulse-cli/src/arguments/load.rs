@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{
-    ArrivalLaw, FormPart, HttpVersion, LoadOptions, Missed, Overrides, ServiceOptions, Stage, StatusSet,
-    UrlRequest, parse_form_field,
+    ArrivalLaw, FormPart, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources,
+    ServiceOptions, Stage, StatusSet, UrlRequest, parse_form_field,
 };
 
 use super::{AccessFlags, DashboardFlags, HandlingFlags, WhenInconclusive};
@@ -81,6 +81,10 @@ pub(crate) struct LoadFlags {
     /// Seed of everything random [default: 1].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// How workers wait for the next moment of the schedule: sleep (woken some 40 µs late), spin (exact, at the price of CPU
+    /// time), or auto (spin where that costs at most a tenth of a core) [default: auto].
+    #[arg(long, value_name = "HOW")]
+    idle: Option<IdleStrategy>,
     /// Worker threads [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) workers: Option<u32>,
@@ -99,7 +103,7 @@ pub(crate) struct RequestFlags {
     /// HTTP method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<String>,
-    /// Body, or @FILE.
+    /// Body, or @FILE; of a ws:// or wss:// URL a message that each iteration sends and waits to be answered.
     #[arg(short = 'd', long, value_name = "BODY", conflicts_with = "json")]
     data: Option<String>,
     /// Form field NAME=TEXT or NAME=@FILE;type=TYPE, sent as multipart/form-data; repeatable.
@@ -108,14 +112,23 @@ pub(crate) struct RequestFlags {
     /// JSON body, or @FILE; sets the content type.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
+    /// File with the types of a gRPC call, for a grpc:// URL; repeatable [default: the service is asked].
+    #[arg(long, value_name = "FILE")]
+    proto: Vec<String>,
+    /// Folder that imports of --proto are relative to; repeatable [default: that of the file].
+    #[arg(long, value_name = "FOLDER", requires = "proto")]
+    import_path: Vec<String>,
+    /// Read each answer as server-sent events, until so many have come.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
     /// Limit for one request, from its send to its last byte [default: 30s].
     #[arg(long, value_name = "D")]
     timeout: Option<Nanos>,
     /// Statuses that count as success: 200,204 or 2xx [default: any below 400].
     #[arg(long, value_name = "STATUS")]
     expect_status: Option<StatusSet>,
-    /// Version of HTTP: 1.1, 2 (over plain TCP without asking) or auto (over TLS, what the service prefers)
-    /// [default: 1.1].
+    /// Version of HTTP: 1.1, 2 (over plain TCP without asking), 3 (over QUIC; experimental) or auto (over TLS, what the
+    /// service prefers) [default: 1.1].
     #[arg(long, value_name = "VERSION")]
     http: Option<HttpVersion>,
     /// Users of one worker that share an HTTP/2 connection [default: 1].
@@ -163,7 +176,17 @@ impl LoadArguments {
                 (None, None) => None,
             };
             let form = request.form()?;
-            return Ok(Source::Url(UrlRequest { method: request.method.clone(), body, form }));
+            return Ok(Source::Url(UrlRequest {
+                method: request.method.clone(),
+                body,
+                form,
+                events: request.events,
+                protos: ProtoSources {
+                    files: request.proto.clone(),
+                    import_paths: request.import_path.clone(),
+                },
+                ..UrlRequest::default()
+            }));
         };
         if let Some(why) = no_scenario_file(path) {
             return Err(Problem::usage(why));
@@ -172,6 +195,8 @@ impl LoadArguments {
             ("--method", request.method.is_some()),
             ("--data", request.data.is_some()),
             ("--json", request.json.is_some()),
+            ("--events", request.events.is_some()),
+            ("--proto", !request.proto.is_empty()),
             ("--form", !request.form.is_empty()),
         ];
         match of_url.into_iter().find(|&(_, given)| given) {
@@ -235,6 +260,7 @@ impl LoadFlags {
             max_users: self.max_users,
             graceful_stop: self.graceful_stop,
             seed: self.seed,
+            idle: self.idle,
         }
     }
 }

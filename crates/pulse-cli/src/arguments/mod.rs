@@ -3,6 +3,7 @@
 mod access;
 mod capacity;
 mod compare;
+mod connection;
 mod dashboard;
 mod db;
 mod demo;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub(crate) use access::AccessFlags;
 pub(crate) use capacity::CapacityArguments;
 pub(crate) use compare::CompareArguments;
+pub(crate) use connection::{ConnectionFlags, of_environment};
 pub(crate) use dashboard::DashboardFlags;
 pub(crate) use db::{DbAction, DbArguments, database_path};
 pub(crate) use demo::{DemoAction, DemoArguments, ServeArguments};

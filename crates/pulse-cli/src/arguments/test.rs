@@ -6,7 +6,7 @@ use clap::Args;
 use pulse_plan::{LoadOptions, Overrides, ServiceOptions};
 use pulse_suite::{Expression, History, MAX_REPEAT, MAX_RETRIES, Precision, RunOptions, Selection};
 
-use super::{DashboardFlags, WhenInconclusive};
+use super::{DashboardFlags, WhenInconclusive, of_environment};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
 
@@ -111,7 +111,7 @@ impl TestArguments {
     /// What the flags change in the files.
     pub(crate) fn overrides(&self) -> Overrides {
         Overrides {
-            service: ServiceOptions { url: self.url.clone(), ..ServiceOptions::default() },
+            service: ServiceOptions { url: self.url.clone(), ..of_environment() },
             load: LoadOptions { seed: self.seed, ..LoadOptions::default() },
             targets: Vec::new(),
         }

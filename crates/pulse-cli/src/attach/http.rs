@@ -3,16 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pulse_engine::{connection_notices, connector};
 use pulse_export::{ACCEPT, Exposed};
-use pulse_http::{
-    Client, Connector, ConnectorConfig, Keep, Limits, Origin, Request, RequestWriter, Timeouts, TlsOptions,
-};
+use pulse_http::{Client, Keep, Limits, Origin, Request, RequestWriter, Timeouts};
 use pulse_model::{Aggregate, Nanos, Series};
 use pulse_plan::{LoadOptions, Overrides, Plan, ServiceOptions, UrlRequest};
 use tokio::runtime::Runtime;
 
 use super::{ReadError, Reading};
 use crate::problem::Problem;
+use crate::terminal::note;
 
 /// The path of a URL without one.
 const DEFAULT_PATH: &str = "/metrics";
@@ -35,17 +35,12 @@ impl HttpSource {
     pub(crate) fn new(options: &ServiceOptions, timeout: Nanos) -> Result<Self, Problem> {
         let plan = plan(options)?;
         let service = &plan.service;
+        for notice in connection_notices(service) {
+            note(&format!("note: {}", notice.message));
+        }
         let origin = Origin::parse(&service.url).map_err(Problem::usage)?;
         let request = request(&plan, &origin)?;
-        let config = ConnectorConfig {
-            tls: TlsOptions {
-                insecure: service.insecure,
-                ca_certificate_pem: service.ca_certificate.clone(),
-            },
-            connect_timeout: service.connect_timeout.into(),
-            ..ConnectorConfig::default()
-        };
-        let connector = Rc::new(Connector::new(origin, config).map_err(Problem::usage)?);
+        let connector = Rc::new(connector(service).map_err(Problem::usage)?);
         let limits = Limits {
             body_bytes: MAX_ANSWER_BYTES as u64,
             kept_body_bytes: MAX_ANSWER_BYTES,

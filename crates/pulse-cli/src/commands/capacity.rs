@@ -12,7 +12,7 @@ use pulse_suite::{
     StepLoad, StepOutcome, capacity_in_words, run_capacity, unjudgeable,
 };
 
-use crate::arguments::CapacityArguments;
+use crate::arguments::{CapacityArguments, of_environment};
 use crate::commands::load::run_problem;
 use crate::exit::Exit;
 use crate::interrupt::stop_on_signal;
@@ -79,7 +79,7 @@ fn overrides(arguments: &CapacityArguments, url: Option<String>, step: StepLoad)
         graceful_stop: Some(step.graceful_stop),
         ..LoadOptions::default()
     };
-    let service = ServiceOptions { url, ..ServiceOptions::default() };
+    let service = ServiceOptions { url, ..of_environment() };
     Overrides { service, load, targets: arguments.targets.clone() }
 }
 

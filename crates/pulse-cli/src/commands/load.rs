@@ -5,7 +5,9 @@ use std::io::{BufWriter, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use pulse_engine::{INTERVAL, Job, RunError, StopHandle, cores, host_info, probe, raise_descriptor_limit};
+use pulse_engine::{
+    INTERVAL, Job, RunError, StopHandle, connection_notices, cores, host_info, probe, raise_descriptor_limit,
+};
 use pulse_live::{Hub, OutputReport, ProgressLines, Recorder, Server, TerminalView};
 use pulse_model::{EventKind, Finding, Nanos, RunEvent, RunInfo, Severity, Summary};
 use pulse_plan::{LoadModel, Plan, Segment};
@@ -59,6 +61,9 @@ pub(crate) fn run_plan(plan: Plan, wishes: Wishes<'_>) -> Result<Exit, Problem> 
     let mut hub = Hub::new();
     add_outputs(&mut hub, stream, wishes, None)?;
     let dashboard = add_dashboard(&mut hub, wishes, &job.info)?;
+    for notice in &job.info.notices {
+        note(&format!("note: {}", notice.message));
+    }
     probe(&job.plan).map_err(run_problem)?;
     let stop = StopHandle::default();
     // What somebody else writes would tear a live view apart; it shows the announcement itself.
@@ -152,6 +157,7 @@ fn job(plan: Plan, workers: Option<u32>) -> Job {
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_info(),
+        notices: connection_notices(&plan.service),
     };
     Job { plan: Arc::new(plan), workers, segment: Segment::WHOLE, interval: INTERVAL, info }
 }
@@ -235,7 +241,11 @@ pub(crate) fn run_problem(error: RunError) -> Problem {
         RunError::Unreachable { .. } => Problem::unreachable(format!(
             "{error}\nIs it running, and is the URL right? `pulse demo serve` starts one to try."
         )),
-        RunError::Origin(_) | RunError::Connector(_) | RunError::Steps(_) => Problem::usage(error),
+        RunError::Origin(_)
+        | RunError::Connection(_)
+        | RunError::Connector(_)
+        | RunError::Steps(_)
+        | RunError::Types { .. } => Problem::usage(error),
         RunError::Machine(_) => Problem::internal(error),
     }
 }

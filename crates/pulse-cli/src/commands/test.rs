@@ -144,7 +144,11 @@ fn reach(suites: &[Suite], chosen: &[(usize, &Case)]) -> Result<(), Problem> {
                 "{error}\nIs it running, and is the URL right? `pulse demo serve` starts one to try; with \
                  start = \"…\" in [service] the suite starts it."
             )),
-            RunError::Origin(_) | RunError::Connector(_) | RunError::Steps(_) => Problem::usage(error),
+            RunError::Origin(_)
+            | RunError::Connection(_)
+            | RunError::Connector(_)
+            | RunError::Steps(_)
+            | RunError::Types { .. } => Problem::usage(error),
             RunError::Machine(_) => Problem::internal(error),
         })?;
     }

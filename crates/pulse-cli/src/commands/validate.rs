@@ -14,7 +14,7 @@ use pulse_suite::{
 };
 use serde::Serialize;
 
-use crate::arguments::ValidateArguments;
+use crate::arguments::{ValidateArguments, of_environment};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::self_tests::SELF_TESTS;
@@ -181,7 +181,7 @@ fn counted_files(suites: &[Suite], scenarios: usize) -> Check {
 const NO_CASES: &str = "`pulse test` would refuse it; docs/test.md shows a first suite";
 
 fn overrides(arguments: &ValidateArguments) -> Overrides {
-    let service = ServiceOptions { url: arguments.url.clone(), ..ServiceOptions::default() };
+    let service = ServiceOptions { url: arguments.url.clone(), ..of_environment() };
     Overrides { service, ..Overrides::default() }
 }
 

@@ -181,7 +181,12 @@ pub(crate) fn calm(mut attempt: impl FnMut() -> Outcome) -> Outcome {
     let mut outcome = attempt();
     for _ in 1..ATTEMPTS {
         let said = |sign: &str| outcome.stdout.contains(sign) || outcome.stderr.contains(sign);
-        let busy = ["too busy to keep the schedule", "the hypervisor gave", "of a core: the generator"];
+        let busy = [
+            "too busy to keep the schedule",
+            "the hypervisor gave",
+            "of a core: the generator",
+            "a worker stood still",
+        ];
         if outcome.code != Some(98) || !busy.into_iter().any(said) {
             break;
         }

@@ -1,5 +1,9 @@
 //! Starting, stopping, faults and the WebSocket.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use pulse_demo::{Character, DemoConfig, DemoError, DemoServer, serve};
 use serde_json::{Value, json};
@@ -144,6 +148,27 @@ fn latency_and_stall_still_answer_and_a_leak_is_counted() {
         assert_eq!(ask(server.addr(), "GET", "/health", "").status, 200);
         assert_eq!(server.leaked_bytes(), request * 10_000);
     }
+}
+
+#[test]
+fn quotes_are_events_too_and_end_with_the_server() {
+    let server = start(Character::default());
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"GET /api/v1/stream?symbol=QQQ HTTP/1.1\r\nHost: demo\r\n\r\n").unwrap();
+    let mut text = String::new();
+    let mut piece = [0; 4096];
+    while text.matches("event: quote\n").count() < 3 {
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "the stream ended: {text}");
+        text.push_str(str::from_utf8(&piece[..count]).unwrap());
+    }
+    assert!(text.contains("content-type: text/event-stream\r\n"), "{text}");
+    assert!(text.contains("id: 2\n") && text.contains("\"symbol\":\"QQQ\""), "{text}");
+    server.stop().unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "the body has an end");
 }
 
 #[test]

@@ -209,9 +209,16 @@ impl Dispatcher {
             Users::Closed(users) => users.next(),
             Users::Open(users) => users.next(&self.pending),
         };
-        let cutoff = Some(self.pending.cutoff).filter(|&cutoff| cutoff > self.now);
-        let last = (self.pending.busy_count > 0).then(|| self.pending.cutoff + self.graceful_stop);
-        [next, cutoff, last].into_iter().flatten().filter(|&at| at < Nanos::MAX).min()
+        // Never is the end of time: this is asked after every iteration, and a list of options would cost as much as the rest.
+        let Pending { cutoff, busy_count, .. } = self.pending;
+        let mut earliest = next.unwrap_or(Nanos::MAX);
+        if cutoff > self.now {
+            earliest = earliest.min(cutoff);
+        }
+        if busy_count > 0 {
+            earliest = earliest.min(cutoff + self.graceful_stop);
+        }
+        (earliest < Nanos::MAX).then_some(earliest)
     }
 
     /// True once [`Action::Finish`] was decided.

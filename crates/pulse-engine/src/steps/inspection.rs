@@ -4,7 +4,8 @@ use memchr::memmem;
 use pulse_http::ResponseView;
 use pulse_model::{Comparison, Nanos};
 use pulse_plan::{
-    Condition, ExtractionSource, HeaderTest, JsonTest, REGEX_SIZE_LIMIT, StatusSet, Step, Template,
+    Action, Condition, Extraction, ExtractionSource, GrpcStatusSet, HeaderTest, JsonTest, REGEX_SIZE_LIMIT,
+    StatusSet, Step, StepKind, Template,
 };
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -28,6 +29,7 @@ pub(super) struct Inspection {
 #[derive(Debug)]
 pub(super) enum Test {
     Status(StatusSet),
+    GrpcStatus(GrpcStatusSet),
     Header(String, HeaderTest),
     BodyContains(Needle),
     /// The number of the pointer.
@@ -56,10 +58,36 @@ pub(super) enum Source {
 
 impl Inspection {
     pub(super) fn compile(step: &Step) -> Result<Self, StepsError> {
+        Self::of(step.checks.iter().map(|check| &check.condition), &step.extractions)
+    }
+
+    /// What a step looks at in each message that its script waits for, in the order of the script.
+    pub(super) fn of_messages(step: &Step) -> Result<Vec<Self>, StepsError> {
+        let StepKind::WebSocket(script) = &step.kind else { return Ok(Vec::new()) };
+        let once = script.actions.iter().flat_map(|action| match action {
+            Action::Repeat { actions, .. } => actions.as_slice(),
+            other => std::slice::from_ref(other),
+        });
+        let receives = once.filter_map(|action| match action {
+            Action::Receive(receive) => Some(receive),
+            _ => None,
+        });
+        receives
+            .map(|receive| {
+                let extractions = step.extractions.get(receive.extractions.clone()).unwrap_or_default();
+                Self::of(receive.conditions.iter(), extractions)
+            })
+            .collect()
+    }
+
+    fn of<'c>(
+        conditions: impl Iterator<Item = &'c Condition>,
+        extractions: &[Extraction],
+    ) -> Result<Self, StepsError> {
         let mut pointers = Pointers::new();
-        let tests = step.checks.iter().map(|check| Test::compile(&check.condition, &mut pointers)).collect();
-        let extractions = step.extractions.iter();
+        let tests = conditions.map(|condition| Test::compile(condition, &mut pointers)).collect();
         let extractions = extractions
+            .iter()
             .map(|extraction| Ok((extraction.slot, Source::compile(&extraction.source, &mut pointers)?)));
         Ok(Self { extractions: extractions.collect::<Result<_, StepsError>>()?, tests, pointers })
     }
@@ -74,6 +102,7 @@ impl Test {
     fn compile(condition: &Condition, pointers: &mut Pointers) -> Self {
         match condition {
             Condition::Status(set) => Self::Status(set.clone()),
+            Condition::GrpcStatus(set) => Self::GrpcStatus(*set),
             Condition::Header { name, test } => Self::Header(name.clone(), test.clone()),
             Condition::BodyContains(text) => Self::BodyContains(match text.as_static() {
                 Some(text) => Needle::Static(Box::new(memmem::Finder::new(text).into_owned())),
@@ -129,6 +158,8 @@ pub(super) struct Answer<'a> {
     body: &'a [u8],
     pub(super) body_bytes: u64,
     pub(super) service_time: Nanos,
+    /// Number of the status, where the answer is one of gRPC.
+    pub(super) grpc_status: Option<u8>,
     /// The body where it is text and JSON pointers are looked for.
     json: &'a str,
     desk: &'a mut Desk,
@@ -149,7 +180,7 @@ impl<'a> Answer<'a> {
             json = std::str::from_utf8(body).unwrap_or_default();
             inspection.pointers.find(json, &mut desk.places);
         }
-        Self { view, body, body_bytes, service_time, json, desk }
+        Self { view, body, body_bytes, service_time, grpc_status: None, json, desk }
     }
 
     fn json(&self, number: usize) -> Option<&'a str> {
@@ -160,6 +191,7 @@ impl<'a> Answer<'a> {
     pub(super) fn passes(&mut self, asked: &Test, render: Render<'_>) -> bool {
         match asked {
             Test::Status(set) => set.contains(self.view.status()),
+            Test::GrpcStatus(set) => self.grpc_status.is_some_and(|status| set.contains(status)),
             Test::Header(name, rule) => {
                 let found = self.view.header(name);
                 match rule {

@@ -1,13 +1,17 @@
 //! The steps of a plan as a behavior: what scenario files and plain URLs run on.
 
 mod data;
+mod events;
+mod grpc;
 mod inspection;
 mod jar;
 mod pointers;
 mod program;
 mod redirect;
+mod streams;
 mod user;
 mod values;
+mod websocket;
 mod wire;
 
 use std::rc::Rc;
@@ -24,6 +28,7 @@ pub(crate) use data::FeedCursors;
 use data::Feeds;
 use program::Program;
 pub(crate) use program::endpoints;
+use streams::{StreamConnectors, Streams};
 use user::StepsUser;
 
 /// Why the steps of a plan cannot be run.
@@ -36,6 +41,14 @@ pub enum StepsError {
         pattern: String,
         /// Why not.
         source: Box<regex::Error>,
+    },
+    /// A gRPC call that cannot be made.
+    #[error("the call of step `{step}` cannot be made: {reason}")]
+    Call {
+        /// Name of the step.
+        step: String,
+        /// Why not.
+        reason: String,
     },
     /// A request that cannot be written.
     #[error("the request of step `{step}` cannot be sent: {source}")]
@@ -51,6 +64,10 @@ pub enum StepsError {
 #[derive(Debug)]
 pub(crate) struct Steps {
     connector: Rc<Connector>,
+    /// For steps that are more than request and answer.
+    stream_connector: Rc<Connector>,
+    /// For gRPC; speaks HTTP/2.
+    grpc_connector: Rc<Connector>,
     timeouts: Rc<Timeouts>,
     feeds: Rc<Feeds>,
     programs: Vec<Rc<Program>>,
@@ -79,6 +96,8 @@ impl Steps {
             first += scenario.steps.len() as u32;
         }
         Ok(Self {
+            stream_connector: Rc::new(connector.for_http1()),
+            grpc_connector: Rc::new(connector.for_http2()),
             connector: Rc::new(connector),
             timeouts: Rc::new(Timeouts::new()),
             feeds: Rc::new(Feeds::new(plan, cursors, segment)),
@@ -92,9 +111,12 @@ impl Behavior for Steps {
     type User = StepsUser;
 
     fn user(&self, scenario: usize, number: u64) -> StepsUser {
-        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, limits(&self.plan.service));
+        let limits = limits(&self.plan.service);
+        let client = Client::new(Rc::clone(&self.connector), &self.timeouts, limits);
         let program = Rc::clone(&self.programs[scenario]);
-        StepsUser::new(program, client, Rc::clone(&self.feeds), &self.plan, scenario, number)
+        let connectors = StreamConnectors { http1: &self.stream_connector, http2: &self.grpc_connector };
+        let streams = Streams::of(&program, &connectors, &self.timeouts, limits);
+        StepsUser::new(program, client, streams, Rc::clone(&self.feeds), &self.plan, (scenario, number))
     }
 
     fn sweep(&self, now: Instant) {

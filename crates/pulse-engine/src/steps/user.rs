@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use pulse_http::{Client, Decoder, Exchange, Failure, Request, Scheme, is_idempotent};
+use pulse_http::{Client, Decoder, Exchange, Failure, Request, is_idempotent};
 use pulse_model::Nanos;
-use pulse_plan::{ConnectionReuse, Plan};
+use pulse_plan::{ConnectionReuse, Plan, StepKind};
 
 use super::data::Feeds;
 use super::inspection::{Answer, Desk};
 use super::jar::Jar;
 use super::program::{CompiledStep, Program};
 use super::redirect::{is_redirect, resolve, rewritten};
+use super::streams::Streams;
 use super::values::Values;
 use super::wire::Pen;
 use crate::behavior::{Outcome, VirtualUser};
@@ -20,22 +21,24 @@ use crate::phases::Phases;
 use crate::recorder::RequestEnd;
 
 /// Class of a request whose status is not among the expected ones.
-const STATUS: &str = "status";
+pub(super) const STATUS: &str = "status";
 /// Class of a request that could not be written with the values of its variables.
 const BAD_REQUEST: &str = "bad_request";
 /// Class of a request whose redirects lead astray.
 const REDIRECT: &str = "redirect";
 
 pub(crate) struct StepsUser {
-    program: Rc<Program>,
+    pub(super) program: Rc<Program>,
     client: Client,
-    feeds: Rc<Feeds>,
-    jar: Jar,
-    values: Values,
+    /// For steps that are more than request and answer, where the program has any.
+    pub(super) streams: Option<Box<Streams>>,
+    pub(super) feeds: Rc<Feeds>,
+    pub(super) jar: Jar,
+    pub(super) values: Values,
     /// The request that is being sent, when it is not always the same.
-    buffer: Vec<u8>,
-    scratch: Vec<u8>,
-    desk: Desk,
+    pub(super) buffer: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) desk: Desk,
     /// Of a user who has met a compressed body.
     decoder: Option<Box<Decoder>>,
 }
@@ -74,14 +77,15 @@ impl StepsUser {
     pub(super) fn new(
         program: Rc<Program>,
         client: Client,
+        streams: Option<Box<Streams>>,
         feeds: Rc<Feeds>,
         plan: &Plan,
-        scenario: usize,
-        number: u64,
+        (scenario, number): (usize, u64),
     ) -> Self {
         Self {
             program,
             client,
+            streams,
             feeds,
             jar: Jar::default(),
             values: Values::new(plan, scenario, number),
@@ -99,7 +103,7 @@ impl StepsUser {
         }
         let clock = iteration.clock();
         let Self { client, feeds, jar, values, buffer, scratch, program, .. } = self;
-        let secure = program.origin.scheme == Scheme::Https;
+        let secure = program.is_secure();
         let (bytes, parts) = match step.wire.prepare(Pen { values, feeds, jar, secure, scratch }, buffer) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -211,7 +215,7 @@ impl StepsUser {
             if program.cookies {
                 client.response().header_all("set-cookie").for_each(|field| jar.set(field));
             }
-            let secure = origin.scheme == Scheme::Https;
+            let secure = program.is_secure();
             request = rewritten(&request, answered.exchange.status, &target, |out| {
                 jar.write(&target, secure, out);
             });
@@ -278,14 +282,26 @@ impl StepsUser {
             _ => response.body(),
         };
         let mut answer = Answer::new(inspection, response, body, body_bytes, service_time, desk);
-        for (number, test) in inspection.tests.iter().enumerate() {
-            let passed = answer.passes(test, &|template, out| values.render(template, feeds, out));
-            iteration.check(step.endpoint, number, passed);
-        }
-        for (number, (slot, source)) in (inspection.tests.len()..).zip(&inspection.extractions) {
-            let found = answer.extract(source, &mut values.slots[usize::from(*slot)]);
-            iteration.check(step.endpoint, number, found);
-        }
+        judge(step, &mut answer, values, feeds, iteration);
+    }
+}
+
+/// Judges the checks and takes the values that the step wants of an answer.
+pub(super) fn judge(
+    step: &CompiledStep,
+    answer: &mut Answer<'_>,
+    values: &mut Values,
+    feeds: &Feeds,
+    iteration: &Iteration<'_>,
+) {
+    let inspection = &step.inspection;
+    for (number, test) in inspection.tests.iter().enumerate() {
+        let passed = answer.passes(test, &|template, out| values.render(template, feeds, out));
+        iteration.check(step.endpoint, number, passed);
+    }
+    for (number, (slot, source)) in (inspection.tests.len()..).zip(&inspection.extractions) {
+        let found = answer.extract(source, &mut values.slots[usize::from(*slot)]);
+        iteration.check(step.endpoint, number, found);
     }
 }
 
@@ -309,9 +325,16 @@ impl StepsUser {
                 None => return Outcome::Exhausted,
             }
         }
-        for step in &program.steps {
+        for (place, step) in program.steps.iter().enumerate() {
             for _ in 0..step.repeat {
-                if !self.request(step, iteration).await {
+                // What is rare is boxed, so that it does not swell every user's task.
+                let goes_on = match &step.kind {
+                    StepKind::Request => self.request(step, iteration).await,
+                    StepKind::WebSocket(script) => Box::pin(self.talk(place, script, iteration)).await,
+                    StepKind::Events(until) => Box::pin(self.listen(place, until, iteration)).await,
+                    StepKind::Grpc(_) => Box::pin(self.call(step, iteration)).await,
+                };
+                if !goes_on {
                     return Outcome::Cut;
                 }
                 let pause = self.values.think(step.think);
@@ -320,11 +343,14 @@ impl StepsUser {
                 }
             }
         }
+        if program.ends_with_request {
+            iteration.end_with_request();
+        }
         Outcome::Completed
     }
 }
 
 /// A request that never left.
-fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
+pub(super) fn unsent(now: Nanos, message: &str) -> Measurement<'_> {
     Measurement::failed(now, now, BAD_REQUEST, message)
 }

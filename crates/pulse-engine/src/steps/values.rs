@@ -41,6 +41,13 @@ impl Values {
         template.render(out, |source, escape, out| self.splice(source, escape, feeds, out));
     }
 
+    /// A text with its values, for what is not sent as part of a request.
+    pub(super) fn rendered(&self, template: &Template, feeds: &Feeds) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.render(template, feeds, &mut out);
+        out
+    }
+
     /// Appends one value.
     pub(super) fn splice(&self, source: Variable, escape: Escape, feeds: &Feeds, out: &mut Vec<u8>) {
         // Digits and hyphens are harmless in every place. Writing to memory cannot fail.

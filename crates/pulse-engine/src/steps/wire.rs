@@ -89,7 +89,7 @@ impl Wire {
             fixed,
         )
         .map_err(failed)?;
-        let parts = service.http.multiplexes().then(|| RequestParts::parse(&bytes, origin.scheme));
+        let parts = service.http.has_frames().then(|| RequestParts::parse(&bytes, origin.scheme));
         let parts = parts.transpose().map_err(failed)?.map(Box::new);
         Ok(Self::Static { target: fixed(&step.target), bytes, head_end, parts })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pulse_engine::{INTERVAL, Job, StopHandle, host_info, raise_descriptor_limit, run};
-use pulse_model::{RunEvent, RunInfo, Summary};
+use pulse_model::{Nanos, RunEvent, RunInfo, Summary};
 use pulse_plan::{Overrides, ScenarioFile, Segment, ServiceOptions};
 
 /// A run to be made.
@@ -19,11 +19,23 @@ pub(crate) struct Run<'a> {
     pub(crate) workers: u32,
     /// Told to stop when this says so of an event.
     pub(crate) stop_when: fn(&RunEvent) -> bool,
+    /// Length of an interval.
+    pub(crate) interval: Nanos,
+    /// Told of every event, on the thread that merges.
+    pub(crate) watch: &'a (dyn Fn(&RunEvent) + Sync),
 }
 
 impl Default for Run<'_> {
     fn default() -> Self {
-        Self { text: "", url: String::new(), files: &[], workers: 1, stop_when: |_| false }
+        Self {
+            text: "",
+            url: String::new(),
+            files: &[],
+            workers: 1,
+            stop_when: |_| false,
+            interval: INTERVAL,
+            watch: &|_| {},
+        }
     }
 }
 
@@ -52,12 +64,13 @@ impl Run<'_> {
             started: "2026-01-01T00:00:00.000Z".to_owned(),
             version: "0.0.0".to_owned(),
             host: host_info(),
+            notices: Vec::new(),
         };
         let job = Job {
             plan: Arc::new(plan),
             workers: self.workers,
             segment: Segment::WHOLE,
-            interval: INTERVAL,
+            interval: self.interval,
             info,
         };
         let stop = StopHandle::default();
@@ -66,6 +79,7 @@ impl Run<'_> {
             if (self.stop_when)(&event) {
                 stop.stop();
             }
+            (self.watch)(&event);
             events.push(event);
         };
         let summary = run(&job, &stop, &mut watch).unwrap_or_else(|error| panic!("{error}"));

@@ -1,6 +1,7 @@
 //! What went wrong on a stream, and whether the peer has done anything about the request.
 
 use crate::failure::{Cause, FailureClass};
+use crate::response::ParseError;
 use h2::Reason;
 use std::borrow::Cow;
 
@@ -17,11 +18,13 @@ pub struct Http2Error {
     /// Whether the peer has said that it did not process the request, or never got it: asking again is safe for any
     /// method (RFC 9113 §8.7).
     pub unprocessed: bool,
+    /// The error code with which the peer reset the stream, where it did (RFC 9113 §7).
+    pub reset: Option<u32>,
 }
 
 impl Http2Error {
     pub(super) fn new(class: FailureClass, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { class, detail: detail.into(), unprocessed: false }
+        Self { class, detail: detail.into(), unprocessed: false, reset: None }
     }
 
     /// The meaning of an error of the frames' library, on a connection with that socket.
@@ -34,7 +37,7 @@ impl Http2Error {
                 }
                 _ => Cow::Owned(format!("the peer ended the connection (GOAWAY {})", code(reason))),
             };
-            return Self { class: FailureClass::GoAway, detail, unprocessed: true };
+            return Self { unprocessed: true, ..Self::new(FailureClass::GoAway, detail) };
         }
         if error.is_reset() && error.is_remote() {
             let detail = match known(reason) {
@@ -42,7 +45,8 @@ impl Http2Error {
                 None => Cow::Owned(format!("the peer reset the stream ({})", code(reason))),
             };
             let unprocessed = reason == Reason::REFUSED_STREAM;
-            return Self { class: FailureClass::StreamReset, detail, unprocessed };
+            let reset = Some(reason.into());
+            return Self { unprocessed, reset, ..Self::new(FailureClass::StreamReset, detail) };
         }
         if error.is_reset() || error.is_go_away() {
             let detail = format!("the peer broke a rule of HTTP/2 ({})", code(reason));
@@ -58,6 +62,12 @@ impl Http2Error {
 impl From<Cause> for Http2Error {
     fn from(cause: Cause) -> Self {
         Self::new(cause.class, cause.detail)
+    }
+}
+
+impl From<ParseError> for Http2Error {
+    fn from(error: ParseError) -> Self {
+        Self::new(error.class(), error.to_string())
     }
 }
 

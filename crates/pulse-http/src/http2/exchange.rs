@@ -1,20 +1,20 @@
 //! One user's exchanges over HTTP/2.
 
-use super::answer::Answer;
 use super::connection::{Http2Connection, Http2Place};
 use super::error::Http2Error;
 use super::group::{Opened, Seat};
 use super::stream::Http2Stream;
-use crate::client::{ConnectionCounts, Run};
+use crate::answer::Answer;
+use crate::client::Run;
+use crate::connect::{Connector, Scheme};
 use crate::connection::Connection;
-use crate::connector::Connector;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, FailureClass};
 use crate::limits::Limits;
-use crate::origin::Scheme;
 use crate::parts::RequestParts;
 use crate::request::Request;
 use crate::response::Keep;
+use crate::session::{Loan, Outcome};
 use crate::timeout::Deadline;
 use crate::view::ResponseView;
 use bytes::Bytes;
@@ -34,23 +34,8 @@ pub(crate) struct Http2Session {
     scheme: Scheme,
 }
 
-/// What became of an exchange.
-pub(crate) enum Http2Outcome {
-    Answered(Exchange),
-    /// The peer chose HTTP/1.1; nothing was sent yet.
-    Http11(Connection),
-}
-
-/// What the client lends to an exchange.
-pub(crate) struct Loan<'a> {
-    pub(crate) connector: &'a Connector,
-    pub(crate) deadline: &'a Deadline,
-    pub(crate) counts: &'a mut ConnectionCounts,
-    pub(crate) run: &'a mut Run,
-}
-
 /// Where a request may be sent.
-enum Way {
+pub(crate) enum Way {
     Open(Http2Connection, Http2Place),
     Http11(Connection),
 }
@@ -68,7 +53,7 @@ struct Turn {
 impl Http2Session {
     pub(crate) fn new(connector: &Connector, limits: Limits) -> Self {
         let seat = connector.groups().join(connector.config().streams);
-        Self { seat, answer: Answer::new(limits), scheme: connector.origin().scheme }
+        Self { seat, answer: Answer::new(limits, "HTTP/2"), scheme: connector.origin().scheme }
     }
 
     /// Sends the request and reads the whole response. The failure's bytes are found in `loan.run`.
@@ -77,7 +62,7 @@ impl Http2Session {
         request: Request<'_>,
         keep: Keep,
         loan: &mut Loan<'_>,
-    ) -> Result<Http2Outcome, Cause> {
+    ) -> Result<Outcome, Cause> {
         let parsed;
         let parts = if let Some(parts) = request.parts {
             parts
@@ -91,11 +76,13 @@ impl Http2Session {
             self.answer.begin(keep);
             let (connection, place) = match self.way(loan).await? {
                 Way::Open(connection, place) => (connection, place),
-                Way::Http11(connection) => return Ok(Http2Outcome::Http11(connection)),
+                Way::Http11(connection) => return Ok(Outcome::Http11(connection)),
             };
             let reused = connection.opened() > 0;
+            let mut sent = false;
             let error = match connection.open(place, parts.head().clone(), parts.body().is_empty()) {
                 Ok(stream) => {
+                    sent = true;
                     loan.counts.reused += u64::from(reused);
                     let write_done = parts.body().is_empty();
                     let body = parts.body().clone();
@@ -104,7 +91,7 @@ impl Http2Session {
                     let result = poll_fn(|cx| poll_turn(&mut turn, answer, loan.deadline, cx)).await;
                     loan.run.count(connection.take_traffic());
                     match result {
-                        Ok(()) => return Ok(Http2Outcome::Answered(self.finish(loan.run, &turn))),
+                        Ok(()) => return Ok(Outcome::Answered(self.finish(loan.run, &turn))),
                         Err(error) => error,
                     }
                 }
@@ -121,7 +108,7 @@ impl Http2Session {
                 return Err(error.into());
             }
             attempt += 1;
-            loan.counts.resent += 1;
+            loan.counts.resent += u64::from(sent);
         }
     }
 
@@ -138,8 +125,13 @@ impl Http2Session {
         self.seat.is_connected()
     }
 
+    /// Gives up a connection that takes no more requests. True for the first who does so: its end is counted once.
+    pub(crate) fn discard(&self, connection: &Http2Connection) -> bool {
+        self.seat.discard(connection)
+    }
+
     /// A connection with a free place. In the usual case both are there and no time is read.
-    async fn way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
+    pub(crate) async fn way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
         if let Some(connection) = self.seat.connection()
             && let Some(place) = connection.try_place()
         {
@@ -151,7 +143,7 @@ impl Http2Session {
 
     async fn wait_for_way(&mut self, loan: &mut Loan<'_>) -> Result<Way, Cause> {
         let began = Instant::now();
-        let mut connecting = std::time::Duration::ZERO;
+        let mut connecting = Duration::ZERO;
         for _ in 0..ATTEMPTS {
             loan.counts.closed_by_peer += u64::from(self.seat.discard_ended());
             let connection = match self.seat.connection() {

@@ -1,8 +1,8 @@
 //! Which users share a connection, and who of them opens it.
 
 use super::connection::{ALPN, Http2Connection, Http2Settings};
+use crate::connect::Connector;
 use crate::connection::{Connection, Stream};
-use crate::connector::Connector;
 use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, FailureClass};
 use crate::timeout::Deadline;

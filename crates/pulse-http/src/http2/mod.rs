@@ -4,7 +4,6 @@
 //! many users' frames leave in one write and arrive in one read, and so that a peer's PING and SETTINGS are answered
 //! while nobody asks anything. No request spawns a task.
 
-mod answer;
 mod connection;
 mod error;
 mod exchange;
@@ -14,6 +13,6 @@ mod stream;
 
 pub use connection::{Http2Connection, Http2Place, Http2Settings};
 pub use error::Http2Error;
-pub(crate) use exchange::{Http2Outcome, Http2Session, Loan};
+pub(crate) use exchange::{Http2Session, Way};
 pub(crate) use group::Groups;
 pub use stream::Http2Stream;

@@ -63,12 +63,21 @@ pub(super) struct Socket {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Whether the peer has sent anything yet.
+    heard: bool,
     traffic: Rc<Traffic>,
 }
 
 impl Socket {
     pub(super) fn new(stream: Stream, buffer_bytes: usize, traffic: Rc<Traffic>) -> Self {
-        Self { stream, buffer: vec![0; buffer_bytes].into_boxed_slice(), start: 0, end: 0, traffic }
+        Self {
+            stream,
+            buffer: vec![0; buffer_bytes].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            heard: false,
+            traffic,
+        }
     }
 
     fn wrote(&self, result: io::Result<usize>) -> io::Result<usize> {
@@ -82,7 +91,7 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, buffer, start, end, traffic } = self.get_mut();
+        let Self { stream, buffer, start, end, heard, traffic } = self.get_mut();
         if *start == *end {
             if traffic.allowance.get() == 0 {
                 cx.waker().wake_by_ref();
@@ -98,6 +107,13 @@ impl AsyncRead for Socket {
             if count == 0 {
                 traffic.ended(Cause::of(&io::ErrorKind::UnexpectedEof.into()));
                 return Poll::Ready(Ok(()));
+            }
+            if !std::mem::replace(heard, true) && buffer[..count].starts_with(b"HTTP/1.") {
+                traffic.ended(Cause::new(
+                    FailureClass::Protocol,
+                    "the peer answers in HTTP/1.1: it does not speak HTTP/2 here",
+                ));
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
             traffic.received.set(traffic.received.get() + count as u64);
             traffic.allowance.set(traffic.allowance.get().saturating_sub(count));
@@ -123,7 +139,12 @@ impl AsyncWrite for Socket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, slices));
+        let stream = Pin::new(&mut this.stream);
+        // Sending one piece costs the kernel less than gathering it from a list of one.
+        let result = match slices {
+            [only] => ready!(stream.poll_write(cx, only)),
+            _ => ready!(stream.poll_write_vectored(cx, slices)),
+        };
         Poll::Ready(this.wrote(result))
     }
 

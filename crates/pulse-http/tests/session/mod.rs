@@ -1,4 +1,5 @@
 //! A client, its deadlines and somebody who sweeps them: what a worker provides in the program.
+#![allow(dead_code, clippy::allow_attributes, reason = "every test file compiles this and uses its part")]
 
 use pulse_http::{
     Client, Connector, ConnectorConfig, Exchange, Failure, Keep, Limits, Origin, Request, RequestWriter,

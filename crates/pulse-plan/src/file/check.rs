@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pulse_model::{Comparison, Nanos, Target, TargetError};
 
 use crate::extraction::REGEX_SIZE_LIMIT;
+use crate::file::grpc::read_grpc_status;
 use crate::file::json;
 use crate::file::names::{Names, Scope};
 use crate::file::reader::{Field, TableReader};
@@ -14,7 +15,7 @@ use crate::{Check, Condition, Escape, Extraction, ExtractionSource, HeaderTest, 
 
 /// The most checks of a step.
 const MAX_CHECKS: usize = 100;
-const KINDS: [&str; 6] = ["status", "header", "body_contains", "json", "size", "time"];
+const KINDS: [&str; 7] = ["status", "grpc_status", "header", "body_contains", "json", "size", "time"];
 const SOURCES: [&str; 4] = ["json", "regex", "header", "cookie"];
 
 pub(crate) fn read(field: &Field<'_>, scope: &Scope<'_>) -> Vec<Check> {
@@ -32,6 +33,9 @@ fn read_check(field: &Field<'_>, scope: &Scope<'_>) -> Option<Check> {
     let says_nothing = found.is_none();
     let condition = found.and_then(|(kind, field)| match kind {
         "status" => read_status(&field).map(|set| (format!("status is {set}"), Condition::Status(set))),
+        "grpc_status" => {
+            read_grpc_status(&field).map(|set| (format!("gRPC status is {set}"), Condition::GrpcStatus(set)))
+        }
         "header" => read_header(&field, &table, scope),
         "body_contains" => {
             let text = field.text("\"signal\"")?;
@@ -95,7 +99,11 @@ fn read_header(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) ->
     Some((format!("header {name} {shown}"), Condition::Header { name, test: required }))
 }
 
-fn read_json(field: &Field<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<(String, Condition)> {
+pub(crate) fn read_json(
+    field: &Field<'_>,
+    table: &TableReader<'_>,
+    scope: &Scope<'_>,
+) -> Option<(String, Condition)> {
     let pointer = json_pointer(field)?;
     let (shown, required) = match table.one_of(&["equals", "exists"]) {
         None => ("exists".to_owned(), JsonTest::Exists(true)),
@@ -183,18 +191,27 @@ fn json_pointer(field: &Field<'_>) -> Option<String> {
 }
 
 pub(crate) fn read_extractions(field: &Field<'_>, names: &Names<'_>) -> Vec<Extraction> {
+    read_extractions_from(field, names, &SOURCES)
+}
+
+/// What is taken from a message, which has neither fields nor cookies.
+pub(crate) fn read_message_extractions(field: &Field<'_>, names: &Names<'_>) -> Vec<Extraction> {
+    read_extractions_from(field, names, &SOURCES[..2])
+}
+
+fn read_extractions_from(field: &Field<'_>, names: &Names<'_>, sources: &[&'static str]) -> Vec<Extraction> {
     let entries = field.entries("{ price = { json = \"/price\" } }").unwrap_or_default();
     let extractions = entries.iter().filter_map(|(entry, field)| {
-        let source = read_source(field)?;
+        let source = read_source(field, sources)?;
         let slot = *names.slots.get(&entry.key)?;
         Some(Extraction { slot, name: format!("extract {}", entry.key).into(), source })
     });
     extractions.collect()
 }
 
-fn read_source(field: &Field<'_>) -> Option<ExtractionSource> {
+fn read_source(field: &Field<'_>, sources: &[&'static str]) -> Option<ExtractionSource> {
     let table = field.table("{ json = \"/price\" }")?;
-    let found = table.one_of(&SOURCES);
+    let found = table.one_of(sources);
     let says_nothing = found.is_none();
     let source = found.and_then(|(kind, field)| match kind {
         "json" => json_pointer(&field).map(ExtractionSource::Json),
@@ -203,7 +220,7 @@ fn read_source(field: &Field<'_>) -> Option<ExtractionSource> {
         _ => field.text("\"session\"").map(|name| ExtractionSource::Cookie(name.to_owned())),
     });
     if table.finish() && says_nothing {
-        table.error("the extraction names no source", Some(format!("give one of {}", SOURCES.join(", "))));
+        table.error("the extraction names no source", Some(format!("give one of {}", sources.join(", "))));
     }
     source
 }

@@ -39,14 +39,15 @@ pub(crate) fn read_shape(table: &TableReader<'_>) -> LoadOptions {
     }
 }
 
-/// `warmup` and `seed` are of the whole run.
+/// `warmup`, `seed` and `idle` are of the whole run.
 fn read_run_wide(table: &TableReader<'_>, in_scenario: bool, options: &mut LoadOptions) {
     if !in_scenario {
         options.warmup = table.get("warmup").and_then(|field| field.duration("\"2s\""));
         options.seed = table.get("seed").and_then(|field| field.integer(0..=i64::MAX as u64, "1"));
+        options.idle = table.get("idle").and_then(|field| field.parsed("\"spin\""));
         return;
     }
-    for key in ["warmup", "seed"] {
+    for key in ["warmup", "seed", "idle"] {
         if let Some(field) = table.get(key) {
             field.error(format!("`{key}` is of the whole run"), "write it in the file's [load]");
         }

@@ -4,9 +4,12 @@
 //! scenario file itself is found before anything else is read.
 
 mod check;
+mod connection;
 mod data;
 mod error;
+mod events;
 mod form;
+mod grpc;
 mod json;
 mod load;
 mod names;
@@ -17,6 +20,7 @@ mod step;
 mod suite;
 mod targets;
 mod tree;
+mod websocket;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,7 +30,7 @@ pub use error::{FileError, FileErrors};
 pub use suite::{BaseService, SuiteFile};
 
 use crate::draft::Draft;
-use crate::{Overrides, Plan, PlanError};
+use crate::{Overrides, Plan, PlanError, ProtoSources};
 use error::Diagnostics;
 use names::{FeedNames, Names, Scope, is_name, is_reserved};
 use reader::{Field, TableReader};
@@ -51,6 +55,7 @@ pub struct ScenarioFile {
     /// The environment variables that were asked for, with their values, so that both steps see the same.
     environment: BTreeMap<String, Option<String>>,
     needs: Vec<String>,
+    protos: Vec<ProtoSources>,
 }
 
 impl ScenarioFile {
@@ -73,7 +78,7 @@ impl ScenarioFile {
             let draft = builder.draft(&root, &recording);
             builder.check(draft, &root);
         }
-        let needs = builder.needs.into_inner();
+        let (needs, protos) = (builder.needs.into_inner(), builder.protos.into_sources());
         notes.finish()?;
         Ok(Self {
             name: file_name.to_owned(),
@@ -81,6 +86,7 @@ impl ScenarioFile {
             root,
             environment: asked.into_inner(),
             needs,
+            protos,
         })
     }
 
@@ -89,7 +95,14 @@ impl ScenarioFile {
         &self.needs
     }
 
-    /// Makes the plan. `files` holds the content of every file of [`needs`](Self::needs) under the name given there.
+    /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; `None` when
+    /// nothing is missing. To be asked again with what was found, which may import more.
+    pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+        grpc::missing_import(&self.protos, files)
+    }
+
+    /// Makes the plan. `files` holds the content of every file of [`needs`](Self::needs) under the name given there,
+    /// and what was found of [`missing_import`](Self::missing_import).
     pub fn into_plan(
         self,
         files: &BTreeMap<String, Vec<u8>>,
@@ -140,11 +153,12 @@ pub(crate) struct Builder<'a> {
     /// The other files; `None` in the first step.
     files: Option<&'a BTreeMap<String, Vec<u8>>>,
     needs: RefCell<Vec<String>>,
+    pub(crate) protos: grpc::Protos,
 }
 
 impl<'a> Builder<'a> {
     fn new(notes: &'a Diagnostics<'a>, files: Option<&'a BTreeMap<String, Vec<u8>>>) -> Self {
-        Self { notes, files, needs: RefCell::default() }
+        Self { notes, files, needs: RefCell::default(), protos: grpc::Protos::default() }
     }
 
     /// The content of another file; in the first step `None`, but noted as needed.

@@ -85,6 +85,23 @@ impl<'n> Scope<'n> {
         Self { names, extracted: Vec::new(), later: Vec::new(), per_iteration: false }
     }
 
+    /// The same scope, to be extended.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            names: self.names,
+            extracted: self.extracted.clone(),
+            later: self.later.clone(),
+            per_iteration: self.per_iteration,
+        }
+    }
+
+    /// Makes extracted names known from here on.
+    pub(crate) fn learn(&mut self, names: &[&str]) {
+        let known = |name: &&'n str| names.contains(name);
+        let learned: Vec<&'n str> = self.names.slots.keys().map(String::as_str).filter(known).collect();
+        self.extracted.extend(learned);
+    }
+
     /// Reads a text with references. Mistakes are reported at the field, and what is wrong is left out.
     pub(crate) fn template(&self, field: &Field<'_>, text: &str, escape: Escape) -> Template {
         self.template_in(field, text, 0..text.len(), escape)

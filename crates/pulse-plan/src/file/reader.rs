@@ -35,6 +35,12 @@ impl<'a> TableReader<'a> {
         self.table.entries.iter().find(|entry| entry.key == key).map(|entry| self.field(entry))
     }
 
+    /// A key's value in a table without another key; with that one, the key is unknown.
+    pub(crate) fn get_unless_of(&self, other: &'static str, key: &'static str) -> Option<Field<'a>> {
+        let has_other = self.table.entries.iter().any(|entry| entry.key == other);
+        if has_other { None } else { self.get(key) }
+    }
+
     /// A key's value; an error when it is missing.
     pub(crate) fn required(&self, key: &'static str, example: &str) -> Option<Field<'a>> {
         let found = self.get(key);

@@ -9,7 +9,7 @@ use pulse_model::{Nanos, Tags};
 use crate::file::names::{Names, Scope, is_name, is_reserved};
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::{Data, Entry, Node};
-use crate::file::{Builder, load, step};
+use crate::file::{Builder, load, step, websocket};
 use crate::{LoadOptions, Step};
 
 const MAX_SCENARIOS: usize = 200;
@@ -40,7 +40,7 @@ pub(crate) fn number_slots<'n>(
     steps: impl Iterator<Item = &'n Node>,
 ) -> BTreeMap<String, u16> {
     let mut slots = BTreeMap::new();
-    for entry in steps.flat_map(|step| entries(child(step, "extract"))) {
+    for entry in steps.flat_map(extracted) {
         let report = |message: String, help: &str| {
             let key = format!("extract.{}", entry.key);
             builder.notes.report(entry.key_span.clone(), &key, message, Some(help.to_owned()));
@@ -59,6 +59,12 @@ pub(crate) fn number_slots<'n>(
         }
     }
     slots
+}
+
+/// The extractions of a step, those of a WebSocket's messages included.
+fn extracted(step: &Node) -> impl Iterator<Item = &Entry> {
+    let tables = child(step, "extract").into_iter().chain(websocket::extracts(step));
+    tables.flat_map(|table| entries(Some(table)))
 }
 
 /// The value of a key, if the node is a table that has it.
@@ -169,11 +175,10 @@ pub(crate) fn read_steps(
             "write each as a table with a request",
         );
     }
-    let extracts: Vec<Vec<&str>> = items
-        .iter()
-        .map(|item| entries(child(item.node, "extract")).map(|entry| entry.key.as_str()).collect())
-        .collect();
-    let title = |i: usize| match child(items[i].node, "name").or_else(|| child(items[i].node, "request")) {
+    let extracts: Vec<Vec<&str>> =
+        items.iter().map(|item| extracted(item.node).map(|entry| entry.key.as_str()).collect()).collect();
+    let kinds = ["name", "request", "websocket", "events", "grpc"];
+    let title = |i: usize| match kinds.iter().find_map(|key| child(items[i].node, key)) {
         Some(Node { data: Data::Text(text), .. }) => text.clone(),
         _ => format!("number {}", i + 1),
     };

@@ -1,9 +1,10 @@
 //! The `[service]` table.
 
-use crate::file::Builder;
+use crate::file::grpc::read_protos;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
 use crate::file::tree::Data;
+use crate::file::{Builder, connection};
 use crate::service::{MAX_STREAMS, ServiceUrl, check_header_name, check_header_value};
 use crate::{Authorization, Escape, LimitOptions, MAX_REDIRECTS, ServiceOptions, StatusSet, Template};
 
@@ -51,11 +52,14 @@ pub(crate) fn read_keys(builder: &Builder<'_>, table: &TableReader<'_>, scope: &
     options.http = table.get("http").and_then(|field| field.parsed("\"2\""));
     let streams = table.get("streams").and_then(|field| field.integer(1..=u64::from(MAX_STREAMS), "16"));
     options.streams = streams.map(|streams| streams as u32);
+    options.connection = connection::read_connection(table, &fixed);
+    options.tls = connection::read_tls(builder, table, &fixed);
     options.connections = table.get("connections").and_then(|field| field.parsed("\"per-iteration\""));
     options.redirects = table.get("redirects").and_then(|field| read_redirects(&field));
     options.compression = table.get("compression").and_then(|field| field.boolean("true"));
     options.limits = table.get("limits").and_then(|field| read_limits(&field)).unwrap_or_default();
     options.expect = table.get("expect_status").and_then(|field| read_status(&field));
+    *builder.protos.of_service.borrow_mut() = read_protos(builder, table, &fixed);
     let authorization = table.one_of(&["user", "bearer"]);
     options.authorization = authorization.and_then(|(key, field)| read_authorization(key, &field, &fixed));
     ServiceTable { options, headers }

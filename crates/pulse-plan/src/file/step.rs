@@ -9,9 +9,9 @@ use crate::file::names::{Scope, is_name};
 use crate::file::reader::{Field, TableReader};
 use crate::file::service::{read_headers, read_redirects, read_status};
 use crate::file::tree::Data;
-use crate::file::{Builder, MAX_NAME, check, form, json};
+use crate::file::{Builder, MAX_NAME, check, events, form, grpc, json, websocket};
 use crate::service::is_method;
-use crate::{Body, Escape, FormPart, Step, Template, Think};
+use crate::{Body, Escape, FormPart, Step, StepKind, Template, Think};
 
 /// The largest body file, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
@@ -33,22 +33,41 @@ const OWN_TAGS: [&str; 8] = [
 /// Reads a step. Header fields and the path of the service are added later, since flags may change them.
 pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, tags: &Tags) -> Option<Step> {
     let table = field.table("{ request = \"GET /health\" }")?;
-    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
     let fixed = Scope::fixed(scope.names);
     let name = table.get("name").and_then(|field| read_label(&field, &fixed));
     let group = table.get("group").and_then(|field| read_label(&field, &fixed));
     let mut step_tags = tags.clone();
     step_tags.extend(table.get("tags").map(|field| read_tags(&field, &fixed)).unwrap_or_default());
-    let mut step = read_pattern(builder, &table, scope);
+    let asked = match table.one_of(&["request", "websocket", "events", "grpc"]) {
+        Some(("websocket", field)) => websocket::read(builder, &table, &field, scope),
+        Some(("events", field)) => events::read(builder, &table, &field, scope),
+        Some(("grpc", field)) => grpc::read(builder, &table, &field, scope),
+        _ => read_plain(builder, &table, scope),
+    };
     let repeat = table.get("repeat").and_then(|field| field.integer(1..=MAX_REPEAT, "2")).unwrap_or(1);
     let think = table.get("think").and_then(|field| read_think(&field)).unwrap_or_default();
-    let extractions =
-        table.get("extract").map_or_else(Vec::new, |field| check::read_extractions(&field, scope.names));
+    // A WebSocket's script says what is taken from which message.
+    let extract = table.get_unless_of("script", "extract");
+    let extractions = extract.map_or_else(Vec::new, |field| check::read_extractions(&field, scope.names));
     table.finish();
-    step.ask(request?);
+    let mut step = asked?;
+    if matches!(step.kind, StepKind::Events(_))
+        && extractions.iter().any(|extraction| extraction.source.needs_body())
+    {
+        table
+            .error("a stream of events has no body to extract from", Some("use header or cookie".to_owned()));
+    }
     step.name = name.unwrap_or(step.name);
     (step.group, step.tags, step.repeat, step.think) = (group, step_tags, repeat as u32, think);
-    step.extractions = extractions;
+    step.extractions.extend(extractions);
+    Some(step)
+}
+
+/// A request and its answer.
+fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<Step> {
+    let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
+    let mut step = read_pattern(builder, table, scope);
+    step.ask(request?);
     Some(step)
 }
 
@@ -103,9 +122,20 @@ pub(crate) fn read_request(field: &Field<'_>, scope: &Scope<'_>) -> Option<Reque
             Some(help),
         );
     }
-    let target = target.trim();
+    let (template, path) = read_target(field, text, target.trim(), scope)?;
+    let name: String = format!("{method} {path}").chars().take(MAX_NAME).collect();
+    Some(Request { method: method.to_owned(), target: template, name })
+}
+
+/// A path of the service within the field's text, and how the report calls it: without its query.
+pub(crate) fn read_target(
+    field: &Field<'_>,
+    text: &str,
+    target: &str,
+    scope: &Scope<'_>,
+) -> Option<(Template, String)> {
     if !target.starts_with('/') {
-        let at = text.len() - target.len().max(1);
+        let at = text.len() - target.len().max(1).min(text.len());
         let help = "a step asks the service of [service] for a path, for example GET /health".to_owned();
         field.error_at(
             field.span_within(at..text.len()),
@@ -122,8 +152,7 @@ pub(crate) fn read_request(field: &Field<'_>, scope: &Scope<'_>) -> Option<Reque
     let from = text.find(target).unwrap_or(text.len());
     let template = scope.template_in(field, text, from..from + target.len(), Escape::Url);
     let path = target.split('?').next().unwrap_or(target).replace("${", "{");
-    let name: String = format!("{method} {path}").chars().take(MAX_NAME).collect();
-    Some(Request { method: method.to_owned(), target: template, name })
+    Some((template, path.chars().take(MAX_NAME - 10).collect()))
 }
 
 /// A name in the report.

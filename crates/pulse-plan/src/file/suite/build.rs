@@ -12,10 +12,10 @@ use crate::file::suite::amount::Amount;
 use crate::file::suite::case::{CaseEntry, WebSocketEntry, Work};
 use crate::file::suite::requests::{RequestsEntry, Source};
 use crate::file::suite::service::{DEFAULT_READY_TIMEOUT, ServiceEntry};
-use crate::file::suite::{SuiteEntries, beside, hopeless};
+use crate::file::suite::{SuiteEntries, files_beside, hopeless};
 use crate::{
     Case, CaseKind, CaseLimits, Feed, LoadModel, LoadOptions, Overrides, Plan, PlanError, ProcessSelector,
-    ScenarioFile, Service, Slot, Suite, SuiteService, Variable,
+    ScenarioFile, Service, Slot, Suite, SuiteService, Variable, WebSocketTls,
 };
 
 /// The kinds that `kind` may give to a case of requests; everything else shows in what the case does.
@@ -139,6 +139,10 @@ impl Maker<'_> {
         };
         CaseKind::WebSocket {
             url,
+            tls: WebSocketTls {
+                insecure: self.service.insecure,
+                ca_certificate: self.service.ca_certificate.clone(),
+            },
             connections: entry.connections,
             messages: entry.messages,
             interval: entry.interval,
@@ -207,11 +211,7 @@ impl Maker<'_> {
             let mistake = FileError::at(path, "", 0..0, "the scenario file was not read");
             return Err(FileErrors { errors: vec![mistake], omitted: 0 }.into());
         };
-        let contents = file.needs().iter().filter_map(|need| {
-            let bytes = self.setting.files.get(&beside(path, need))?;
-            Some((need.clone(), bytes.clone()))
-        });
-        let mut draft = file.to_draft(&contents.collect())?;
+        let mut draft = file.to_draft(&files_beside(path, file, self.setting.files))?;
         let own = std::mem::take(&mut draft.service);
         let mut headers = self.table.headers.clone();
         for (name, value) in own.headers {
@@ -229,7 +229,13 @@ fn uses_feeds(scenarios: &[crate::file::DraftScenario]) -> bool {
     steps.any(|step| {
         let compared = step.checks.iter().flat_map(|check| check.condition.templates());
         let values = step.headers.iter().map(|(_, value)| value);
-        let mut templates = step.body.templates().chain([&step.target]).chain(values).chain(compared);
+        let mut templates = step
+            .body
+            .templates()
+            .chain([&step.target])
+            .chain(values)
+            .chain(compared)
+            .chain(step.kind.templates());
         templates
             .any(|template| template.variables().any(|variable| matches!(variable, Variable::Feed { .. })))
     })

@@ -21,8 +21,8 @@ use crate::file::error::{Diagnostics, FileError};
 use crate::file::names::{FeedNames, Names, Scope};
 use crate::file::reader::TableReader;
 use crate::file::tree::Node;
-use crate::file::{Builder, data, read_tree, record, scenario, step};
-use crate::{FileErrors, Overrides, PlanError, ScenarioFile, Suite};
+use crate::file::{Builder, data, grpc, read_tree, record, scenario, step};
+use crate::{FileErrors, Overrides, PlanError, ProtoSources, ScenarioFile, Suite};
 use build::Setting;
 use case::CaseEntry;
 use service::ServiceEntry;
@@ -58,6 +58,7 @@ pub struct SuiteFile {
     /// The environment variables that were asked for, with their values, so that all steps see the same.
     environment: BTreeMap<String, Option<String>>,
     needs: Vec<String>,
+    protos: Vec<ProtoSources>,
     /// The scenario files that cases name.
     scenario_paths: Vec<String>,
     scenarios: BTreeMap<String, ScenarioFile>,
@@ -93,11 +94,11 @@ impl SuiteFile {
                 check(&notes, entries);
             }
         }
-        let needs = builder.needs.into_inner();
+        let (needs, protos) = (builder.needs.into_inner(), builder.protos.into_sources());
         notes.finish()?;
         let (name, text) = (file_name.to_owned(), text.to_owned());
         let (environment, scenarios) = (asked.into_inner(), BTreeMap::new());
-        Ok(Self { name, text, root, environment, needs, scenario_paths, scenarios })
+        Ok(Self { name, text, root, environment, needs, protos, scenario_paths, scenarios })
     }
 
     /// The other files that the suite is made of, as they are written in this one: relative to its folder.
@@ -105,6 +106,12 @@ impl SuiteFile {
     /// After [`with_scenarios`](Self::with_scenarios) also those that the scenario files need.
     pub fn needs(&self) -> &[String] {
         &self.needs
+    }
+
+    /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; as
+    /// [`ScenarioFile::missing_import`], for the suite and the scenario files that it names.
+    pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+        grpc::missing_import(&self.protos, files)
     }
 
     /// Whether cases name scenario files, which [`with_scenarios`](Self::with_scenarios) has to read.
@@ -133,6 +140,10 @@ impl SuiteFile {
                     self.needs.push(beside);
                 }
             }
+            self.protos.extend(file.protos.iter().map(|sources| ProtoSources {
+                files: sources.files.iter().map(|file| beside(path, file)).collect(),
+                import_paths: sources.import_paths.iter().map(|folder| beside(path, folder)).collect(),
+            }));
             self.scenarios.insert(path.clone(), file);
         }
         Ok(self)
@@ -185,6 +196,19 @@ pub(crate) fn beside(path: &str, named: &str) -> String {
         Some(end) if !named.starts_with('/') => format!("{}{named}", &path[..=end]),
         _ => named.to_owned(),
     }
+}
+
+/// What was read for the scenario file at `path`, by the names that it uses itself.
+pub(crate) fn files_beside(
+    path: &str,
+    file: &ScenarioFile,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> BTreeMap<String, Vec<u8>> {
+    let named = file.needs().iter().map(|need| (need.clone(), beside(path, need)));
+    let folder = beside(path, "");
+    let imported = files.keys().filter(|name| name.ends_with(".proto"));
+    let imported = imported.filter_map(|name| Some((name.strip_prefix(&folder)?.to_owned(), name.clone())));
+    named.chain(imported).filter_map(|(own, name)| Some((own, files.get(&name)?.clone()))).collect()
 }
 
 /// People mix the two kinds of files up; twenty unknown keys would not tell them.

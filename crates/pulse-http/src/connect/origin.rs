@@ -72,6 +72,17 @@ impl Origin {
         Ok(Self { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
     }
 
+    /// The origin of a `ws://` or `wss://` URL, whose default ports are those of http and https.
+    pub fn of_websocket(url: &Url) -> Result<Self, OriginError> {
+        let http = match url.scheme() {
+            "ws" => "http",
+            "wss" => "https",
+            other => return Err(OriginError::Scheme(other.to_owned())),
+        };
+        let rest = &url.as_str()[url.scheme().len()..];
+        Self::parse(&format!("{http}{rest}"))
+    }
+
     /// The origin of a URL in text.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = Url::parse(text).map_err(|error| OriginError::Url(text.to_owned(), error))?;
@@ -114,6 +125,19 @@ mod tests {
             assert_eq!((origin.host.as_str(), origin.port), (host, port), "{url}");
             assert_eq!(origin.to_string(), shown, "{url}");
         }
+    }
+
+    #[test]
+    fn origins_of_websockets() {
+        for (url, shown) in [
+            ("ws://a.example/ws", "http://a.example"),
+            ("wss://[::1]/ws?x", "https://[::1]"),
+            ("wss://a.example:8443/", "https://a.example:8443"),
+        ] {
+            assert_eq!(Origin::of_websocket(&Url::parse(url).unwrap()).unwrap().to_string(), shown, "{url}");
+        }
+        let other = Url::parse("http://a.example/").unwrap();
+        assert_eq!(Origin::of_websocket(&other), Err(OriginError::Scheme("http".into())));
     }
 
     #[test]

@@ -1,7 +1,5 @@
-//! The response to an HTTP/2 request, held so that it looks like one of HTTP/1.1.
+//! The response to a request over HTTP/2 or HTTP/3, held so that it looks like one of HTTP/1.1.
 
-use super::error::Http2Error;
-use crate::failure::FailureClass;
 use crate::limits::Limits;
 use crate::response::{Keep, ParseError};
 use crate::view::ResponseView;
@@ -15,8 +13,9 @@ const CALM_BYTES: usize = 64 << 10;
 
 /// Head and kept body of the last response.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     limits: Limits,
+    version: &'static str,
     keep: Keep,
     /// 0 while there is no head.
     status: u16,
@@ -29,9 +28,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// `version` is what the status line begins with.
+    pub(crate) fn new(limits: Limits, version: &'static str) -> Self {
         Self {
             limits,
+            version,
             keep: Keep::Head,
             status: 0,
             headers: HeaderMap::new(),
@@ -43,7 +44,7 @@ impl Answer {
     }
 
     /// Forgets the last response.
-    pub(super) fn begin(&mut self, keep: Keep) {
+    pub(crate) fn begin(&mut self, keep: Keep) {
         self.keep = keep;
         self.status = 0;
         self.headers = HeaderMap::new();
@@ -56,49 +57,53 @@ impl Answer {
         self.complete = false;
     }
 
-    pub(super) fn take_head(&mut self, parts: http::response::Parts) -> Result<(), Http2Error> {
+    pub(crate) fn take_head(&mut self, parts: http::response::Parts) -> Result<(), ParseError> {
         self.status = parts.status.as_u16();
         self.headers = parts.headers;
-        let bytes: usize =
-            self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if self.headers.len() > MAX_HEADERS {
-            return Err(too_large(ParseError::TooManyHeaders));
+            return Err(ParseError::TooManyHeaders);
         }
-        if bytes > self.limits.head_bytes {
-            return Err(too_large(ParseError::HeadTooLarge { limit: self.limits.head_bytes }));
+        if text_length(&self.headers) > self.limits.head_bytes {
+            return Err(ParseError::HeadTooLarge { limit: self.limits.head_bytes });
         }
         Ok(())
     }
 
-    pub(super) fn take_data(&mut self, data: &[u8]) -> Result<(), Http2Error> {
+    pub(crate) fn take_data(&mut self, data: &[u8]) -> Result<(), ParseError> {
         self.body_bytes += data.len() as u64;
         if self.body_bytes > self.limits.body_bytes {
-            return Err(too_large(ParseError::BodyTooLarge { limit: self.limits.body_bytes }));
+            return Err(ParseError::BodyTooLarge { limit: self.limits.body_bytes });
         }
         if self.keep == Keep::Body {
             if self.body.len() + data.len() > self.limits.kept_body_bytes {
-                return Err(too_large(ParseError::KeptBodyTooLarge { limit: self.limits.kept_body_bytes }));
+                return Err(ParseError::KeptBodyTooLarge { limit: self.limits.kept_body_bytes });
             }
             self.body.extend_from_slice(data);
         }
         Ok(())
     }
 
-    pub(super) fn complete(&mut self) {
+    /// Bytes of the fields as text.
+    #[cfg(feature = "http3")]
+    pub(crate) fn head_bytes(&self) -> usize {
+        text_length(&self.headers)
+    }
+
+    pub(crate) fn complete(&mut self) {
         self.complete = true;
     }
 
     /// 0 while there is no head.
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.status
     }
 
-    pub(super) fn body_bytes(&self) -> u64 {
+    pub(crate) fn body_bytes(&self) -> u64 {
         self.body_bytes
     }
 
     /// Empty while the response is not complete.
-    pub(super) fn view(&self) -> ResponseView<'_> {
+    pub(crate) fn view(&self) -> ResponseView<'_> {
         if !self.complete {
             return ResponseView { status: 0, head: &[], body: &[] };
         }
@@ -107,7 +112,7 @@ impl Answer {
     }
 
     fn write_head(&self) -> Vec<u8> {
-        let mut head = format!("HTTP/2 {}\r\n", self.status).into_bytes();
+        let mut head = format!("{} {}\r\n", self.version, self.status).into_bytes();
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
@@ -119,7 +124,6 @@ impl Answer {
     }
 }
 
-fn too_large(error: ParseError) -> Http2Error {
-    debug_assert_eq!(error.class(), FailureClass::TooLarge);
-    Http2Error::new(error.class(), error.to_string())
+fn text_length(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
