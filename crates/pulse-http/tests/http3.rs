@@ -38,9 +38,9 @@ impl User {
     }
 
     fn with(url: &str, config: ConnectorConfig, limits: Limits) -> Self {
-        let origin = Origin::parse(url).unwrap();
+        let origin = Origin::parse(url).expect("the server's URL");
         let authority = origin.authority();
-        let connector = Rc::new(Connector::new(origin, config).unwrap());
+        let connector = Rc::new(Connector::new(origin, config).expect("a connector"));
         let timeouts = Rc::new(Timeouts::new());
         Self { client: Client::new(connector, &timeouts, limits), authority, timeouts }
     }
@@ -64,7 +64,7 @@ impl User {
         RequestWriter::start(&mut bytes, method, path, &self.authority)
             .and_then(|writer| writer.header("Connection", "keep-alive"))
             .and_then(|writer| writer.finish(body))
-            .unwrap();
+            .expect("a valid request");
         let timeouts = Rc::clone(&self.timeouts);
         let sweeping = async move {
             loop {
@@ -324,13 +324,16 @@ fn with(start: &[u8], rest: &[u8]) -> Vec<u8> {
     [start, rest].concat()
 }
 
+/// What it is, the control stream, the answer, then the class of failure and words of it.
+type Bad<'a> = (&'a str, &'a [u8], &'a [u8], FailureClass, &'a str);
+
 #[tokio::test]
 async fn what_is_no_http_3_is_a_failure_with_its_class() {
     use FailureClass::{BadResponse, Protocol, TooLarge};
     let huge_headers = with(&[1, 0xc0, 0, 0, 0, 0x40, 0, 0, 0], &[0; 5000]);
     // `a: b` as a literal, again and again.
     let many_fields = with(&[1, 0x42, 0x07, 0, 0, 0xd9], &[0x21, b'a', 1, b'b'].repeat(129));
-    let table: [(&str, &[u8], &[u8], FailureClass, &str); 15] = [
+    let table: [Bad<'_>; 15] = [
         ("nothing", CONTROL, b"", Protocol, "without receiving response headers"),
         ("text", CONTROL, b"HTTP/1.1 200 OK\r\n\r\n", Protocol, "H3_FRAME_ERROR"),
         ("a frame that is cut", CONTROL, &[1, 3, 0], Protocol, "H3_FRAME_ERROR"),
@@ -359,10 +362,10 @@ async fn what_is_no_http_3_is_a_failure_with_its_class() {
 
 #[tokio::test]
 async fn odd_answers_that_are_http_3() {
-    let nothing = vec![0, 0];
+    let nothing = [0, 0];
     // A frame of a type that nobody knows.
-    let unknown = vec![0x21, 3, 1, 2, 3];
-    let byte = vec![0, 1, b'x'];
+    let unknown = [0x21, 3, 1, 2, 3];
+    let byte = [0, 1, b'x'];
     let table: [(&str, Vec<u8>, u64); 4] = [
         ("a byte per frame", with(OK, &byte.repeat(300_000)), 300_000),
         ("frames of nothing", [OK, &nothing.repeat(50_000), &byte].concat(), 1),
