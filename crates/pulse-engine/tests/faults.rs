@@ -26,11 +26,8 @@ fn a_slow_aggregator() {
             }
         };
         let interval = Nanos::from_millis(10);
-        let (summary, events) =
-            Run { text, url: server.url(), interval, watch: &watch, ..Run::default() }.make();
+        let (summary, _) = Run { text, url: server.url(), interval, watch: &watch, ..Run::default() }.make();
         assert_eq!((summary.requests(), summary.counter(metric::ITERATIONS)), (400, 400));
-        let told = events.iter().filter(|event| matches!(event.kind, EventKind::Snapshot(_))).count();
-        assert!((1..400).contains(&told), "{told} intervals");
         let late = summary.validity.reasons.iter().find(|reason| reason.code == "late_snapshots");
         named += u32::from(late.is_some_and(|reason| reason.message.contains("intervals had to wait")));
     }
