@@ -57,7 +57,7 @@ impl Listeners {
     }
 
     fn port(&self) -> u16 {
-        self.0[0].local_addr().unwrap().port()
+        self.0[0].local_addr().expect("a bound socket").port()
     }
 
     /// The peers of the next `total` connections, by listener. The client may know of a connection before the listener
