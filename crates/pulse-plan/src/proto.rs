@@ -372,7 +372,7 @@ mod tests {
             assert!(message.starts_with(words), "{message}");
         }
         let missing = sources(&["x/a.proto"], &[]).compile(&files(&[])).unwrap_err().to_string();
-        assert!(missing.contains("'a.proto' not found"), "{missing}");
+        assert!(missing.contains("'a.proto' is not in any include path"), "{missing}");
     }
 
     #[test]
