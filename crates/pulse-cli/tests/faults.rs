@@ -2,7 +2,7 @@
 //! the real program.
 //!
 //! `PULSE_TEST_FAULTS=12` injects each fault so many times, `PULSE_TEST_CLEAN=100` makes so many runs without any; `cargo xtask
-//! bench validity` does both and shows what was named.
+//! bench validity` does both and shows what was named. Without them, what may be missed once in twelve gets three attempts.
 #![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 mod support;
@@ -22,9 +22,12 @@ use support::{Running, demo, load, pulse, steady};
 const MISSES: (u32, u32) = (1, 12);
 /// Share of the machine that others may use in a run that counts as clean.
 const QUIET: f64 = 0.25;
+/// Attempts where nobody counts.
+const ATTEMPTS: u32 = 3;
 
-fn count(variable: &str) -> u32 {
-    std::env::var(variable).map_or(1, |count| count.parse().expect("a number of runs"))
+/// How many runs are counted; `None` where one success is enough.
+fn count(variable: &str) -> Option<u32> {
+    std::env::var(variable).ok().map(|count| count.parse().expect("a number of runs"))
 }
 
 /// The codes of the signs in a report, and all messages.
@@ -39,9 +42,11 @@ fn signs(report: &Value) -> (Vec<String>, String) {
 #[track_caller]
 #[expect(clippy::print_stdout, reason = "the benchmark of validity reads the row")]
 fn assert_named(fault: &str, code: &str, words: &str, mut inject: impl FnMut() -> Value) {
-    let runs = count("PULSE_TEST_FAULTS");
+    let counted = count("PULSE_TEST_FAULTS");
+    let mut runs = 0;
     let (mut named, mut besides, mut last) = (0, BTreeMap::<String, u32>::new(), String::new());
-    for _ in 0..runs {
+    while runs < counted.unwrap_or(ATTEMPTS) && (counted.is_some() || named == 0) {
+        runs += 1;
         let report = inject();
         let (codes, messages) = signs(&report);
         named += u32::from(codes.iter().any(|sign| sign == code) && messages.contains(words));
@@ -50,7 +55,7 @@ fn assert_named(fault: &str, code: &str, words: &str, mut inject: impl FnMut() -
     }
     let besides: Vec<String> = besides.iter().map(|(sign, times)| format!("`{sign}` {times}")).collect();
     println!("\n| {fault} | {runs} | `{code}` | {named} | {} |", besides.join(", "));
-    let (misses, of) = MISSES;
+    let (misses, of) = if counted.is_some() { MISSES } else { (ATTEMPTS - 1, ATTEMPTS) };
     assert!((runs - named) * of <= misses * runs, "{fault}: named in {named} of {runs}; the last:\n{last}");
 }
 
@@ -180,7 +185,8 @@ fn machine() -> Option<[f64; 3]> {
 
 #[test]
 fn nothing_is_named_when_nothing_disturbs() {
-    let runs = count("PULSE_TEST_CLEAN");
+    let counted = count("PULSE_TEST_CLEAN");
+    let runs = counted.unwrap_or(ATTEMPTS);
     let (mut quiet, mut alarms, mut blamed) = (0, Vec::new(), BTreeMap::<String, u32>::new());
     for _ in 0..runs {
         let before = machine();
@@ -192,6 +198,9 @@ fn nothing_is_named_when_nothing_disturbs() {
         let (codes, messages) = signs(&report);
         if others < QUIET {
             quiet += 1;
+            if counted.is_none() && codes.is_empty() {
+                return;
+            }
             alarms.extend((!codes.is_empty()).then_some(messages));
         } else {
             codes.into_iter().for_each(|sign| *blamed.entry(sign).or_default() += 1);
@@ -204,5 +213,6 @@ fn nothing_is_named_when_nothing_disturbs() {
         quiet as usize - alarms.len()
     );
     println!("\n| none, others use a quarter of it or more | {busy} | | | {} |", blamed.join(", "));
-    assert!(alarms.is_empty(), "{alarms:#?}");
+    let allowed = if counted.is_some() { 0 } else { ATTEMPTS as usize - 1 };
+    assert!(alarms.len() <= allowed, "{alarms:#?}");
 }
