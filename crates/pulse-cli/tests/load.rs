@@ -221,7 +221,7 @@ fn http_2_is_spoken_with_and_without_tls() {
     assert_eq!((total(&report), report["requests"]["failed"].as_u64()), (40, Some(0)), "{report:#}");
     assert_eq!((server.request_count(), server.connections()), (40, 1));
     run(&["load", &server.url(), "-n", "1", "--streams", "8"]).expect(2).says(&["streams", "HTTP/2"]);
-    run(&["load", &server.url(), "-n", "1", "--http", "2.0"]).expect(2).says(&["1.1, 2 or auto"]);
+    run(&["load", &server.url(), "-n", "1", "--http", "2.0"]).expect(2).says(&["1.1, 2, 3 or auto"]);
 }
 
 #[test]
