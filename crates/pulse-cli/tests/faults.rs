@@ -2,7 +2,7 @@
 //! the real program.
 //!
 //! `PULSE_TEST_FAULTS=12` injects each fault so many times, `PULSE_TEST_CLEAN=100` makes so many runs without any; `cargo xtask
-//! bench validity` does both and shows what was named. Without them, what may be missed once in twelve gets three attempts.
+//! bench validity` does both and shows what was named.
 #![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 mod support;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -22,12 +23,20 @@ use support::{Running, demo, load, pulse, steady};
 const MISSES: (u32, u32) = (1, 12);
 /// Share of the machine that others may use in a run that counts as clean.
 const QUIET: f64 = 0.25;
-/// Attempts where nobody counts.
-const ATTEMPTS: u32 = 3;
 
-/// How many runs are counted; `None` where one success is enough.
-fn count(variable: &str) -> Option<u32> {
-    std::env::var(variable).ok().map(|count| count.parse().expect("a number of runs"))
+/// Held by the test that runs: a fault must not be named in the run of another test, nor disturb a clean one.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed leaves nothing behind that the next one would see.
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The signs of the faults that are injected here.
+const FAULTS: [&str; 4] = ["cpu_wait", "worker_stopped", "exhaustion", "listen_drops"];
+
+fn count(variable: &str) -> u32 {
+    std::env::var(variable).map_or(1, |count| count.parse().expect("a number of runs"))
 }
 
 /// The codes of the signs in a report, and all messages.
@@ -42,11 +51,9 @@ fn signs(report: &Value) -> (Vec<String>, String) {
 #[track_caller]
 #[expect(clippy::print_stdout, reason = "the benchmark of validity reads the row")]
 fn assert_named(fault: &str, code: &str, words: &str, mut inject: impl FnMut() -> Value) {
-    let counted = count("PULSE_TEST_FAULTS");
-    let mut runs = 0;
+    let runs = count("PULSE_TEST_FAULTS");
     let (mut named, mut besides, mut last) = (0, BTreeMap::<String, u32>::new(), String::new());
-    while runs < counted.unwrap_or(ATTEMPTS) && (counted.is_some() || named == 0) {
-        runs += 1;
+    for _ in 0..runs {
         let report = inject();
         let (codes, messages) = signs(&report);
         named += u32::from(codes.iter().any(|sign| sign == code) && messages.contains(words));
@@ -55,7 +62,7 @@ fn assert_named(fault: &str, code: &str, words: &str, mut inject: impl FnMut() -
     }
     let besides: Vec<String> = besides.iter().map(|(sign, times)| format!("`{sign}` {times}")).collect();
     println!("\n| {fault} | {runs} | `{code}` | {named} | {} |", besides.join(", "));
-    let (misses, of) = if counted.is_some() { MISSES } else { (ATTEMPTS - 1, ATTEMPTS) };
+    let (misses, of) = MISSES;
     assert!((runs - named) * of <= misses * runs, "{fault}: named in {named} of {runs}; the last:\n{last}");
 }
 
@@ -90,6 +97,7 @@ impl Drop for Hog {
 
 #[test]
 fn other_programs_on_the_same_cores() {
+    let _alone = alone();
     assert_named("other programs on all cores", "cpu_wait", "waited for a core", || {
         let server = demo();
         let _hog = Hog::start(4);
@@ -100,6 +108,7 @@ fn other_programs_on_the_same_cores() {
 
 #[test]
 fn a_process_that_is_stopped() {
+    let _alone = alone();
     assert_named("the process is stopped for 500 ms", "worker_stopped", "stood still", || {
         let server = steady(2);
         let url = server.url();
@@ -133,6 +142,7 @@ fn prepared(prefix: &[&str], preparation: &str, line: &[&str]) -> Value {
 
 #[test]
 fn a_limit_of_descriptors() {
+    let _alone = alone();
     let server = steady(2000);
     assert_named("a limit of 100 descriptors", "exhaustion", "file descriptors", || {
         let url = server.url();
@@ -143,6 +153,7 @@ fn a_limit_of_descriptors() {
 
 #[test]
 fn a_narrow_range_of_ports() {
+    let _alone = alone();
     let narrow = "ip link set lo up && echo '40000 40009' > /proc/sys/net/ipv4/ip_local_port_range";
     let namespace = ["unshare", "-rn"];
     let possible = Command::new("unshare")
@@ -163,6 +174,7 @@ fn a_narrow_range_of_ports() {
 
 #[test]
 fn a_listener_that_does_not_accept() {
+    let _alone = alone();
     assert_named("a listener with a full queue", "listen_drops", "dropped by listeners", || {
         let listener = SilentAddress::with_backlog(1);
         let url = format!("http://{}/", listener.address());
@@ -185,8 +197,8 @@ fn machine() -> Option<[f64; 3]> {
 
 #[test]
 fn nothing_is_named_when_nothing_disturbs() {
-    let counted = count("PULSE_TEST_CLEAN");
-    let runs = counted.unwrap_or(ATTEMPTS);
+    let _alone = alone();
+    let (runs, is_counted) = (count("PULSE_TEST_CLEAN"), std::env::var_os("PULSE_TEST_CLEAN").is_some());
     let (mut quiet, mut alarms, mut blamed) = (0, Vec::new(), BTreeMap::<String, u32>::new());
     for _ in 0..runs {
         let before = machine();
@@ -198,10 +210,10 @@ fn nothing_is_named_when_nothing_disturbs() {
         let (codes, messages) = signs(&report);
         if others < QUIET {
             quiet += 1;
-            if counted.is_none() && codes.is_empty() {
-                return;
-            }
-            alarms.extend((!codes.is_empty()).then_some(messages));
+            // Whether a build for tests keeps its schedule to 10 % of an answer is up to the machine; where runs are
+            // counted, every sign is an alarm.
+            let counts = |code: &String| is_counted || FAULTS.contains(&code.as_str());
+            alarms.extend(codes.iter().any(counts).then_some(messages));
         } else {
             codes.into_iter().for_each(|sign| *blamed.entry(sign).or_default() += 1);
         }
@@ -213,6 +225,5 @@ fn nothing_is_named_when_nothing_disturbs() {
         quiet as usize - alarms.len()
     );
     println!("\n| none, others use a quarter of it or more | {busy} | | | {} |", blamed.join(", "));
-    let allowed = if counted.is_some() { 0 } else { ATTEMPTS as usize - 1 };
-    assert!(alarms.len() <= allowed, "{alarms:#?}");
+    assert!(alarms.is_empty(), "{alarms:#?}");
 }

@@ -323,18 +323,13 @@ fn failed<'m>(
         FailureClass::Timeout => GrpcCode::DeadlineExceeded.class(),
         other => other.as_str(),
     };
+    let clock = iteration.clock();
     Measurement {
-        started: iteration.clock().at(failure.started),
-        finished: iteration.clock().at(failure.finished),
-        end: RequestEnd::Failed { class, message },
-        status: 0,
         bytes_sent: failure.bytes_sent,
         bytes_received: failure.bytes_received,
         connections: opened.connections,
-        connect: None,
-        phases: None,
         reconnects: opened.reconnects,
-        redirects: 0,
+        ..Measurement::failed(clock.at(failure.started), clock.at(failure.finished), class, message)
     }
 }
 

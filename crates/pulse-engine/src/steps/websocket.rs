@@ -291,7 +291,8 @@ impl Talk<'_, '_> {
         }
         let (bytes_sent, bytes_received) = self.link.traffic();
         let started = sent.map_or(waiting_since, |sent| sent.at);
-        let measurement = Measurement { bytes_sent, bytes_received, ..measured(started, at, RequestEnd::Ok) };
+        let measurement =
+            Measurement { bytes_sent, bytes_received, ..Measurement::bare(started, at, RequestEnd::Ok) };
         self.iteration.record(endpoint, measurement);
         let Self { link, values, desk, .. } = self;
         let view = link.client.answer();
@@ -324,24 +325,8 @@ impl Talk<'_, '_> {
             bytes_sent: failure.bytes_sent,
             bytes_received: failure.bytes_received,
             connections: u64::from(failure.bytes_sent > 0),
-            ..measured(clock.at(failure.started), clock.at(failure.finished), end)
+            ..Measurement::bare(clock.at(failure.started), clock.at(failure.finished), end)
         };
         self.iteration.record(self.step.endpoint, measurement);
-    }
-}
-
-fn measured(started: Nanos, finished: Nanos, end: RequestEnd<'_>) -> Measurement<'_> {
-    Measurement {
-        started,
-        finished,
-        end,
-        status: 0,
-        bytes_sent: 0,
-        bytes_received: 0,
-        connections: 0,
-        connect: None,
-        phases: None,
-        reconnects: 0,
-        redirects: 0,
     }
 }
