@@ -3,7 +3,9 @@
 //! A statement's gain belongs to an index when the plan with the changes names it, a drop's loss when the plan without them
 //! did. Where one plan uses several new indexes, the trial cannot tell whose the gain is: a join may owe all of it to one, and
 //! name the other. An index without better proof than such a statement is tried once more with the others given, and judged by
-//! what it adds to them ([`settle`]). A plan that changes although it names no tried index (with an index go its statistics, by
+//! what it adds to them ([`settle`]). Drops are tried together, too, and one may slow down what another alone is named by: a
+//! scan of a larger index drives a neighbour's pages out of the cache. So the one that costs most stays first, and the others
+//! get a second trial without it ([`still_open`]). A plan that changes although it names no tried index (with an index go its statistics, by
 //! which others are judged, too) is held against every drop. Pure functions over the results of trials.
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub struct Judged {
     pub hurt: Vec<usize>,
     /// Time of the workload's calls of the statements that use it: the share that is saved, negative when it is lost.
     pub saved_share: f64,
+    /// Time that the workload's calls of the statements that use it lose by it, in nanoseconds; negative when it is saved.
+    pub lost: f64,
 }
 
 /// Judges every change of a trial. `min_gain` is the least share of time that has to be saved: 0.1 for 10 %.
@@ -65,6 +69,18 @@ pub fn settle<E>(
         settled.push(number);
     }
     Ok(())
+}
+
+/// The drops that are tried again, by their places in the trial, after those in it that are refused: all that are kept, and those
+/// that only the clock refused and that had no second chance yet, but for the one by which most time is lost.
+pub fn still_open(judged: &[Judged], had_chance: &[bool]) -> Vec<usize> {
+    let is_slower = |number: usize| !judged[number].is_kept && !judged[number].hurt.is_empty();
+    let slower = (0..judged.len()).filter(|&number| is_slower(number));
+    let worst = slower.max_by(|&one, &other| judged[one].lost.total_cmp(&judged[other].lost));
+    let has_chance = |number: usize| {
+        is_slower(number) && Some(number) != worst && !had_chance.get(number).copied().unwrap_or(true)
+    };
+    (0..judged.len()).filter(|&number| judged[number].is_kept || has_chance(number)).collect()
 }
 
 /// The kept index that saves least among those that would not be kept for the statements that use no other new index.
@@ -120,9 +136,11 @@ fn judge_users(
         change: number,
         helped: significant(&|lo, _| lo > 1.0),
         hurt: significant(&|_, hi| hi < 1.0),
-        saved_share: saved_share(workload, result, users),
         ..Judged::default()
     };
+    let [before, after] = time_of(workload, result, users);
+    judged.saved_share = if before > 0.0 { 1.0 - after / before } else { 0.0 };
+    judged.lost = after - before;
     (judged.is_kept, judged.reason) = match obstacle(workload, number, result, users) {
         Some(obstacle) => (false, obstacle),
         None if change.kind == ChangeKind::CreateIndex => {
@@ -165,7 +183,8 @@ fn names(plan: &[String], index: &str) -> bool {
     })
 }
 
-fn saved_share(workload: &Workload, result: &TrialResult, users: &[usize]) -> f64 {
+/// Nanoseconds of the workload's calls of these statements, without and with the changes.
+fn time_of(workload: &Workload, result: &TrialResult, users: &[usize]) -> [f64; 2] {
     let total = |side: &dyn Fn(&StatementTrial) -> Option<f64>| {
         let weighted = |&user: &usize| {
             let calls = workload.statements.get(user).map_or(1, |statement| statement.calls.max(1));
@@ -173,9 +192,7 @@ fn saved_share(workload: &Workload, result: &TrialResult, users: &[usize]) -> f6
         };
         users.iter().map(weighted).sum::<f64>()
     };
-    let (before, after) =
-        (total(&|trial| middle_mean(&trial.before)), total(&|trial| middle_mean(&trial.after)));
-    if before > 0.0 { 1.0 - after / before } else { 0.0 }
+    [total(&|trial| middle_mean(&trial.before)), total(&|trial| middle_mean(&trial.after))]
 }
 
 /// What forbids a change whatever the clock says.
@@ -463,6 +480,23 @@ mod tests {
         assert!(!just_beyond.is_kept, "{just_beyond:?}");
         let unproven = drop(vec![(1, StatementTrial { gain: None, ..trial(1, 1, 0.0, [FOUND, other]) })]);
         assert!(!unproven.is_kept && unproven.reason.contains("not proven"), "{unproven:?}");
+    }
+
+    /// The one that scans a larger index now, and one whose pages that scan drives out of the cache.
+    #[test]
+    fn a_drop_that_another_slowed_down_has_a_second_chance() {
+        let slower = |lost| Judged { hurt: vec![0], lost, ..Judged::default() };
+        let kept = || Judged { is_kept: true, ..Judged::default() };
+        let refused = Judged::default;
+        let tried = [kept(), slower(50.0), slower(900.0), refused(), slower(60.0)];
+        assert_eq!(still_open(&tried, &[false; 5]), [0, 1, 4]);
+        assert_eq!(still_open(&tried, &[false, true, false, false, false]), [0, 4]);
+        assert_eq!(still_open(&[kept(), slower(50.0), refused()], &[false; 3]), [0]);
+        assert!(still_open(&[slower(1.0)], &[false]).is_empty());
+
+        let called = vec![(7, trial(1_000, 3_000, 0.1, [FOUND, SCAN]))];
+        let lost = judged(ChangeKind::DropIndex, called).lost;
+        assert!((lost - 14_000.0).abs() < 300.0, "{lost}");
     }
 
     #[test]

@@ -6,14 +6,14 @@ use super::Job;
 use crate::change::Change;
 use crate::drops::{Evidence, ProposedDrop, proposed_drops};
 use crate::error::DatabaseError;
-use crate::keep::{Judged, keep};
+use crate::keep::{Judged, keep, still_open};
 use crate::progress::Progress;
 use crate::trial::{ChangeTrial, Gain, TrialResult};
 use crate::workload::Workload;
 
 /// Trials of drops. Together they may do what none does alone, so that what is left after a refusal is tried again; where that
 /// finds no end, nothing goes.
-const MAX_TRIALS: usize = 4;
+const MAX_TRIALS: usize = 5;
 
 impl Job<'_> {
     /// Tries the drops that findings propose, and makes those that the clock does not mind.
@@ -58,7 +58,8 @@ impl Job<'_> {
         (open.iter().map(|drop| drop.change.clone()).collect(), Vec::new())
     }
 
-    /// Tries all at once; what does not stand the trial stays, and the others are tried anew.
+    /// Tries all at once; what does not stand the trial stays, and the others are tried anew: also those that may have been slower
+    /// only for another one.
     fn replayed(
         &mut self,
         mut open: Vec<ProposedDrop>,
@@ -68,6 +69,7 @@ impl Job<'_> {
     ) -> Result<(Vec<Change>, Vec<ChangeTrial>), DatabaseError> {
         // Statements that were made up from the structure are never run; what a written row costs is measured without any.
         let replay = if evidence == Evidence::Replay { self.workload.clone() } else { Workload::default() };
+        let mut had_chance = vec![false; open.len()];
         for _ in 0..MAX_TRIALS {
             let changes: Vec<Change> = open.iter().map(|drop| drop.change.clone()).collect();
             let result = self.tried(&replay, &changes, &[], true, progress)?;
@@ -84,9 +86,13 @@ impl Job<'_> {
                 }
                 return Ok((changes, result.changes));
             }
-            let mut verdicts = judged.iter();
-            open.retain(|_| verdicts.next().is_some_and(|judged| judged.is_kept));
-            stay.extend(rows.into_iter().filter(|row| !row.recommended));
+            let left = still_open(&judged, &had_chance);
+            had_chance = left.iter().map(|&number| had_chance[number] || !judged[number].is_kept).collect();
+            let is_out = |number: &usize| !left.contains(number);
+            stay.extend(
+                rows.into_iter().enumerate().filter(|(number, _)| is_out(number)).map(|(_, row)| row),
+            );
+            open = left.iter().map(|&number| open[number].clone()).collect();
             if open.is_empty() {
                 return Ok((Vec::new(), Vec::new()));
             }
