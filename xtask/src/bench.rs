@@ -33,7 +33,7 @@ pub(crate) fn run(repository: &Repository, options: &BenchOptions) -> anyhow::Re
         Benchmark::Monitor => monitor::run(&repository.root, "monitor", options.count)?,
         Benchmark::Pacing => pacing::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Page => page::run(&repository.root, &release(&repository.root)?, options.count)?,
-        Benchmark::Validity => validity::run(&repository.root, options.count)?,
+        Benchmark::Validity => validity::run(&repository.root, &release(&repository.root)?, options.count)?,
         Benchmark::Soak => monitor::run(&repository.root, "soak", options.count)?,
     };
     output::line(&table);

@@ -2,7 +2,7 @@
 //! the real program.
 //!
 //! `PULSE_TEST_FAULTS=12` injects each fault so many times, `PULSE_TEST_CLEAN=100` makes so many runs without any; `cargo xtask
-//! bench validity` does both and shows what was named.
+//! bench validity` does both with a release build and shows what was named.
 #![expect(clippy::unwrap_used, reason = "clippy takes the functions between the tests for production code")]
 
 mod support;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pulse_model::{
-    Aggregate, Ending, EventKind, Histogram, Interval, IntervalEvent, Moment, MomentKind, Nanos, Percentile,
+    Ending, EventKind, Interval, IntervalEvent, Moment, MomentKind, Nanos, PackedHistogram, Percentile,
     RunInfo, Series, Snapshot, Summary, TargetResult, TimePoint, Verdict, metric,
 };
 
@@ -35,7 +35,7 @@ pub struct Collector {
     courses: Courses,
     moments: Vec<Moment>,
     /// By judged series, and of all response times: the trend, part by part in order of time.
-    parts: BTreeMap<Series, Vec<Snapshot>>,
+    parts: BTreeMap<Series, Vec<PackedHistogram>>,
     users: u64,
     until: Nanos,
 }
@@ -87,12 +87,10 @@ impl Collector {
         for (series, parts) in &mut self.parts {
             let trend = event.snapshot.trend(series);
             if !trend.is_empty() {
-                let mut part = Snapshot { interval: event.snapshot.interval, ..Snapshot::default() };
-                part.add(series.clone(), Aggregate::Trend(trend));
-                parts.push(part);
+                parts.push(PackedHistogram::from(&trend));
             }
             if parts.len() > MAX_PARTS {
-                *parts = merged_in_pairs(parts, Snapshot::merge);
+                *parts = merged_in_pairs(parts, PackedHistogram::merge);
             }
         }
         self.users = event.point.users;
@@ -122,7 +120,7 @@ impl Collector {
     pub fn judge(&self) -> Vec<TargetResult> {
         let judged = self.run.targets.iter().map(|target| {
             let parts = target.judged_series().and_then(|series| self.parts.get(&series));
-            pulse_stats::judge_over(target, &self.totals, parts.map_or(&[], Vec::as_slice))
+            pulse_stats::judge_parts(target, &self.totals, parts.map_or(&[], Vec::as_slice))
         });
         judged.collect()
     }
@@ -130,10 +128,9 @@ impl Collector {
     /// The intervals of percentiles of all response times.
     fn percentiles(&self) -> Vec<Percentile> {
         let series = all_response_times();
-        let parts: Vec<Histogram> =
-            self.parts.get(&series).into_iter().flatten().map(|part| part.trend(&series)).collect();
+        let parts = self.parts.get(&series).map_or(&[][..], Vec::as_slice);
         let interval = |q| {
-            let (lo, hi) = pulse_stats::quantile_bounds_over(&parts, q, CONFIDENCE)?;
+            let (lo, hi) = pulse_stats::quantile_bounds_over(parts, q, CONFIDENCE)?;
             Some(Percentile { q, lo, hi })
         };
         PERCENTILES.into_iter().filter_map(interval).collect()
@@ -186,6 +183,7 @@ fn merged_in_pairs<T: Clone>(all: &[T], merge: impl Fn(&mut T, &T)) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulse_model::{Aggregate, Histogram};
 
     #[test]
     fn a_percentile_is_as_well_known_as_a_target_on_it() {

@@ -145,6 +145,7 @@ pub struct Bucket {
 #[derive(Clone, Debug)]
 pub struct Histogram {
     schema: Schema,
+    /// By octave, up to the highest that was touched.
     pages: Vec<Option<Box<[u64]>>>,
     zeros: u64,
     count: u64,
@@ -162,7 +163,7 @@ impl Default for Histogram {
 impl Histogram {
     /// An empty histogram.
     pub fn new(schema: Schema) -> Self {
-        Self { schema, pages: vec![None; PAGES], zeros: 0, count: 0, sum: 0, min: u64::MAX, max: 0 }
+        Self { schema, pages: Vec::new(), zeros: 0, count: 0, sum: 0, min: u64::MAX, max: 0 }
     }
 
     /// A histogram of what was counted elsewhere: `buckets` gives index and count of each bucket in any order, and may name
@@ -266,7 +267,7 @@ impl Histogram {
         if schema >= self.schema {
             return;
         }
-        let mut coarse = Self { pages: vec![None; PAGES], schema, ..*self };
+        let mut coarse = Self { pages: Vec::new(), schema, ..*self };
         let by = self.schema.0 - schema.0;
         for (index, count) in self.indexed() {
             *coarse.bucket_mut(downscaled(index, by)) += count;
@@ -391,8 +392,17 @@ impl Histogram {
     #[inline]
     fn bucket_mut(&mut self, index: usize) -> &mut u64 {
         let schema = self.schema;
-        let page = self.pages[index >> schema.0].get_or_insert_with(|| vec![0; schema.page_len()].into());
+        let octave = index >> schema.0;
+        if octave >= self.pages.len() {
+            self.reach(octave);
+        }
+        let page = self.pages[octave].get_or_insert_with(|| vec![0; schema.page_len()].into());
         &mut page[index & (schema.page_len() - 1)]
+    }
+
+    #[cold]
+    fn reach(&mut self, octave: usize) {
+        self.pages.resize(octave + 1, None);
     }
 
     /// The harmonic mean of the bucket's bounds has the smallest largest relative error: (γ−1)/(γ+1).

@@ -77,6 +77,10 @@ impl ProtoSources {
     /// The places, in order, where an import may be that is in none of `files` (content by path); `None` when nothing
     /// is missing or a file cannot be read at all, which [`compile`](Self::compile) explains.
     pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+        // Google's own files are read and kept as soon as they are asked for, which a load without gRPC need not pay.
+        if self.files.is_empty() {
+            return None;
+        }
         let google = GoogleFileResolver::new();
         let mut seen = BTreeSet::new();
         let mut open: Vec<String> = self.files.clone();

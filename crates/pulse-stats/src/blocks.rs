@@ -6,7 +6,7 @@
 //! about it, since the clusters may be shorter than an interval. What shows it is that the number of slow requests per
 //! interval scatters more than chance allows; blocks of intervals measure by how much.
 
-use pulse_model::Histogram;
+use pulse_model::{Histogram, IntervalValues};
 
 use crate::estimate::Estimate;
 use crate::interval::{mean_interval, quantile_interval, quantile_ranks, rank_bounds};
@@ -53,7 +53,11 @@ pub fn block_length(n: usize) -> usize {
 ///
 /// `None` without values, for arguments outside (0, 1), and where the effective samples do not reach beyond the quantile:
 /// at 95 % about 3.7 / (1 − q) of them are needed.
-pub fn quantile_interval_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<BlockInterval> {
+pub fn quantile_interval_over(
+    intervals: &[impl IntervalValues],
+    q: f64,
+    confidence: f64,
+) -> Option<BlockInterval> {
     if !(q > 0.0 && q < 1.0 && confidence > 0.0 && confidence < 1.0) {
         return None;
     }
@@ -79,7 +83,7 @@ pub fn quantile_interval_over(intervals: &[Histogram], q: f64, confidence: f64) 
 
 /// The lower end of the interval of [`quantile_interval_over`], which exists for far fewer effective samples than the upper
 /// one: about 3.7 / q of them. It tells an obvious miss where an interval would still be out of reach.
-pub fn quantile_lower_bound_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<f64> {
+pub fn quantile_lower_bound_over(intervals: &[impl IntervalValues], q: f64, confidence: f64) -> Option<f64> {
     if intervals.len() < MIN_INTERVALS {
         return None;
     }
@@ -111,7 +115,7 @@ fn lower_bound(tally: &Tally, rank: u64, effective: f64) -> f64 {
 /// The mean is a ratio of sums over intervals; the block bootstrap's variance of its linearisation (W. G. Cochran,
 /// "Sampling Techniques", 1977, §2.11) with Student's t for the number of blocks gives the interval; at least as wide as
 /// that of independent samples. `None` for fewer than two values.
-pub fn mean_interval_over(intervals: &[Histogram], confidence: f64) -> Option<BlockInterval> {
+pub fn mean_interval_over(intervals: &[impl IntervalValues], confidence: f64) -> Option<BlockInterval> {
     let all = merged(intervals);
     let (mean, n) = (all.mean()?, all.count() as f64);
     let (lo, hi) = mean_interval(&all, confidence)?;
@@ -133,7 +137,7 @@ pub fn mean_interval_over(intervals: &[Histogram], confidence: f64) -> Option<Bl
 
 /// How many independent samples would tell as much about the q-quantile; the number of samples for fewer than
 /// [`MIN_INTERVALS`] intervals, `None` without values.
-pub fn effective_samples(intervals: &[Histogram], q: f64) -> Option<f64> {
+pub fn effective_samples(intervals: &[impl IntervalValues], q: f64) -> Option<f64> {
     let tally = Tally::new(intervals)?;
     let judged = intervals.len() >= MIN_INTERVALS && q > 0.0 && q < 1.0;
     let effect = if judged { effect_at(&tally, q, block_length(tally.len())) } else { 1.0 };
@@ -152,9 +156,9 @@ pub(crate) fn freedom(intervals: usize, block: usize) -> f64 {
     (intervals as f64 / block as f64 - 1.0).max(1.0)
 }
 
-fn merged(intervals: &[Histogram]) -> Histogram {
-    let mut all = intervals.first().cloned().unwrap_or_default();
-    intervals.iter().skip(1).for_each(|interval| all.merge(interval));
+fn merged(intervals: &[impl IntervalValues]) -> Histogram {
+    let mut all = intervals.first().map_or_else(Histogram::default, |first| first.histogram().into_owned());
+    intervals.iter().skip(1).for_each(|interval| all.merge(&interval.histogram()));
     all
 }
 
@@ -254,8 +258,8 @@ mod tests {
         for (q, confidence) in [(0.0, 0.95), (1.0, 0.95), (f64::NAN, 0.95), (0.5, 1.0), (0.5, f64::NAN)] {
             assert_eq!(quantile_interval_over(&few, q, confidence), None);
         }
-        assert_eq!(quantile_interval_over(&[], 0.5, 0.95), None);
-        assert_eq!(mean_interval_over(&[], 0.95), None);
+        assert_eq!(quantile_interval_over(&few[..0], 0.5, 0.95), None);
+        assert_eq!(mean_interval_over(&few[..0], 0.95), None);
         assert_eq!(mean_interval_over(&few, f64::NAN), None);
         let equal = vec![histogram([5; 20]); 30];
         let over = quantile_interval_over(&equal, 0.5, 0.95).unwrap();

@@ -1,7 +1,8 @@
 //! From a target and what was measured to a verdict.
 
 use pulse_model::{
-    Comparison, Histogram, Measured, Snapshot, Statistic, Subject, Target, TargetResult, Verdict,
+    Comparison, Histogram, IntervalValues, Measured, Snapshot, Statistic, Subject, Target, TargetResult,
+    Verdict,
 };
 
 use crate::blocks::{
@@ -28,7 +29,7 @@ const SAMPLES_OF_MISS: u64 = 5;
 /// Takes samples for independent, which response times under load are not: with the intervals at hand use
 /// [`judge_over`].
 pub fn judge(target: &Target, snapshot: &Snapshot) -> TargetResult {
-    verdict(target, snapshot, &[], CONFIDENCE)
+    verdict::<Histogram>(target, snapshot, &[], CONFIDENCE)
 }
 
 /// Judges one target from the totals and the intervals they are the sum of, in order of time.
@@ -41,7 +42,15 @@ pub fn judge_over(target: &Target, totals: &Snapshot, intervals: &[Snapshot]) ->
 
 /// As [`judge_over`], with another confidence than the usual one; for looks at a run that goes on.
 pub fn judge_at(target: &Target, totals: &Snapshot, intervals: &[Snapshot], confidence: f64) -> TargetResult {
-    verdict(target, totals, intervals, confidence)
+    let is_estimate = matches!(target.subject, Subject::Trend { .. });
+    let intervals = if is_estimate { intervals } else { &[] };
+    let parts: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
+    verdict(target, totals, &parts, confidence)
+}
+
+/// As [`judge_over`], from the values of [`Target::judged_series`] in each interval.
+pub fn judge_parts(target: &Target, totals: &Snapshot, parts: &[impl IntervalValues]) -> TargetResult {
+    verdict(target, totals, parts, CONFIDENCE)
 }
 
 /// Judges a target for an estimate: passes when the whole interval meets the limit, fails when none of it does, and is
@@ -67,7 +76,12 @@ pub fn judge_estimate(target: &Target, measured: Option<&Measured>, missing: &st
     TargetResult { target: target.clone(), verdict, measured: Some(measured), reason }
 }
 
-fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot], confidence: f64) -> TargetResult {
+fn verdict<T: IntervalValues>(
+    target: &Target,
+    snapshot: &Snapshot,
+    parts: &[T],
+    confidence: f64,
+) -> TargetResult {
     let result =
         |verdict, measured, reason| TargetResult { target: target.clone(), verdict, measured, reason };
     let trend = target.trend(snapshot);
@@ -80,7 +94,7 @@ fn verdict(target: &Target, snapshot: &Snapshot, intervals: &[Snapshot], confide
         _ => trend.count(),
     };
     let fact = Measured { value, lo: value, hi: value, samples };
-    let Some(estimate) = estimate(target, &trend, intervals, confidence) else {
+    let Some(estimate) = estimate(target, &trend, parts, confidence) else {
         let verdict = if target.holds(value) { Verdict::Pass } else { Verdict::Fail };
         return result(verdict, Some(fact), None);
     };
@@ -139,7 +153,12 @@ enum Estimate {
 }
 
 /// The interval of a statistic that is an estimate; `None` for facts of the run.
-fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confidence: f64) -> Option<Estimate> {
+fn estimate<T: IntervalValues>(
+    target: &Target,
+    trend: &Histogram,
+    parts: &[T],
+    confidence: f64,
+) -> Option<Estimate> {
     let Subject::Trend { statistic, .. } = &target.subject else {
         return None;
     };
@@ -149,9 +168,8 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confiden
         Statistic::Mean => SAMPLES_OF_MEAN,
         Statistic::Min | Statistic::Max | Statistic::Stddev => return None,
     };
-    let parts: Vec<Histogram> = intervals.iter().map(|interval| target.trend(interval)).collect();
-    let complete = parts.iter().map(Histogram::count).sum::<u64>() == trend.count();
-    let parts = if complete { parts.as_slice() } else { &[] };
+    let complete = parts.iter().map(IntervalValues::count).sum::<u64>() == trend.count();
+    let parts = if complete { parts } else { &[] };
     // For a lower limit nothing is bounded from above.
     let upper_limit = matches!(target.comparison, Comparison::Less | Comparison::AtMost);
     let lower = || lower_bound(*statistic, trend, parts, confidence).filter(|_| upper_limit);
@@ -179,19 +197,29 @@ fn estimate(target: &Target, trend: &Histogram, intervals: &[Snapshot], confiden
 
 /// The interval by which a quantile is judged: that of [`quantile_interval_over`], or where it has no upper end, from its
 /// lower end to a bound that the tail further out gives. `None` where there is neither.
-pub fn quantile_bounds_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<(f64, f64)> {
+pub fn quantile_bounds_over(
+    intervals: &[impl IntervalValues],
+    q: f64,
+    confidence: f64,
+) -> Option<(f64, f64)> {
     if let Some(over) = quantile_interval_over(intervals, q, confidence) {
         return Some((over.estimate.lo, over.estimate.hi));
     }
     let hi = quantile_upper_bound_over(intervals, q, confidence)?;
-    let smallest = || intervals.iter().filter_map(Histogram::min).min().map(|min| min as f64);
+    let smallest =
+        || intervals.iter().filter_map(|interval| interval.histogram().min()).min().map(|min| min as f64);
     let lo = quantile_lower_bound_over(intervals, q, confidence).or_else(smallest)?;
     Some((lo, hi))
 }
 
 /// The lower end of an interval, which exists for far fewer samples than the upper one: five slow answers out of five say
 /// that a p99 is not small. Too few intervals say nothing about clusters, and samples are taken as independent.
-fn lower_bound(statistic: Statistic, trend: &Histogram, parts: &[Histogram], confidence: f64) -> Option<f64> {
+fn lower_bound(
+    statistic: Statistic,
+    trend: &Histogram,
+    parts: &[impl IntervalValues],
+    confidence: f64,
+) -> Option<f64> {
     match statistic {
         _ if trend.count() < SAMPLES_OF_MISS => None,
         Statistic::Quantile(q) if parts.len() >= MIN_INTERVALS => {

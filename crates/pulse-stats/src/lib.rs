@@ -71,7 +71,7 @@ pub use five_numbers::FiveNumbers;
 pub use growth::growth;
 pub use hodges_lehmann::hodges_lehmann;
 pub use interval::{CONFIDENCE, mean_interval, quantile_interval, quantile_ranks};
-pub use judgement::{judge, judge_at, judge_estimate, judge_over, quantile_bounds_over};
+pub use judgement::{judge, judge_at, judge_estimate, judge_over, judge_parts, quantile_bounds_over};
 pub use mann_kendall::{MannKendall, mann_kendall, mann_kendall_autocorrelated, variance_inflation};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use scalability::{NoPeak, Peak, Scalability, ScalabilityError};

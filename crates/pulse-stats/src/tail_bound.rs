@@ -1,6 +1,6 @@
 //! An upper bound of a quantile from the tail beyond it, where the interval about the quantile has no upper end.
 
-use pulse_model::Histogram;
+use pulse_model::IntervalValues;
 use statrs::function::beta::beta_reg;
 
 use crate::blocks::{MIN_INTERVALS, block_length, design_effect_of, fewness};
@@ -27,7 +27,11 @@ const DISTANCE: f64 = 2.0;
 ///
 /// A single standstill within the run is a cluster at every threshold that it exceeds, and leaves no bound below it.
 /// `None` for fewer than [`MIN_INTERVALS`] intervals, and where no threshold will do.
-pub(crate) fn quantile_upper_bound_over(intervals: &[Histogram], q: f64, confidence: f64) -> Option<f64> {
+pub(crate) fn quantile_upper_bound_over(
+    intervals: &[impl IntervalValues],
+    q: f64,
+    confidence: f64,
+) -> Option<f64> {
     if intervals.len() < MIN_INTERVALS || !(q > 0.0 && q < 1.0 && confidence > 0.0 && confidence < 1.0) {
         return None;
     }
@@ -66,6 +70,7 @@ pub(crate) fn quantile_upper_bound_over(intervals: &[Histogram], q: f64, confide
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use pulse_model::Histogram;
 
     fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram {
         let mut histogram = Histogram::default();
@@ -101,7 +106,7 @@ mod tests {
     fn too_little_has_none() {
         assert_eq!(quantile_upper_bound_over(&levels(2)[..7], 0.95, 0.95), None);
         assert_eq!(quantile_upper_bound_over(&vec![histogram([1, 2, 3]); 10], 0.95, 0.95), None);
-        assert_eq!(quantile_upper_bound_over(&[], 0.95, 0.95), None);
+        assert_eq!(quantile_upper_bound_over(&levels(2)[..0], 0.95, 0.95), None);
         assert_eq!(quantile_upper_bound_over(&levels(2), 1.0, 0.95), None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pulse_model::{Histogram, Schema};
+use pulse_model::{Histogram, IntervalValues, Schema};
 
 /// More intervals than this are added up with their neighbours first: blocks are longer than that anyway.
 const MAX_INTERVALS: usize = 512;
@@ -21,37 +21,47 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// `None` when the intervals hold no values.
-    pub(crate) fn new(intervals: &[Histogram]) -> Option<Self> {
-        let schema = intervals.iter().map(Histogram::schema).min()?;
+    pub(crate) fn new(intervals: &[impl IntervalValues]) -> Option<Self> {
+        let schema = intervals.iter().map(IntervalValues::schema).min()?;
         let group = intervals.len().div_ceil(MAX_INTERVALS);
         let rows = intervals.len().div_ceil(group);
-        let mut entries: Vec<(u64, u64, usize, u64)> = Vec::new();
         let (mut counts, mut sums) = (vec![0.0; rows], vec![0.0; rows]);
-        for (i, histogram) in intervals.iter().enumerate() {
-            counts[i / group] += histogram.count() as f64;
-            sums[i / group] += histogram.sum() as f64;
-            let histogram = downscaled(histogram, schema);
-            entries.extend(
-                histogram.buckets().map(|bucket| (bucket.upper, bucket.lower, i / group, bucket.count)),
-            );
+        let (mut min, mut max) = (u64::MAX, 0);
+        // Zeros come first, then the buckets.
+        let mut touched = vec![false; schema.buckets() + 1];
+        for (row, histogram) in
+            intervals.iter().enumerate().map(|(i, values)| (i / group, values.histogram()))
+        {
+            counts[row] += histogram.count() as f64;
+            sums[row] += histogram.sum() as f64;
+            min = min.min(histogram.min().unwrap_or(u64::MAX));
+            max = max.max(histogram.max().unwrap_or(0));
+            counted(&downscaled(&histogram, schema)).for_each(|(place, _)| touched[place] = true);
         }
-        entries.sort_unstable();
-        let (min, max) = (
-            intervals.iter().filter_map(Histogram::min).min()?,
-            intervals.iter().filter_map(Histogram::max).max()?,
-        );
-        let mut buckets = Vec::new();
-        let mut at_most = Vec::new();
-        let mut row = vec![0.0; rows];
-        for bucket in entries.chunk_by(|a, b| a.0 == b.0) {
-            let (upper, lower, ..) = bucket[0];
-            buckets.push((lower.max(min) as f64, upper.min(max) as f64));
-            for &(_, _, interval, count) in bucket {
-                row[interval] += count as f64;
+        let places: Vec<usize> = (0..touched.len()).filter(|&place| touched[place]).collect();
+        let bounds = |place: usize| match place.checked_sub(1) {
+            None => (0, 0),
+            Some(index) => (schema.lower(index), schema.upper(index)),
+        };
+        let buckets: Vec<(f64, f64)> = places
+            .iter()
+            .map(|&place| bounds(place))
+            .map(|(lower, upper)| (lower.max(min) as f64, upper.min(max) as f64))
+            .collect();
+        let mut at_most = vec![0.0; buckets.len() * rows];
+        for (row, histogram) in
+            intervals.iter().enumerate().map(|(i, values)| (i / group, values.histogram()))
+        {
+            let mut bucket = 0;
+            for (place, count) in counted(&downscaled(&histogram, schema)) {
+                while places[bucket] < place {
+                    bucket += 1;
+                }
+                at_most[bucket * rows + row] += count as f64;
             }
-            at_most.extend_from_slice(&row);
         }
-        Some(Self { buckets, at_most, counts, sums })
+        (rows..at_most.len()).for_each(|at| at_most[at] += at_most[at - rows]);
+        (!buckets.is_empty()).then_some(Self { buckets, at_most, counts, sums })
     }
 
     /// Number of intervals (after adding up neighbours).
@@ -130,6 +140,12 @@ impl Tally {
     pub(crate) fn bounds_at(&self, rank: f64) -> (f64, f64) {
         self.buckets[self.bucket(rank, &vec![1.0; self.len()])]
     }
+}
+
+/// The place of each bucket that holds something, and its count: 0 for zeros, 1 for the first bucket.
+fn counted(histogram: &Histogram) -> impl Iterator<Item = (usize, u64)> {
+    let zeros = (histogram.zeros() > 0).then_some((0, histogram.zeros()));
+    zeros.into_iter().chain(histogram.indexed().map(|(index, count)| (index + 1, count)))
 }
 
 /// The histogram with the buckets of a schema at most as fine as its own.

@@ -155,9 +155,10 @@ fn collected(mut pipe: impl Read + Send + 'static, said: Arc<Said>) -> JoinHandl
     })
 }
 
-/// The program, not yet started.
+/// The program, not yet started: that of this build, or the one that `PULSE_TEST_BINARY` names.
 pub(crate) fn pulse(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pulse"));
+    let program = std::env::var_os("PULSE_TEST_BINARY");
+    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_pulse").into()));
     command
         .args(arguments)
         .env_remove("PULSE_DEMO_URL")
