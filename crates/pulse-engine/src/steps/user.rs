@@ -112,7 +112,13 @@ impl StepsUser {
                 return true;
             }
         };
-        let request = Request { bytes, is_head: step.method == "HEAD", idempotent: step.idempotent, parts };
+        let request = Request {
+            body: pulse_http::RequestBody::Inline,
+            bytes,
+            is_head: step.method == "HEAD",
+            idempotent: step.idempotent,
+            parts,
+        };
         let before = client.counts();
         let mut result = client.exchange(request, step.timeout, step.keep).await.map(Answered::new);
         if step.redirects > 0
