@@ -1,13 +1,13 @@
 //! From arguments to a plan: reads the scenario file and what it names.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use pulse_plan::{
-    FileErrors, MAX_FEED_BYTES, MAX_PROTO_BYTES, MAX_SCENARIO_FILE_BYTES, Overrides, Plan, PlanError,
-    ScenarioFile, UrlRequest,
+    BodyFile, FileErrors, MAX_FEED_BYTES, MAX_HELD_BODY_BYTES, MAX_PROTO_BYTES, MAX_SCENARIO_FILE_BYTES,
+    Overrides, Plan, PlanError, ScenarioFile, UrlRequest,
 };
 
 use crate::diagnostic::file_problem;
@@ -56,13 +56,20 @@ pub(crate) fn scenario_plan(
 ) -> Result<Plan, Problem> {
     let mut texts = BTreeMap::from([(name.to_owned(), text.to_owned())]);
     let drawn = |errors: &FileErrors, texts: &BTreeMap<String, String>| file_problem(errors, texts);
-    let file = ScenarioFile::parse(name, text, &|variable| std::env::var(variable).ok())
+    let mut file = ScenarioFile::parse(name, text, &|variable| std::env::var(variable).ok())
         .map_err(|errors| drawn(&errors, &texts))?;
     let mut files = BTreeMap::new();
-    for needed in file.needs() {
-        let bytes = read_file(&base.join(needed), MAX_FEED_BYTES)?;
+    for needed in file.needs().to_vec() {
+        let path = base.join(&needed);
+        if file.may_stream(&needed)
+            && let Some(body) = large_body(&path.display().to_string(), &path)?
+        {
+            file.stream(&needed, body);
+            continue;
+        }
+        let bytes = read_file(&path, MAX_FEED_BYTES)?;
         texts.insert(needed.clone(), String::from_utf8_lossy(&bytes).into_owned());
-        files.insert(needed.clone(), bytes);
+        files.insert(needed, bytes);
     }
     read_imports(base, &mut files, &|files| file.missing_import(files))?;
     file.into_plan(&files, overrides).map_err(|error| match error {
@@ -87,6 +94,18 @@ pub(crate) fn read_imports(
         files.insert(place, bytes);
     }
     Ok(())
+}
+
+/// A body in a file that is too large to be held in memory, open; `None` where it should be read as a whole. What is no
+/// regular file can be read only once.
+pub(crate) fn large_body(name: &str, path: &Path) -> Result<Option<BodyFile>, Problem> {
+    let fail = |error: std::io::Error| Problem::usage(format!("{name} cannot be read: {error}"));
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    Ok((length > MAX_HELD_BODY_BYTES).then(|| BodyFile::new(name, file, length)))
 }
 
 /// The content of a file, up to a limit.

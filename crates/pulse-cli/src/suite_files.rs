@@ -10,7 +10,7 @@ use pulse_plan::{
 
 use crate::diagnostic::file_problem;
 use crate::problem::Problem;
-use crate::source::{read_file, read_imports};
+use crate::source::{large_body, read_file, read_imports};
 
 /// The file of a project whose `[service]` the other suites inherit.
 const PROJECT_FILE: &str = "pulse.toml";
@@ -222,12 +222,20 @@ impl Read {
 
     /// Reads what is named and was not read yet.
     fn needs(&mut self, folder: &Path, texts: &mut BTreeMap<String, String>) -> Result<(), Problem> {
-        for needed in self.file.needs() {
-            if !self.files.contains_key(needed) {
-                let bytes = read_file(&folder.join(needed), MAX_FEED_BYTES)?;
-                texts.insert(needed.clone(), String::from_utf8_lossy(&bytes).into_owned());
-                self.files.insert(needed.clone(), bytes);
+        for needed in self.file.needs().to_vec() {
+            if self.files.contains_key(&needed) {
+                continue;
             }
+            let path = folder.join(&needed);
+            if self.file.may_stream(&needed)
+                && let Some(body) = large_body(&path.display().to_string(), &path)?
+            {
+                self.file.stream(&needed, body);
+                continue;
+            }
+            let bytes = read_file(&path, MAX_FEED_BYTES)?;
+            texts.insert(needed.clone(), String::from_utf8_lossy(&bytes).into_owned());
+            self.files.insert(needed, bytes);
         }
         Ok(())
     }

@@ -5,8 +5,10 @@ use crate::connection::{Connection, Idle, Stream};
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;
+use crate::payload::{PieceRoom, SendFault};
 use crate::request::Request;
 use crate::response::{Keep, ParseError, Progress, ResponseParser};
+use crate::sending::poll_send;
 use crate::session::{Loan, Outcome, Session};
 use crate::timeout::{Deadline, Timeouts};
 use crate::view::ResponseView;
@@ -75,7 +77,7 @@ pub(crate) struct Run {
 /// The state of one request on one connection.
 #[derive(Default)]
 struct Turn {
-    written: usize,
+    written: u64,
     /// All written, or given up.
     write_done: bool,
     /// In this very poll the reactor has said that the socket has nothing to read, and it wakes the task when it has.
@@ -230,14 +232,16 @@ impl Client {
     ) -> Result<Option<Exchange>, Cause> {
         // Whether a kept connection is usable was asked just now.
         let mut turn = Turn { known_empty: may_resend, ..Turn::default() };
-        let Self { parser, deadline, .. } = self;
-        let result =
-            poll_fn(|cx| poll_turn(&mut connection.stream, parser, deadline, cx, request.bytes, &mut turn))
-                .await;
-        run.bytes_sent += turn.written as u64;
+        let Self { parser, deadline, connector, .. } = self;
+        let room = connector.piece_room();
+        let result = poll_fn(|cx| {
+            poll_turn(&mut connection.stream, parser, deadline, cx, (&request, room), &mut turn)
+        })
+        .await;
+        run.bytes_sent += turn.written;
         run.bytes_received += self.parser.received();
         match result {
-            Ok(()) => Ok(Some(self.finish(connection, run, &turn, request.bytes.len()))),
+            Ok(()) => Ok(Some(self.finish(connection, run, &turn, request.length()))),
             Err(cause) => {
                 let ended = matches!(cause.class, FailureClass::Closed | FailureClass::Reset);
                 self.counts.closed_by_peer += u64::from(ended);
@@ -273,7 +277,7 @@ impl Client {
     }
 
     /// Takes the time, and keeps the connection if both sides left it clean.
-    fn finish(&mut self, mut connection: Connection, run: &Run, turn: &Turn, length: usize) -> Exchange {
+    fn finish(&mut self, mut connection: Connection, run: &Run, turn: &Turn, length: u64) -> Exchange {
         let finished = Instant::now();
         self.counts.surplus += u64::from(self.parser.has_surplus());
         self.counts.closed_by_peer += u64::from(self.parser.peer_closes());
@@ -306,16 +310,20 @@ fn poll_turn(
     parser: &mut ResponseParser,
     deadline: &Deadline,
     cx: &mut Context<'_>,
-    bytes: &[u8],
+    (request, room): (&Request<'_>, &PieceRoom),
     turn: &mut Turn,
 ) -> Poll<Result<(), Cause>> {
     // Reading goes on while a long request is still being written: the answer may come early, and a peer that
     // waits for its answer to be read would never read the rest.
     if !turn.write_done {
         let first = turn.written == 0;
-        if let Poll::Ready(result) = stream.poll_write_all(cx, bytes, &mut turn.written) {
+        if let Poll::Ready(result) = poll_send(stream, cx, request, room, &mut turn.written) {
             turn.write_done = true;
-            turn.write_error = result.err();
+            turn.write_error = match result {
+                Ok(()) => None,
+                Err(SendFault::Peer(error)) => Some(error),
+                Err(SendFault::Source(cause)) => return Poll::Ready(Err(cause)),
+            };
             if !first {
                 turn.sent_late = Some(Instant::now());
             }

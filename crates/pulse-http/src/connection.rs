@@ -2,7 +2,7 @@
 
 use rustix::net::RecvFlags;
 use rustls::HandshakeKind;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -67,18 +67,29 @@ impl Stream {
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
         while *written < bytes.len() {
-            let rest = &bytes[*written..];
-            let count = ready!(match self {
-                Self::Plain(stream) => Pin::new(stream).poll_write(cx, rest),
-                Self::Tls(stream) => Pin::new(stream).poll_write(cx, rest),
-                Self::Unix(stream) => Pin::new(stream).poll_write(cx, rest),
-                Self::UnixTls(stream) => Pin::new(stream).poll_write(cx, rest),
-            })?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            *written += count;
+            *written += ready!(self.poll_write_some(cx, &bytes[*written..], &[]))?;
         }
+        self.poll_flushed(cx)
+    }
+
+    /// Writes what the socket takes at once of `first` and `second`, in one write; at least one byte.
+    pub(crate) fn poll_write_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(self);
+        let count = ready!(match (first, second) {
+            (first, []) => stream.poll_write(cx, first),
+            ([], second) => stream.poll_write(cx, second),
+            (first, second) => stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+        })?;
+        Poll::Ready(if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(count) })
+    }
+
+    /// Hands over what the encryption still holds.
+    pub(crate) fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(_) | Self::Unix(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
@@ -118,7 +129,7 @@ impl AsyncWrite for Stream {
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),

@@ -13,6 +13,7 @@
 //!   [`Exchange`] (the moments and sizes) or a [`Failure`] with its [`FailureClass`];
 //! - [`Timeouts`]: the deadlines of all clients of a worker, swept by the worker every few milliseconds;
 //! - [`RequestWriter`]: writes a valid request into bytes; [`Authorization`]: its credentials, masked;
+//!   [`RequestBody`]: a body apart from them, shared or read from a file while it is sent;
 //! - [`WebSocketClient`]: the WebSocket of one user, and [`StreamingClient`]: an answer that is read while it comes, whose
 //!   events an [`EventParser`] finds;
 //! - [`ResponseParser`]: the pure parser, which knows no socket. It never panics on any input and its memory is
@@ -67,9 +68,11 @@ mod http3;
 mod limits;
 mod opening;
 mod parts;
+mod payload;
 mod recent_heads;
 mod request;
 mod response;
+mod sending;
 mod session;
 mod streaming;
 mod timeout;
@@ -95,6 +98,7 @@ pub use grpc::{
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
 pub use limits::Limits;
 pub use parts::RequestParts;
+pub use payload::{BodySource, FileBody, RequestBody};
 pub use request::{Request, RequestError, RequestWriter, is_idempotent};
 pub use response::{Keep, ParseError, Progress, ResponseParser};
 pub use streaming::{Piece, StreamingClient};

@@ -1,6 +1,7 @@
 //! A request as bytes: written once, sent with one write.
 
 use crate::parts::RequestParts;
+use crate::payload::RequestBody;
 use std::ops::Range;
 
 /// One request, ready to be sent.
@@ -9,20 +10,33 @@ use std::ops::Range;
 /// followed by [`Client::close`](crate::Client::close), which spares the next request a dead connection.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Head and body, complete.
+    /// Head and body, complete; or the head alone, with the length of a `body` that follows it.
     pub bytes: &'a [u8],
+    /// The body, where it does not stand in `bytes`.
+    pub body: RequestBody<'a>,
     /// Whether the method is HEAD, whose response has no body whatever its head says.
     pub is_head: bool,
     /// Whether it may be sent again where a kept connection turns out to be closed before any answer.
     pub idempotent: bool,
-    /// The same request taken apart, for HTTP/2 and HTTP/3; without it the client takes `bytes` apart where it has to.
+    /// What `bytes` say taken apart, for HTTP/2 and HTTP/3; without it the client takes them apart where it has to.
     pub parts: Option<&'a RequestParts>,
 }
 
 impl<'a> Request<'a> {
     /// A request whose two properties follow from the method.
     pub fn of(method: &str, bytes: &'a [u8]) -> Self {
-        Self { bytes, is_head: method == "HEAD", idempotent: is_idempotent(method), parts: None }
+        Self {
+            bytes,
+            body: RequestBody::Inline,
+            is_head: method == "HEAD",
+            idempotent: is_idempotent(method),
+            parts: None,
+        }
+    }
+
+    /// Bytes of the whole request over HTTP/1.1.
+    pub(crate) fn length(&self) -> u64 {
+        self.bytes.len() as u64 + self.body.length()
     }
 }
 
@@ -31,6 +45,7 @@ impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
             .field("bytes", &self.bytes.len())
+            .field("body", &self.body.length())
             .field("is_head", &self.is_head)
             .field("idempotent", &self.idempotent)
             .finish_non_exhaustive()
@@ -68,7 +83,7 @@ pub enum RequestError {
         /// As given.
         given: String,
         /// The body's length in bytes.
-        actual: usize,
+        actual: u64,
     },
     /// A `Transfer-Encoding`, which would contradict the body that is sent whole.
     #[error("the header Transfer-Encoding cannot be set: the body is sent whole, with its Content-Length")]
@@ -165,26 +180,37 @@ impl<'a> RequestWriter<'a> {
     }
 
     /// Adds what is missing, ends the head and appends the body.
-    pub fn finish(self, body: Option<&[u8]>) -> Result<(), RequestError> {
+    pub fn finish(mut self, body: Option<&[u8]>) -> Result<(), RequestError> {
+        self.end_head(body.map(|body| body.len() as u64))?;
+        self.out.extend_from_slice(body.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Adds what is missing and ends the head, for a body of that length that follows apart from it, as a
+    /// [`RequestBody`].
+    pub fn finish_head(mut self, body_length: Option<u64>) -> Result<(), RequestError> {
+        self.end_head(body_length)
+    }
+
+    fn end_head(&mut self, body_length: Option<u64>) -> Result<(), RequestError> {
         if !self.has_user_agent {
             write_all(self.out, &["User-Agent: ", USER_AGENT, "\r\n"]);
         }
         if !self.has_accept {
             write_all(self.out, &["Accept: */*\r\n"]);
         }
-        let actual = body.map_or(0, <[u8]>::len);
+        let actual = body_length.unwrap_or(0);
         if let Some(given) = &self.content_length
             && given.parse() != Ok(actual)
         {
             return Err(RequestError::ContentLength { given: given.clone(), actual });
         }
-        if body.is_some() || self.usually_has_body || self.content_length.is_some() {
+        if body_length.is_some() || self.usually_has_body || self.content_length.is_some() {
             write_all(self.out, &["Content-Length: "]);
             write_number(self.out, actual);
             write_all(self.out, &["\r\n"]);
         }
         write_all(self.out, &["\r\n"]);
-        self.out.extend_from_slice(body.unwrap_or_default());
         Ok(())
     }
 }
@@ -202,7 +228,7 @@ fn write_all(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-fn write_number(out: &mut Vec<u8>, mut number: usize) {
+fn write_number(out: &mut Vec<u8>, mut number: u64) {
     let start = out.len();
     loop {
         out.push(b'0' + (number % 10) as u8);

@@ -1,9 +1,13 @@
 //! HTTP/2 against peers that break the rules or abuse them: each is classified, none makes the client panic, hang beyond
 //! its timeout, or hold more than its limits.
 
+mod source;
 mod users;
 
-use pulse_http::{Connector, Failure, FailureClass, Http2Connection, Http2Settings, Keep, Limits, Origin};
+use pulse_http::{
+    Connector, Failure, FailureClass, Http2Connection, Http2Settings, Keep, Limits, Origin, RequestBody,
+};
+use source::Counted;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -425,5 +429,20 @@ fn data_beyond_the_window_end_the_connection() {
         };
         assert_eq!((taken, error.class), (60_000, FailureClass::Protocol), "{error}");
         assert!(error.detail.contains("FLOW_CONTROL_ERROR"), "{error}");
+    });
+}
+
+#[test]
+fn an_early_answer_ends_a_streamed_body() {
+    on_this_thread(async {
+        let early = frame(HEADERS, END_STREAM | END_HEADERS, 1, STATUS_200);
+        let (url, connections) = peer(answer(&[early])).await;
+        let mut user = Users::new(&url, shared_by(1)).user();
+        let body = Counted::new(1 << 40);
+        // The peer lets no window grow, so that nothing but the answer can end this.
+        let exchange = user.post_apart(RequestBody::Streamed(&body)).await.unwrap();
+        assert_eq!((exchange.status, connections.get()), (200, 1));
+        // The first window, and the piece that waits for the next one.
+        assert!(body.furthest.get() <= 65_535 + 2 * (16 << 10), "{} bytes were read", body.furthest.get());
     });
 }

@@ -1,10 +1,13 @@
 //! The same exchange over QUIC, against a server that speaks HTTP/3 and against servers that do not.
 
+mod source;
+
 use pulse_http::{
     Client, ConnectTimes, Connector, ConnectorConfig, ConnectorError, Exchange, Failure, FailureClass,
-    HttpVersion, Keep, Limits, Origin, Request, RequestWriter, Timeouts, TlsOptions,
+    HttpVersion, Keep, Limits, Origin, Request, RequestBody, RequestWriter, Timeouts, TlsOptions,
 };
 use pulse_testkit::{Http3Server, TestAuthority};
+use source::Counted;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -65,6 +68,19 @@ impl User {
             .and_then(|writer| writer.header("Connection", "keep-alive"))
             .and_then(|writer| writer.finish(body))
             .expect("a request");
+        self.send(Request::of(method, &bytes), timeout).await
+    }
+
+    /// A POST whose body is read while it is sent.
+    async fn stream(&mut self, path: &str, body: &Counted) -> Result<Exchange, Failure> {
+        let mut head = Vec::new();
+        RequestWriter::start(&mut head, "POST", path, &self.authority)
+            .and_then(|writer| writer.finish_head(Some(body.length)))
+            .expect("a request");
+        self.send(Request { body: RequestBody::Streamed(body), ..Request::of("POST", &head) }, LONG).await
+    }
+
+    async fn send(&mut self, request: Request<'_>, timeout: Duration) -> Result<Exchange, Failure> {
         let timeouts = Rc::clone(&self.timeouts);
         let sweeping = async move {
             loop {
@@ -73,7 +89,7 @@ impl User {
             }
         };
         tokio::select! {
-            result = self.client.exchange(Request::of(method, &bytes), timeout, Keep::Body) => result,
+            result = self.client.exchange(request, timeout, Keep::Body) => result,
             () = sweeping => unreachable!("it sweeps for ever"),
         }
     }
@@ -388,4 +404,21 @@ fn what_cannot_be_spoken_is_said_before_the_start() {
     let plain = Connector::new(Origin::parse("http://localhost").unwrap(), insecure()).unwrap_err();
     assert!(matches!(plain, ConnectorError::NotEncrypted), "{plain}");
     assert!(plain.to_string().contains("https://"));
+}
+
+#[tokio::test]
+async fn a_body_is_streamed() {
+    let (server, authority) = started();
+    let mut user = User::new(&server.url(), trusting(&authority));
+    let body = Counted::new(3_000_001);
+    user.stream("/echo", &body).await.unwrap();
+    assert!(user.body() == body.bytes(), "the server has got another body");
+    assert!(body.largest.get() <= 16 << 10);
+    let broken = Counted::new(3_000_000).broken_at(1_000_000, None);
+    let failure = user.stream("/echo", &broken).await.unwrap_err();
+    assert!(failure.detail.contains("ended after 1000000 of 3000000 bytes"), "{failure}");
+    let endless = Counted::new(1 << 40);
+    let exchange = user.stream("/early", &endless).await.unwrap();
+    assert_eq!(exchange.status, 200);
+    assert!(endless.furthest.get() < 128 << 20, "{} bytes were read", endless.furthest.get());
 }

@@ -36,6 +36,7 @@
 
 mod answer_limits;
 mod arrivals;
+mod body_file;
 mod check;
 mod connection;
 mod connection_reuse;
@@ -66,6 +67,7 @@ mod websocket;
 
 pub use answer_limits::{AnswerLimits, ByteSize, ByteSizeError, LimitOptions};
 pub use arrivals::Arrivals;
+pub use body_file::{BodyFile, MAX_HELD_BODY_BYTES};
 pub use check::{Check, Condition, HeaderTest, JsonTest};
 pub use connection::{
     AddressOrder, Cidr, ClientKey, ConnectTo, ConnectionError, ConnectionOptions, DnsServer, HostAddresses,

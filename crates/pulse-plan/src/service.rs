@@ -146,6 +146,9 @@ pub enum ServiceError {
     /// What a WebSocket has no use for.
     #[error("`{0}` does not go with a ws:// or wss:// URL, whose body (-d) is a message")]
     WebSocket(&'static str),
+    /// A body that is read while it is sent, where it has to be known before.
+    #[error("a body is streamed from its file for plain requests only; send it as bytes")]
+    StreamedBody,
     /// What is said about connections.
     #[error(transparent)]
     Connection(#[from] ConnectionError),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pulse_model::{Nanos, Tags};
 
-use crate::{Check, EventsUntil, Extraction, GrpcCall, StatusSet, Template, WebSocketScript};
+use crate::{BodyFile, Check, EventsUntil, Extraction, GrpcCall, StatusSet, Template, WebSocketScript};
 
 /// One request of an iteration.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +119,8 @@ pub enum Body {
     Bytes(Arc<[u8]>),
     /// Texts and bytes one after another, as in a form.
     Parts(Arc<[BodyPart]>),
+    /// The content of a file that is read while it is sent; of plain requests only.
+    File(BodyFile),
 }
 
 /// A piece of a body.
@@ -136,7 +138,7 @@ impl Body {
         let (text, parts) = match self {
             Self::Text(text) => (Some(text), &[][..]),
             Self::Parts(parts) => (None, &parts[..]),
-            Self::None | Self::Bytes(_) => (None, &[][..]),
+            Self::None | Self::Bytes(_) | Self::File(_) => (None, &[][..]),
         };
         let of_parts = parts.iter().filter_map(|part| match part {
             BodyPart::Text(text) => Some(text),

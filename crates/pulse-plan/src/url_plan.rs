@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::service::{ServiceUrl, UrlKind, is_method};
 use crate::{
-    Action, Body, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, FormPart, GrpcCall, Overrides,
-    Plan, PlanError, ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template,
+    Action, Body, BodyFile, CallError, DEFAULT_GRACEFUL_STOP, DEFAULT_SEED, EventsUntil, FormPart, GrpcCall,
+    Overrides, Plan, PlanError, ProtoSources, Receive, Scenario, ServiceError, Step, StepKind, Template,
     WebSocketScript,
 };
 
@@ -19,6 +19,8 @@ pub struct UrlRequest {
     pub method: Option<String>,
     /// Body.
     pub body: Option<Vec<u8>>,
+    /// A file that is sent instead of it, and read meanwhile; of plain requests only.
+    pub body_file: Option<BodyFile>,
     /// Fields of a form that is sent instead of a body, if any.
     pub form: Vec<FormPart>,
     /// Server-sent events that are read of each answer; the answer is one whole when there is no number.
@@ -32,7 +34,7 @@ pub struct UrlRequest {
 impl UrlRequest {
     /// An HTTP request.
     fn step(&self, url: &ServiceUrl) -> Result<Step, ServiceError> {
-        let has_body = self.body.is_some() || !self.form.is_empty();
+        let has_body = self.body.is_some() || self.body_file.is_some() || !self.form.is_empty();
         let default_method = if has_body { "POST" } else { "GET" };
         let method = self.method.as_deref().unwrap_or(default_method);
         if !is_method(method) {
@@ -46,7 +48,11 @@ impl UrlRequest {
         let target = url.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         let name: String = format!("{method} {path}").chars().take(200).collect();
         let mut step = Step::new(method, &name, Template::literal(target));
-        step.body = self.body.as_deref().map_or(Body::None, |bytes| Body::Bytes(bytes.into()));
+        step.body = match (&self.body_file, &self.body) {
+            (Some(file), _) => Body::File(file.clone()),
+            (None, Some(bytes)) => Body::Bytes(bytes.as_slice().into()),
+            (None, None) => Body::None,
+        };
         if let Some(count) = self.events {
             step.headers.push(("Accept".into(), Template::literal("text/event-stream")));
             step.kind =
@@ -112,6 +118,9 @@ impl Plan {
         let (mut service, url) = overrides.service.to_service()?;
         if url.kind != UrlKind::Grpc && !request.protos.files.is_empty() {
             return Err(CallError::NoCall.into());
+        }
+        if request.body_file.is_some() && (url.kind != UrlKind::Http || request.events.is_some()) {
+            return Err(ServiceError::StreamedBody.into());
         }
         let mut step = match url.kind {
             UrlKind::Http => request.step(&url)?,

@@ -1,20 +1,21 @@
 //! `pulse load`.
 
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pulse_model::{Nanos, Target};
 use pulse_plan::{
-    ArrivalLaw, FormPart, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources,
+    ArrivalLaw, BodyFile, FormPart, HttpVersion, IdleStrategy, LoadOptions, Missed, Overrides, ProtoSources,
     ServiceOptions, Stage, StatusSet, UrlRequest, parse_form_field,
 };
 
 use super::{AccessFlags, DashboardFlags, HandlingFlags, WhenInconclusive};
 use crate::problem::Problem;
 use crate::report_files::ReportRequest;
-use crate::source::{Source, read_file_of};
+use crate::source::{Source, large_body, read_file_of};
 
-/// The largest body that `-d @FILE` sends.
+/// The largest file that is read into memory.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// Arguments of `pulse load`.
@@ -170,15 +171,12 @@ impl LoadArguments {
             if self.service.is_some() && request.url.is_some() {
                 return Err(Problem::usage("the service is given twice: leave out SERVICE or --url"));
             }
-            let body = match (&request.data, &request.json) {
-                (Some(text), _) => Some(body("--data", text)?),
-                (None, Some(text)) => Some(json_body(text)?),
-                (None, None) => None,
-            };
+            let (body, body_file) = self.body()?;
             let form = request.form()?;
             return Ok(Source::Url(UrlRequest {
                 method: request.method.clone(),
                 body,
+                body_file,
                 form,
                 events: request.events,
                 protos: ProtoSources {
@@ -205,6 +203,34 @@ impl LoadArguments {
             ))),
             None => Ok(Source::File(path.into())),
         }
+    }
+
+    /// What `--data` or `--json` say: bytes, or a file that is streamed.
+    fn body(&self) -> Result<(Option<Vec<u8>>, Option<BodyFile>), Problem> {
+        let request = &self.request;
+        let (flag, text) = match (&request.data, &request.json) {
+            (Some(text), _) => ("--data", text),
+            (None, Some(text)) => ("--json", text),
+            (None, None) => return Ok((None, None)),
+        };
+        let is_plain = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        let url = self.service.as_deref().or(request.url.as_deref());
+        // Messages and the requests that begin a stream are sent from memory.
+        let may_stream = url.is_none_or(is_plain) && request.events.is_none();
+        if may_stream && let Some(path) = text.strip_prefix('@') {
+            let name = format!("the file {path} of {flag}");
+            if let Some(file) = large_body(&name, Path::new(path))? {
+                if request.json.is_some() {
+                    check_json(serde_json::from_reader(BufReader::new(&**file.file())))?;
+                }
+                return Ok((None, Some(file)));
+            }
+        }
+        let bytes = body(flag, text)?;
+        if request.json.is_some() {
+            check_json(serde_json::from_slice(&bytes))?;
+        }
+        Ok((Some(bytes), None))
     }
 
     /// What the flags say.
@@ -287,14 +313,12 @@ fn no_scenario_file(text: &str) -> Option<String> {
 }
 
 /// A JSON body, checked here: what every answer of the load would complain about is better said before it.
-fn json_body(text: &str) -> Result<Vec<u8>, Problem> {
-    let bytes = body("--json", text)?;
-    match serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(Problem::usage(format!(
+fn check_json(read: Result<serde::de::IgnoredAny, serde_json::Error>) -> Result<(), Problem> {
+    read.map(|_| ()).map_err(|error| {
+        Problem::usage(format!(
             "the body of --json is not JSON: {error}; to send it all the same, use -d BODY with -H 'Content-Type: application/json'"
-        ))),
-    }
+        ))
+    })
 }
 
 /// A body as curl takes it: the text itself, or the content of @FILE.

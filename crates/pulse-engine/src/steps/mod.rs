@@ -1,5 +1,6 @@
 //! The steps of a plan as a behavior: what scenario files and plain URLs run on.
 
+mod attachment;
 mod data;
 mod events;
 mod grpc;

@@ -34,6 +34,14 @@ fn shown(location: &[u8]) -> String {
     text.split('?').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// A request to where a redirect leads.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub(super) bytes: Vec<u8>,
+    /// Whether what was attached to the request before is sent again.
+    pub(super) keeps_body: bool,
+}
+
 /// The request that follows `request` after an answer of `status`, for `target`; `cookies` appends a line with the cookies
 /// for it. 303 asks with GET, and so do 301 and 302 after a POST; everything else is sent again as it was (RFC 9110 §15.4).
 pub(super) fn rewritten(
@@ -41,7 +49,7 @@ pub(super) fn rewritten(
     status: u16,
     target: &str,
     cookies: impl FnOnce(&mut Vec<u8>),
-) -> Vec<u8> {
+) -> Rewritten {
     let head_end = memmem::find(request, b"\r\n\r\n").map_or(request.len(), |at| at + 2);
     let (head, rest) = request.split_at(head_end);
     let mut lines = head.split_inclusive(|byte| *byte == b'\n');
@@ -66,7 +74,7 @@ pub(super) fn rewritten(
     }
     cookies(&mut next);
     next.extend_from_slice(if becomes_get { b"\r\n" } else { rest });
-    next
+    Rewritten { bytes: next, keeps_body: !becomes_get }
 }
 
 #[cfg(test)]
@@ -117,7 +125,7 @@ mod tests {
             ("POST", 301, get.clone()),
             ("POST", 302, get.clone()),
             ("POST", 303, get.clone()),
-            ("PUT", 303, get),
+            ("PUT", 303, get.clone()),
             ("PUT", 302, same("PUT")),
             ("POST", 307, same("POST")),
             ("POST", 308, same("POST")),
@@ -127,7 +135,8 @@ mod tests {
             let next = rewritten(request(method).as_bytes(), status, "/n", |out| {
                 out.extend_from_slice(b"Cookie: b=2\r\n");
             });
-            assert_eq!(String::from_utf8(next).unwrap(), expected, "{method} {status}");
+            assert_eq!(next.keeps_body, expected != get, "{method} {status}");
+            assert_eq!(String::from_utf8(next.bytes).unwrap(), expected, "{method} {status}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use pulse_http::{Client, Decoder, Exchange, Failure, Request, is_idempotent};
+use pulse_http::{Client, Decoder, Exchange, Failure, Request, RequestBody};
 use pulse_model::Nanos;
 use pulse_plan::{ConnectionReuse, Plan, StepKind};
 
@@ -112,7 +112,13 @@ impl StepsUser {
                 return true;
             }
         };
-        let request = Request { bytes, is_head: step.method == "HEAD", idempotent: step.idempotent, parts };
+        let request = Request {
+            bytes,
+            body: step.wire.attachment.body(),
+            is_head: step.method == "HEAD",
+            idempotent: step.idempotent,
+            parts,
+        };
         let before = client.counts();
         let mut result = client.exchange(request, step.timeout, step.keep).await.map(Answered::new);
         if step.redirects > 0
@@ -196,6 +202,7 @@ impl StepsUser {
     ) -> Result<Answered, Failure> {
         let Self { client, jar, program, .. } = self;
         let origin = &program.origin;
+        let mut body = step.wire.attachment.body();
         while is_redirect(answered.exchange.status) {
             let Some(location) = client.response().header("location") else { break };
             if answered.redirects >= u64::from(step.redirects) {
@@ -216,15 +223,19 @@ impl StepsUser {
                 client.response().header_all("set-cookie").for_each(|field| jar.set(field));
             }
             let secure = program.is_secure();
-            request = rewritten(&request, answered.exchange.status, &target, |out| {
+            let next = rewritten(&request, answered.exchange.status, &target, |out| {
                 jar.write(&target, secure, out);
             });
+            if !next.keeps_body {
+                body = RequestBody::Inline;
+            }
+            request = next.bytes;
             if program.connections == ConnectionReuse::PerRequest {
                 client.close();
             }
             let method = request.split(|byte| *byte == b' ').next().unwrap_or_default();
             let method = std::str::from_utf8(method).unwrap_or_default();
-            let next = Request { idempotent: is_idempotent(method), ..Request::of(method, &request) };
+            let next = Request { body, ..Request::of(method, &request) };
             let taken = answered.exchange.finished.saturating_duration_since(answered.exchange.started);
             match client.exchange(next, step.timeout.saturating_sub(taken), step.keep).await {
                 Ok(exchange) => answered.redirected(exchange),

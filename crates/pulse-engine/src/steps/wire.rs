@@ -3,16 +3,25 @@
 use std::io::Write as _;
 
 use pulse_http::{Origin, RequestError, RequestParts, RequestWriter};
-use pulse_plan::{Body, BodyPart, Escape, Piece, Service, Step, Template, Variable};
+use pulse_plan::{Body, BodyPart, Escape, Piece, Service, Step, StepKind, Template, Variable};
 
 use super::StepsError;
+use super::attachment::{Attachment, StaticBody};
 use super::data::Feeds;
 use super::jar::Jar;
 use super::values::Values;
 
 /// The request of a step.
 #[derive(Debug)]
-pub(super) enum Wire {
+pub(super) struct Wire {
+    text: Text,
+    /// A body that is not part of the text.
+    pub(super) attachment: Attachment,
+}
+
+/// The head of a request, and its body unless that is attached.
+#[derive(Debug)]
+enum Text {
     /// Always the same.
     Static {
         target: String,
@@ -23,12 +32,12 @@ pub(super) enum Wire {
         parts: Option<Box<RequestParts>>,
     },
     /// With variables.
-    Dynamic(Box<DynamicWire>),
+    Dynamic(Box<DynamicText>),
 }
 
 /// A request with variables, of which everything else is written and checked.
 #[derive(Debug)]
-pub(super) struct DynamicWire {
+struct DynamicText {
     /// Request line and header fields, up to where further ones can be inserted.
     head: Vec<Cut>,
     /// Where the target begins in the head.
@@ -38,7 +47,7 @@ pub(super) struct DynamicWire {
 
 #[derive(Debug)]
 enum DynamicBody {
-    /// The end of the head and a body that is always the same.
+    /// The end of the head and a body that is always the same, unless it is attached.
     Static(Vec<u8>),
     /// The body alone.
     Dynamic(Vec<BodyPart>),
@@ -74,30 +83,29 @@ impl Wire {
     pub(super) fn compile(step: &Step, service: &Service, origin: &Origin) -> Result<Self, StepsError> {
         let failed = |source| StepsError::Request { step: step.name.to_string(), source };
         let templates = || [&step.target].into_iter().chain(step.headers.iter().map(|(_, value)| value));
-        let body = static_body(&step.body);
-        if body.is_none() || !templates().all(Template::is_static) {
-            let wire = DynamicWire::compile(step, &origin.authority(), body).map_err(failed)?;
-            return Ok(Self::Dynamic(Box::new(wire)));
-        }
+        // What begins something longer is sent as one text.
+        let body = match StaticBody::of(&step.body, step.kind == StepKind::Request) {
+            Some(body) if templates().all(Template::is_static) => body,
+            body => {
+                let text = DynamicText::compile(step, &origin.authority(), body.as_ref()).map_err(failed)?;
+                let attachment = body.map(|body| body.attachment).unwrap_or_default();
+                return Ok(Self { text: Text::Dynamic(Box::new(text)), attachment });
+            }
+        };
         let fixed = |template: &Template| template.as_static().unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
-        let head_end = write(
-            step,
-            &origin.authority(),
-            body.as_ref().and_then(|body| body.0.as_deref()),
-            &mut bytes,
-            fixed,
-        )
-        .map_err(failed)?;
+        let head_end = write(step, &origin.authority(), body.length, &mut bytes, fixed).map_err(failed)?;
+        bytes.extend_from_slice(&body.copied);
         let parts = service.http.has_frames().then(|| RequestParts::parse(&bytes, origin.scheme));
         let parts = parts.transpose().map_err(failed)?.map(Box::new);
-        Ok(Self::Static { target: fixed(&step.target), bytes, head_end, parts })
+        let text = Text::Static { target: fixed(&step.target), bytes, head_end, parts };
+        Ok(Self { text, attachment: body.attachment })
     }
 }
 
-impl DynamicWire {
+impl DynamicText {
     /// Writes the request with marks in place of the variables, and cuts it at the marks.
-    fn compile(step: &Step, authority: &str, body: Option<StaticBody>) -> Result<Self, RequestError> {
+    fn compile(step: &Step, authority: &str, body: Option<&StaticBody>) -> Result<Self, RequestError> {
         let mark = unused_mark(step);
         let mut values = Vec::new();
         for (place, template) in [(None, &step.target)]
@@ -127,16 +135,16 @@ impl DynamicWire {
         };
         let mut bytes = Vec::new();
         // A body with variables has a length that is written when it is known.
-        let fixed = body.as_ref().map_or(Some(&[][..]), |body| body.0.as_deref());
-        let mut head_end = write(step, authority, fixed, &mut bytes, marked)?;
+        let length = body.map_or(Some(0), |body| body.length);
+        let mut head_end = write(step, authority, length, &mut bytes, marked)?;
         let body = match (body, &step.body) {
-            (Some(_), _) => DynamicBody::Static(bytes[head_end..].to_vec()),
+            (Some(body), _) => DynamicBody::Static([&bytes[head_end..], &body.copied].concat()),
             (None, body) => {
                 head_end -= NO_BYTES.len();
                 DynamicBody::Dynamic(match body {
                     Body::Text(text) => vec![BodyPart::Text(text.clone())],
                     Body::Parts(parts) => parts.to_vec(),
-                    Body::None | Body::Bytes(_) => Vec::new(),
+                    Body::None | Body::Bytes(_) | Body::File(_) => Vec::new(),
                 })
             }
         };
@@ -184,24 +192,24 @@ impl DynamicWire {
 }
 
 impl Wire {
-    /// The bytes to send, and the same taken apart where that is known: as compiled, with the user's cookies if there are
+    /// The bytes to send before what is attached, and the same taken apart where that is known: as compiled, with the user's cookies if there are
     /// any, or written anew into `buffer`.
     pub(super) fn prepare<'b>(
         &'b self,
         mut pen: Pen<'_>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<(&'b [u8], Option<&'b RequestParts>), RequestError> {
-        match self {
-            Self::Static { bytes, parts, .. } if pen.jar.is_empty() => Ok((bytes, parts.as_deref())),
-            Self::Static { target, bytes, head_end, .. } => {
+        match &self.text {
+            Text::Static { bytes, parts, .. } if pen.jar.is_empty() => Ok((bytes, parts.as_deref())),
+            Text::Static { target, bytes, head_end, .. } => {
                 buffer.clear();
                 buffer.extend_from_slice(&bytes[..*head_end]);
                 pen.jar.write(target, pen.secure, buffer);
                 buffer.extend_from_slice(&bytes[*head_end..]);
                 Ok((buffer, None))
             }
-            Self::Dynamic(wire) => {
-                wire.write(&mut pen, buffer)?;
+            Text::Dynamic(text) => {
+                text.write(&mut pen, buffer)?;
                 Ok((buffer, None))
             }
         }
@@ -236,11 +244,11 @@ fn rule(field: Option<&String>, escape: Escape) -> Rule {
 /// What the writer says of an empty body.
 const NO_BYTES: &str = "Content-Length: 0\r\n";
 
-/// Writes a request; returns where further header lines can be inserted.
+/// Writes a head; returns where further header lines can be inserted.
 fn write(
     step: &Step,
     authority: &str,
-    body: Option<&[u8]>,
+    body_length: Option<u64>,
     out: &mut Vec<u8>,
     mut text: impl FnMut(&Template) -> String,
 ) -> Result<usize, RequestError> {
@@ -248,29 +256,9 @@ fn write(
     for (name, value) in &step.headers {
         writer = writer.header(name, &text(value))?;
     }
-    writer.finish(body)?;
+    writer.finish_head(body_length)?;
     // The head ends with an empty line; further fields go before it.
-    Ok(out.len() - body.map_or(0, <[u8]>::len) - 2)
-}
-
-/// A body that is always the same, possibly none.
-struct StaticBody(Option<Vec<u8>>);
-
-/// The body where it is always the same.
-fn static_body(body: &Body) -> Option<StaticBody> {
-    let some = |bytes| StaticBody(Some(bytes));
-    match body {
-        Body::None => Some(StaticBody(None)),
-        Body::Bytes(bytes) => Some(some(bytes.to_vec())),
-        Body::Text(text) => text.as_static().map(|text| some(text.as_bytes().to_vec())),
-        Body::Parts(parts) => {
-            let bytes = parts.iter().map(|part| match part {
-                BodyPart::Text(text) => text.as_static().map(str::as_bytes),
-                BodyPart::Bytes(bytes) => Some(&bytes[..]),
-            });
-            bytes.collect::<Option<Vec<_>>>().map(|parts| some(parts.concat()))
-        }
-    }
+    Ok(out.len() - 2)
 }
 
 /// A text that stands nowhere in the head of the request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pulse_engine::{INTERVAL, Job, StopHandle, host_info, raise_descriptor_limit, run};
 use pulse_model::{Nanos, RunEvent, RunInfo, Summary};
-use pulse_plan::{Overrides, ScenarioFile, Segment, ServiceOptions};
+use pulse_plan::{BodyFile, Overrides, ScenarioFile, Segment, ServiceOptions};
 
 /// A run to be made.
 pub(crate) struct Run<'a> {
@@ -15,6 +15,8 @@ pub(crate) struct Run<'a> {
     pub(crate) url: String,
     /// The files that the scenario file names, with their content.
     pub(crate) files: &'a [(&'a str, &'a str)],
+    /// Those that are streamed.
+    pub(crate) bodies: &'a [(&'a str, BodyFile)],
     /// Worker threads.
     pub(crate) workers: u32,
     /// Told to stop when this says so of an event.
@@ -31,6 +33,7 @@ impl Default for Run<'_> {
             text: "",
             url: String::new(),
             files: &[],
+            bodies: &[],
             workers: 1,
             stop_when: |_| false,
             interval: INTERVAL,
@@ -48,8 +51,9 @@ impl Run<'_> {
             self.files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
         let service = ServiceOptions { url: Some(self.url.clone()), ..ServiceOptions::default() };
         let overrides = Overrides { service, ..Overrides::default() };
-        let file =
+        let mut file =
             ScenarioFile::parse("test.toml", self.text, &|_| None).unwrap_or_else(|error| panic!("{error}"));
+        self.bodies.iter().for_each(|(name, body)| file.stream(name, body.clone()));
         let plan = file.into_plan(&files, &overrides).unwrap_or_else(|error| panic!("{error}"));
         let info = RunInfo {
             kind: "load".to_owned(),

@@ -15,6 +15,7 @@ use crate::http2::Groups;
 use crate::http3::QuicDialer;
 #[cfg(feature = "http3")]
 use crate::limits::Limits;
+use crate::payload::PieceRoom;
 use crate::recent_heads::RecentHeads;
 use crate::version::HttpVersion;
 use rustls::ClientConfig;
@@ -137,6 +138,7 @@ pub struct Connector {
     turn: Rc<Turn>,
     dialer: Rc<Dialer>,
     recent_heads: Rc<RecentHeads>,
+    piece_room: Rc<PieceRoom>,
     /// Clients that share HTTP/2 connections.
     groups: Groups,
     /// Where HTTP/3 is spoken.
@@ -241,6 +243,7 @@ impl Connector {
             turn,
             dialer,
             recent_heads: Rc::default(),
+            piece_room: Rc::default(),
             groups: Groups::default(),
         })
     }
@@ -272,6 +275,7 @@ impl Connector {
             turn: Rc::clone(&self.turn),
             dialer: Rc::clone(&self.dialer),
             recent_heads: Rc::clone(&self.recent_heads),
+            piece_room: Rc::clone(&self.piece_room),
             #[cfg(feature = "http3")]
             quic: None,
             groups: Groups::default(),
@@ -325,6 +329,11 @@ impl Connector {
     /// The heads that its clients have parsed lately: one origin answers all of them alike.
     pub(crate) fn recent_heads(&self) -> &Rc<RecentHeads> {
         &self.recent_heads
+    }
+
+    /// Where its clients hold what they have just read of a streamed body.
+    pub(crate) fn piece_room(&self) -> &PieceRoom {
+        &self.piece_room
     }
 
     /// How to connect where HTTP/3 is spoken.

@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Cause, FailureClass};
 use crate::limits::Limits;
 use crate::parts::RequestParts;
+use crate::payload::{Rest, SendFault};
 use crate::request::Request;
 use crate::response::Keep;
 use crate::session::{Loan, Outcome};
@@ -19,7 +20,7 @@ use crate::timeout::Deadline;
 use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// So many times a request is sent at most: a peer that ends every connection, or refuses every stream, must not keep
@@ -41,9 +42,12 @@ pub(crate) enum Way {
 }
 
 /// The state of one request on one stream.
-struct Turn {
+struct Turn<'a> {
     stream: Http2Stream,
-    body: Bytes,
+    /// What waits for the peer's windows.
+    piece: Bytes,
+    /// What of the body comes after it.
+    rest: Rest<'a>,
     write_done: bool,
     /// The peer may refuse the request's body and still answer: a failed write counts only if no answer comes.
     write_error: Option<Http2Error>,
@@ -80,13 +84,15 @@ impl Http2Session {
             };
             let reused = connection.opened() > 0;
             let mut sent = false;
-            let error = match connection.open(place, parts.head().clone(), parts.body().is_empty()) {
+            let rest = Rest::of(&request, parts);
+            let write_done = rest.is_empty();
+            let error = match connection.open(place, parts.head().clone(), write_done) {
                 Ok(stream) => {
                     sent = true;
                     loan.counts.reused += u64::from(reused);
-                    let write_done = parts.body().is_empty();
-                    let body = parts.body().clone();
-                    let mut turn = Turn { stream, body, write_done, write_error: None, first_byte: None };
+                    let piece = Bytes::new();
+                    let mut turn =
+                        Turn { stream, piece, rest, write_done, write_error: None, first_byte: None };
                     let answer = &mut self.answer;
                     let result = poll_fn(|cx| poll_turn(&mut turn, answer, loan.deadline, cx)).await;
                     loan.run.count(connection.take_traffic());
@@ -182,7 +188,7 @@ impl Http2Session {
         Err(Cause::new(FailureClass::GoAway, "the peer ended every connection before it took a request"))
     }
 
-    fn finish(&mut self, run: &Run, turn: &Turn) -> Exchange {
+    fn finish(&mut self, run: &Run, turn: &Turn<'_>) -> Exchange {
         let finished = Instant::now();
         self.answer.complete();
         Exchange {
@@ -202,18 +208,39 @@ impl Http2Session {
     }
 }
 
+impl Turn<'_> {
+    /// Hands over as much of the body as the peer's windows allow; ready when all of it was taken, or no more will be.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendFault<Http2Error>>> {
+        loop {
+            if self.piece.is_empty() {
+                self.piece = self.rest.next_piece().map_err(SendFault::Source)?;
+            }
+            let last = self.rest.is_empty();
+            ready!(self.stream.poll_send(cx, &mut self.piece, last)).map_err(SendFault::Peer)?;
+            // What was not taken never will be: the stream's answer, or the lack of one, says why.
+            if last || !self.piece.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
 /// Sends and receives as far as the windows allow; ready with a complete response or the cause of its absence.
 fn poll_turn(
-    turn: &mut Turn,
+    turn: &mut Turn<'_>,
     answer: &mut Answer,
     deadline: &Deadline,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Http2Error>> {
     if !turn.write_done
-        && let Poll::Ready(result) = turn.stream.poll_send(cx, &mut turn.body, true)
+        && let Poll::Ready(result) = turn.poll_send(cx)
     {
         turn.write_done = true;
-        turn.write_error = result.err();
+        turn.write_error = match result {
+            Ok(()) => None,
+            Err(SendFault::Peer(error)) => Some(error),
+            Err(SendFault::Source(cause)) => return Poll::Ready(Err(cause.into())),
+        };
     }
     match poll_answer(&mut turn.stream, answer, deadline, cx) {
         Poll::Ready(Err(error)) => Poll::Ready(Err(turn.write_error.take().unwrap_or(error))),
@@ -255,7 +282,7 @@ fn poll_answer(
     }
 }
 
-fn overdue(turn: &Turn, answer: &Answer) -> Cause {
+fn overdue(turn: &Turn<'_>, answer: &Answer) -> Cause {
     late(match (turn.write_done, answer.status()) {
         (false, _) => "the peer did not take the whole request in time",
         (true, 0) => "no answer in time",

@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::failure;
 use crate::failure::{Cause, FailureClass};
 use crate::parts::RequestParts;
+use crate::payload::{Rest, SendFault};
 use crate::response::ParseError;
 use crate::timeout::Deadline;
 use bytes::{Buf, Bytes};
@@ -40,6 +41,8 @@ pub(super) struct Conversation {
 enum Fault {
     Stream(StreamError),
     Answer(ParseError),
+    /// The request's body cannot be read to its end.
+    Source(Cause),
 }
 
 impl From<StreamError> for Fault {
@@ -60,13 +63,13 @@ impl Conversation {
     pub(super) async fn run(
         &mut self,
         connection: &mut Connection,
-        parts: &RequestParts,
+        (parts, body): (&RequestParts, Rest<'_>),
         answer: &mut MeasuredAnswer,
         deadline: &Deadline,
     ) -> Result<(), Cause> {
         let (life, sender) = connection.parts();
         let result = {
-            let mut talk = pin!(self.talk(sender, parts, answer));
+            let mut talk = pin!(self.talk(sender, (parts, body), answer));
             poll_fn(|cx| {
                 life.poll(cx);
                 match talk.as_mut().poll(cx) {
@@ -80,6 +83,7 @@ impl Conversation {
         match result {
             Some(Ok(())) => Ok(()),
             Some(Err(Fault::Answer(error))) => Err(Cause::new(error.class(), error.to_string())),
+            Some(Err(Fault::Source(cause))) => Err(cause),
             Some(Err(Fault::Stream(error))) => Err(failure::of_stream(error, life)),
             None => Err(Cause::new(FailureClass::Timeout, self.late())),
         }
@@ -88,14 +92,14 @@ impl Conversation {
     async fn talk(
         &mut self,
         sender: &mut super::connection::Sender,
-        parts: &RequestParts,
+        (parts, body): (&RequestParts, Rest<'_>),
         answer: &mut MeasuredAnswer,
     ) -> Result<(), Fault> {
         let stream = sender.send_request(parts.head().clone()).await?;
         self.written = head_length(parts.head());
         let (mut sending, mut receiving) = stream.split();
         let Self { written, write_done, sent_late, first_byte } = self;
-        let mut write = pin!(send(&mut sending, parts.body().clone(), written));
+        let mut write = pin!(send(&mut sending, body, written));
         let mut read = pin!(receive(&mut receiving, answer, first_byte));
         let mut write_error = None;
         let mut is_first = true;
@@ -103,7 +107,11 @@ impl Conversation {
         poll_fn(|cx| {
             if !*write_done && let Poll::Ready(result) = write.as_mut().poll(cx) {
                 *write_done = true;
-                write_error = result.err();
+                write_error = match result {
+                    Ok(()) => None,
+                    Err(SendFault::Peer(error)) => Some(error),
+                    Err(SendFault::Source(cause)) => return Poll::Ready(Err(Fault::Source(cause))),
+                };
                 if !is_first {
                     *sent_late = Some(Instant::now());
                 }
@@ -137,14 +145,21 @@ fn head_length(head: &http::Request<()>) -> u64 {
     (head.method().as_str().len() + target + authority + fields.sum::<usize>()) as u64
 }
 
-async fn send(stream: &mut Sending, mut body: Bytes, written: &mut u64) -> Result<(), StreamError> {
+async fn send(
+    stream: &mut Sending,
+    mut body: Rest<'_>,
+    written: &mut u64,
+) -> Result<(), SendFault<StreamError>> {
     while !body.is_empty() {
-        let piece = body.split_to(body.len().min(PIECE_BYTES));
-        let length = piece.len() as u64;
-        stream.send_data(piece).await?;
-        *written += length;
+        let mut piece = body.next_piece().map_err(SendFault::Source)?;
+        while !piece.is_empty() {
+            let part = piece.split_to(piece.len().min(PIECE_BYTES));
+            let length = part.len() as u64;
+            stream.send_data(part).await.map_err(SendFault::Peer)?;
+            *written += length;
+        }
     }
-    stream.finish().await
+    stream.finish().await.map_err(SendFault::Peer)
 }
 
 async fn receive(

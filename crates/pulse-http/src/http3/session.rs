@@ -8,6 +8,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Cause, FailureClass};
 use crate::limits::Limits;
 use crate::parts::RequestParts;
+use crate::payload::Rest;
 use crate::request::Request;
 use crate::response::Keep;
 use crate::session::Loan;
@@ -57,7 +58,9 @@ impl Http3Session {
             };
             loan.counts.reused += u64::from(reused);
             let mut conversation = Conversation::default();
-            let result = conversation.run(&mut connection, parts, &mut self.answer, loan.deadline).await;
+            let result = conversation
+                .run(&mut connection, (parts, Rest::of(&request, parts)), &mut self.answer, loan.deadline)
+                .await;
             loan.run.count((conversation.written, self.answer.received()));
             let cause = match result {
                 Ok(()) => {

@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "every test file compiles this and uses its part")]
 
 use pulse_http::{
-    Client, Connector, ConnectorConfig, Exchange, Failure, Keep, Limits, Origin, Request, RequestWriter,
-    Timeouts,
+    Client, Connector, ConnectorConfig, Exchange, Failure, Keep, Limits, Origin, Request, RequestBody,
+    RequestWriter, Timeouts,
 };
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -49,6 +49,29 @@ impl Session {
         RequestWriter::start(&mut bytes, method, "/", &self.authority)
             .and_then(|writer| writer.finish(body))
             .expect("a valid request");
+        self.send(Request::of(method, &bytes), timeout, keep).await
+    }
+
+    /// A request whose body stands apart from its head.
+    pub(crate) async fn send_apart(
+        &mut self,
+        method: &str,
+        body: RequestBody<'_>,
+        timeout: Duration,
+    ) -> Result<Exchange, Failure> {
+        let mut head = Vec::new();
+        RequestWriter::start(&mut head, method, "/", &self.authority)
+            .and_then(|writer| writer.finish_head(Some(body.length())))
+            .expect("a valid request");
+        self.send(Request { body, ..Request::of(method, &head) }, timeout, Keep::Body).await
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<'_>,
+        timeout: Duration,
+        keep: Keep,
+    ) -> Result<Exchange, Failure> {
         let timeouts = Rc::clone(&self.timeouts);
         let sweeping = async move {
             loop {
@@ -57,7 +80,7 @@ impl Session {
             }
         };
         tokio::select! {
-            result = self.client.exchange(Request::of(method, &bytes), timeout, keep) => result,
+            result = self.client.exchange(request, timeout, keep) => result,
             () = sweeping => unreachable!("it sweeps for ever"),
         }
     }

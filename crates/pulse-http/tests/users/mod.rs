@@ -1,8 +1,9 @@
 //! Users over HTTP/2 on one thread: what a worker provides in the program.
+#![allow(dead_code, clippy::allow_attributes, reason = "every test file compiles this and uses its part")]
 
 use pulse_http::{
     Client, Connector, ConnectorConfig, Exchange, Failure, HttpVersion, Keep, Limits, Origin, Request,
-    RequestWriter, Timeouts,
+    RequestBody, RequestWriter, Timeouts,
 };
 use std::future::Future;
 use std::rc::Rc;
@@ -78,5 +79,15 @@ impl User {
             .and_then(|writer| writer.finish(body))
             .expect("a valid request");
         self.client.exchange(Request::of(method, &bytes), self.timeout, self.keep).await
+    }
+
+    /// A POST whose body stands apart from its head.
+    pub(crate) async fn post_apart(&mut self, body: RequestBody<'_>) -> Result<Exchange, Failure> {
+        let mut head = Vec::new();
+        RequestWriter::start(&mut head, "POST", "/", &self.authority)
+            .and_then(|writer| writer.finish_head(Some(body.length())))
+            .expect("a valid request");
+        let request = Request { body, ..Request::of("POST", &head) };
+        self.client.exchange(request, self.timeout, self.keep).await
     }
 }

@@ -3,7 +3,7 @@
 use crate::file::Builder;
 use crate::file::names::Scope;
 use crate::file::reader::{Field, TableReader};
-use crate::file::step::{read_pattern, read_request};
+use crate::file::step::{BodyUse, read_pattern, read_request};
 use crate::{Escape, EventsUntil, Step, StepKind};
 
 const MAX_EVENTS: u64 = 1_000_000_000;
@@ -16,7 +16,7 @@ pub(crate) fn read(
     scope: &Scope<'_>,
 ) -> Option<Step> {
     let asked = read_request(field, scope);
-    let mut step = read_pattern(builder, table, scope);
+    let mut step = read_pattern(builder, table, scope, BodyUse::Opening);
     if let Some(checks) = table.get("checks")
         && step.needs_body()
     {

@@ -23,14 +23,14 @@ mod tree;
 mod websocket;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 pub use error::{FileError, FileErrors};
 pub use suite::{BaseService, SuiteFile};
 
 use crate::draft::Draft;
-use crate::{Overrides, Plan, PlanError, ProtoSources};
+use crate::{Body, BodyFile, Overrides, Plan, PlanError, ProtoSources};
 use error::Diagnostics;
 use names::{FeedNames, Names, Scope, is_name, is_reserved};
 use reader::{Field, TableReader};
@@ -55,6 +55,9 @@ pub struct ScenarioFile {
     /// The environment variables that were asked for, with their values, so that both steps see the same.
     environment: BTreeMap<String, Option<String>>,
     needs: Vec<String>,
+    /// Those of them that have to be in memory.
+    held: BTreeSet<String>,
+    bodies: BTreeMap<String, BodyFile>,
     protos: Vec<ProtoSources>,
 }
 
@@ -69,7 +72,7 @@ impl ScenarioFile {
         let root = read_tree(text, &notes);
         let asked = RefCell::new(BTreeMap::new());
         let recording = |name: &str| record(env, &asked, name);
-        let builder = Builder::new(&notes, None);
+        let builder = Builder::new(&notes, None, None);
         if let (true, Some(test)) = (notes.is_empty(), scenario::key(&root, "test")) {
             let help = format!("run it with pulse test {file_name}");
             notes.report(test, "test", "this is a suite: it has cases, not scenarios", Some(help));
@@ -78,7 +81,8 @@ impl ScenarioFile {
             let draft = builder.draft(&root, &recording);
             builder.check(draft, &root);
         }
-        let (needs, protos) = (builder.needs.into_inner(), builder.protos.into_sources());
+        let (needs, held, protos) =
+            (builder.needs.into_inner(), builder.held.into_inner(), builder.protos.into_sources());
         notes.finish()?;
         Ok(Self {
             name: file_name.to_owned(),
@@ -86,6 +90,8 @@ impl ScenarioFile {
             root,
             environment: asked.into_inner(),
             needs,
+            held,
+            bodies: BTreeMap::new(),
             protos,
         })
     }
@@ -93,6 +99,17 @@ impl ScenarioFile {
     /// The other files that the plan is made of, as they are written in this one: relative to its folder.
     pub fn needs(&self) -> &[String] {
         &self.needs
+    }
+
+    /// Whether the content of a file of [`needs`](Self::needs) is the body of plain requests and nothing else, so that it
+    /// need not be held in memory: [`stream`](Self::stream) says where it is then.
+    pub fn may_stream(&self, path: &str) -> bool {
+        !self.held.contains(path) && self.needs.iter().any(|need| need == path)
+    }
+
+    /// Has the content of a file of [`needs`](Self::needs) read while it is sent. It has no place among `files` then.
+    pub fn stream(&mut self, path: &str, body: BodyFile) {
+        self.bodies.insert(path.to_owned(), body);
     }
 
     /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; `None` when
@@ -115,7 +132,7 @@ impl ScenarioFile {
     fn to_draft(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Draft, FileErrors> {
         let notes = Diagnostics::new(&self.name, &self.text);
         let env = |name: &str| self.environment.get(name).cloned().flatten();
-        let draft = Builder::new(&notes, Some(files)).draft(&self.root, &env);
+        let draft = Builder::new(&notes, Some(files), Some(&self.bodies)).draft(&self.root, &env);
         notes.finish()?;
         Ok(draft)
     }
@@ -152,17 +169,46 @@ pub(crate) struct Builder<'a> {
     pub(crate) notes: &'a Diagnostics<'a>,
     /// The other files; `None` in the first step.
     files: Option<&'a BTreeMap<String, Vec<u8>>>,
+    /// Bodies that are streamed; none in the first step.
+    bodies: Option<&'a BTreeMap<String, BodyFile>>,
     needs: RefCell<Vec<String>>,
+    held: RefCell<BTreeSet<String>>,
     pub(crate) protos: grpc::Protos,
 }
 
 impl<'a> Builder<'a> {
-    fn new(notes: &'a Diagnostics<'a>, files: Option<&'a BTreeMap<String, Vec<u8>>>) -> Self {
-        Self { notes, files, needs: RefCell::default(), protos: grpc::Protos::default() }
+    fn new(
+        notes: &'a Diagnostics<'a>,
+        files: Option<&'a BTreeMap<String, Vec<u8>>>,
+        bodies: Option<&'a BTreeMap<String, BodyFile>>,
+    ) -> Self {
+        Self {
+            notes,
+            files,
+            bodies,
+            needs: RefCell::default(),
+            held: RefCell::default(),
+            protos: grpc::Protos::default(),
+        }
     }
 
     /// The content of another file; in the first step `None`, but noted as needed.
     pub(crate) fn needed(&self, field: &Field<'_>, path: &str, max_bytes: usize) -> Option<&'a [u8]> {
+        self.held.borrow_mut().insert(path.to_owned());
+        self.note(field, path)?;
+        self.content(field, path, max_bytes)
+    }
+
+    /// The content of another file as the body of a plain request, which may be streamed.
+    pub(crate) fn needed_body(&self, field: &Field<'_>, path: &str, max_bytes: usize) -> Option<Body> {
+        self.note(field, path)?;
+        match self.bodies.and_then(|bodies| bodies.get(path)) {
+            Some(body) => Some(Body::File(body.clone())),
+            None => self.content(field, path, max_bytes).map(|bytes| Body::Bytes(bytes.into())),
+        }
+    }
+
+    fn note(&self, field: &Field<'_>, path: &str) -> Option<()> {
         if path.trim().is_empty() || path.contains('\0') {
             field.error("the name of the file is missing", "write a path relative to this file");
             return None;
@@ -171,6 +217,10 @@ impl<'a> Builder<'a> {
         if !needs.iter().any(|need| need == path) {
             needs.push(path.to_owned());
         }
+        Some(())
+    }
+
+    fn content(&self, field: &Field<'_>, path: &str, max_bytes: usize) -> Option<&'a [u8]> {
         let found = self.files?.get(path);
         match found {
             None => field.error(format!("the file `{path}` was not read"), "check that it is there"),

@@ -13,7 +13,7 @@ use crate::file::{Builder, MAX_NAME, check, events, form, grpc, json, websocket}
 use crate::service::is_method;
 use crate::{Body, Escape, FormPart, Step, StepKind, Template, Think};
 
-/// The largest body file, in bytes.
+/// The largest body that is held in memory, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
 /// The most repetitions of a step in one iteration.
 const MAX_REPEAT: u64 = 100_000;
@@ -66,16 +66,30 @@ pub(crate) fn read(builder: &Builder<'_>, field: &Field<'_>, scope: &Scope<'_>, 
 /// A request and its answer.
 fn read_plain(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Option<Step> {
     let request = table.required("request", "\"GET /health\"").and_then(|field| read_request(&field, scope));
-    let mut step = read_pattern(builder, table, scope);
+    let mut step = read_pattern(builder, table, scope, BodyUse::Request);
     step.ask(request?);
     Some(step)
 }
 
+/// What a body belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyUse {
+    /// A request and its answer.
+    Request,
+    /// The beginning of something longer.
+    Opening,
+}
+
 /// What a request has besides its first line, as a step without one.
-pub(crate) fn read_pattern(builder: &Builder<'_>, table: &TableReader<'_>, scope: &Scope<'_>) -> Step {
+pub(crate) fn read_pattern(
+    builder: &Builder<'_>,
+    table: &TableReader<'_>,
+    scope: &Scope<'_>,
+    body_use: BodyUse,
+) -> Step {
     let mut step = Step::new("", "", Template::default());
     step.headers = table.get("headers").map_or_else(Vec::new, |field| read_headers(&field, scope));
-    let (body, content_type) = read_body(builder, table, scope);
+    let (body, content_type) = read_body(builder, table, scope, body_use);
     step.body = body;
     step.timeout = table.get("timeout").and_then(|field| field.time_span("\"2s\""));
     step.redirects = table.get("redirects").and_then(|field| read_redirects(&field));
@@ -188,6 +202,7 @@ fn read_body(
     builder: &Builder<'_>,
     table: &TableReader<'_>,
     scope: &Scope<'_>,
+    body_use: BodyUse,
 ) -> (Body, Option<Cow<'static, str>>) {
     match table.one_of(&["json", "body", "body_file", "multipart"]) {
         None => (Body::None, None),
@@ -201,9 +216,13 @@ fn read_body(
             (text.map_or(Body::None, |text| Body::Text(scope.template(&field, text, Escape::None))), None)
         }
         Some((_, field)) => {
-            let path = field.text("\"body.json\"");
-            let bytes = path.and_then(|path| builder.needed(&field, path, MAX_BODY_BYTES));
-            (bytes.map_or(Body::None, |bytes| Body::Bytes(bytes.into())), None)
+            let body = field.text("\"body.json\"").and_then(|path| match body_use {
+                BodyUse::Request => builder.needed_body(&field, path, MAX_BODY_BYTES),
+                BodyUse::Opening => {
+                    builder.needed(&field, path, MAX_BODY_BYTES).map(|bytes| Body::Bytes(bytes.into()))
+                }
+            });
+            (body.unwrap_or_default(), None)
         }
     }
 }

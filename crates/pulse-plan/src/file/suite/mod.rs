@@ -15,7 +15,7 @@ mod service;
 mod websocket;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::file::error::{Diagnostics, FileError};
@@ -23,7 +23,7 @@ use crate::file::names::{FeedNames, Names, Scope};
 use crate::file::reader::TableReader;
 use crate::file::tree::Node;
 use crate::file::{Builder, data, grpc, read_tree, record, scenario, step};
-use crate::{FileErrors, Overrides, PlanError, ProtoSources, ScenarioFile, Suite};
+use crate::{BodyFile, FileErrors, Overrides, PlanError, ProtoSources, ScenarioFile, Suite};
 use build::Setting;
 use case::CaseEntry;
 use service::ServiceEntry;
@@ -59,6 +59,9 @@ pub struct SuiteFile {
     /// The environment variables that were asked for, with their values, so that all steps see the same.
     environment: BTreeMap<String, Option<String>>,
     needs: Vec<String>,
+    /// Those of them that have to be in memory.
+    held: BTreeSet<String>,
+    bodies: BTreeMap<String, BodyFile>,
     protos: Vec<ProtoSources>,
     /// The scenario files that cases name.
     scenario_paths: Vec<String>,
@@ -83,7 +86,7 @@ impl SuiteFile {
         let root = read_tree(text, &notes);
         let asked = RefCell::new(BTreeMap::new());
         let recording = |name: &str| record(env, &asked, name);
-        let builder = Builder::new(&notes, None);
+        let builder = Builder::new(&notes, None, None);
         if notes.is_empty() {
             refuse_scenarios(&notes, &root);
         }
@@ -95,11 +98,22 @@ impl SuiteFile {
                 check(&notes, entries);
             }
         }
-        let (needs, protos) = (builder.needs.into_inner(), builder.protos.into_sources());
+        let (needs, held, protos) =
+            (builder.needs.into_inner(), builder.held.into_inner(), builder.protos.into_sources());
         notes.finish()?;
         let (name, text) = (file_name.to_owned(), text.to_owned());
-        let (environment, scenarios) = (asked.into_inner(), BTreeMap::new());
-        Ok(Self { name, text, root, environment, needs, protos, scenario_paths, scenarios })
+        Ok(Self {
+            name,
+            text,
+            root,
+            environment: asked.into_inner(),
+            needs,
+            held,
+            bodies: BTreeMap::new(),
+            protos,
+            scenario_paths,
+            scenarios: BTreeMap::new(),
+        })
     }
 
     /// The other files that the suite is made of, as they are written in this one: relative to its folder.
@@ -107,6 +121,21 @@ impl SuiteFile {
     /// After [`with_scenarios`](Self::with_scenarios) also those that the scenario files need.
     pub fn needs(&self) -> &[String] {
         &self.needs
+    }
+
+    /// As [`ScenarioFile::may_stream`], for the suite and the scenario files that it names.
+    pub fn may_stream(&self, path: &str) -> bool {
+        !self.held.contains(path) && self.needs.iter().any(|need| need == path)
+    }
+
+    /// As [`ScenarioFile::stream`], for the suite and the scenario files that were read so far.
+    pub fn stream(&mut self, path: &str, body: BodyFile) {
+        for (scenario, file) in &mut self.scenarios {
+            let own: Vec<String> =
+                file.needs().iter().filter(|need| beside(scenario, need) == path).cloned().collect();
+            own.iter().for_each(|need| file.stream(need, body.clone()));
+        }
+        self.bodies.insert(path.to_owned(), body);
     }
 
     /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; as
@@ -141,6 +170,7 @@ impl SuiteFile {
                     self.needs.push(beside);
                 }
             }
+            self.held.extend(file.held.iter().map(|need| beside(path, need)));
             self.protos.extend(file.protos.iter().map(|sources| ProtoSources {
                 files: sources.files.iter().map(|file| beside(path, file)).collect(),
                 import_paths: sources.import_paths.iter().map(|folder| beside(path, folder)).collect(),
@@ -185,7 +215,8 @@ impl SuiteFile {
     fn entries(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<SuiteEntries, FileErrors> {
         let notes = Diagnostics::new(&self.name, &self.text);
         let env = |name: &str| self.environment.get(name).cloned().flatten();
-        let entries = SuiteEntries::read(&Builder::new(&notes, Some(files)), &self.root, &env);
+        let builder = Builder::new(&notes, Some(files), Some(&self.bodies));
+        let entries = SuiteEntries::read(&builder, &self.root, &env);
         notes.finish()?;
         Ok(entries)
     }

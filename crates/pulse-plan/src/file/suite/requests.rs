@@ -121,7 +121,7 @@ impl Reader<'_, '_> {
     fn read_texts(&self, fields: &[Field<'_>]) -> Vec<Step> {
         let scope =
             Scope { names: self.names, extracted: Vec::new(), later: Vec::new(), per_iteration: true };
-        let pattern = step::read_pattern(self.builder, self.table, &scope);
+        let pattern = step::read_pattern(self.builder, self.table, &scope, step::BodyUse::Request);
         let ask = |field: &Field<'_>| {
             let mut step = pattern.clone();
             step.ask(step::read_request(field, &scope)?);
