@@ -108,7 +108,7 @@ fn a_body_that_no_socket_takes_at_once_is_a_time_of_sending() {
 fn over_http_3_the_phases_are_the_same() {
     let server = pulse_testkit::Http3Server::start(&pulse_testkit::TestAuthority::default());
     // No socket holds so much: it comes in many pieces.
-    let step = "request = \"GET /bytes/3000000\"\n[service]\nhttp = \"3\"\ninsecure = true\n";
+    let step = "request = \"GET /bytes/3000000\"\n[service]\nurl = \"https://localhost\"\nhttp = \"3\"\ninsecure = true\n";
     let summary = Run { text: &asking(5, step), url: server.url(), ..Run::default() }.make().0;
     assert_eq!((summary.requests(), summary.failed()), (5, 0), "{:?}", summary.totals.sightings);
     let phases = metric_group::PHASES.map(|name| trend(&summary, name));
