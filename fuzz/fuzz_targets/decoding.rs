@@ -14,7 +14,7 @@ pub fn fuzz_decoding(data: &[u8]) {
     let Some((&choice, body)) = data.split_first() else {
         return;
     };
-    let encodings: [&[u8]; 4] = [b"gzip", b"deflate", b"identity", body];
+    let encodings: [&[u8]; 6] = [b"gzip", b"deflate", b"identity", body, b"br", b"zstd"];
     let encoding = encodings[usize::from(choice) % encodings.len()];
     let mut decoder = Decoder::default();
     let first = decoder.decode(encoding, body, LIMIT).map_err(|error| error.class());

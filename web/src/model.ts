@@ -160,7 +160,13 @@ export interface Report {
     planned_per_second: number | null;
     achieved_per_second: number | null;
   };
-  connections: { opened: number; reconnects: number; connect_time: Times };
+  connections: {
+    opened: number;
+    reconnects: number;
+    protocols: { protocol: string; opened: number }[];
+    tls_handshakes: { full: number; resumed: number };
+    connect_time: Times;
+  };
   bytes: {
     sent: number;
     received: number;

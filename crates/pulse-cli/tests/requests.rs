@@ -48,7 +48,8 @@ fn forms_are_sent_as_curl_does() {
     let request = requests(&server).remove(0);
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert!(
-        head.starts_with("POST /health HTTP/1.1\r\n") && head.contains("Accept-Encoding: gzip, deflate"),
+        head.starts_with("POST /health HTTP/1.1\r\n")
+            && head.contains("Accept-Encoding: gzip, deflate, br, zstd"),
         "{head}"
     );
     assert!(head.contains("Content-Type: multipart/form-data; boundary="), "{head}");

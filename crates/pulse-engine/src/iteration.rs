@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pulse_model::Nanos;
 
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::endpoints::EndpointId;
 use crate::kick::Kick;
 use crate::pauses::Pauses;
@@ -39,7 +40,7 @@ pub struct Measurement<'a> {
     /// Bytes read.
     pub bytes_received: u64,
     /// Connections opened for it; more than one where it had to be sent again.
-    pub connections: u64,
+    pub connections: Connections,
     /// How long the last of them took, name resolution and TLS included.
     pub connect: Option<Nanos>,
     /// Where its service time went; `None` for what was not answered or has no phases.
@@ -60,7 +61,7 @@ impl<'a> Measurement<'a> {
             status: 0,
             bytes_sent: 0,
             bytes_received: 0,
-            connections: 0,
+            connections: Connections::default(),
             connect: None,
             phases: None,
             reconnects: 0,

@@ -6,6 +6,7 @@ use pulse_model::{
     Aggregate, FailureKind, Histogram, Interval, Nanos, Rate, Series, Sighting, Snapshot, metric, tag,
 };
 
+use crate::connections::Connections;
 use crate::endpoints::{EndpointId, Endpoints, SCENARIO_COUNTERS, scenario_series};
 use crate::extras::ExtraSheet;
 use crate::phases::{PhaseSheet, Phases};
@@ -45,7 +46,7 @@ pub(crate) struct Sample<'a> {
     /// Bytes read.
     pub(crate) bytes_received: u64,
     /// Connections opened for it; more than one where it had to be sent again.
-    pub(crate) connections: u64,
+    pub(crate) connections: Connections,
     /// How long the last of them took, name resolution and TLS included.
     pub(crate) connect: Option<Nanos>,
     /// Where its service time went; `None` for what was not answered or has no phases.
@@ -82,7 +83,7 @@ struct EndpointSheet {
     service: [Histogram; 2],
     connect: Histogram,
     phases: PhaseSheet,
-    connections: u64,
+    connections: Connections,
     statuses: Box<[u64]>,
     failures: Vec<(&'static str, u64)>,
     checks: Vec<Rate>,
@@ -113,7 +114,7 @@ impl Sheet {
                     service: Default::default(),
                     connect: Histogram::default(),
                     phases: PhaseSheet::default(),
-                    connections: 0,
+                    connections: Connections::default(),
                     statuses: vec![0; STATUSES].into(),
                     failures: Vec::new(),
                     checks: vec![Rate::default(); endpoint.checks.len()],
@@ -178,10 +179,10 @@ impl Recorder {
             self.sight(id, due, class, sample.finished, message);
         }
         // Connections are no judged figure: most are opened in the warm-up, and leaving them out would look like none.
-        if sample.connections + sample.reconnects > 0 {
+        if sample.connections.total() + sample.reconnects > 0 {
             self.judged.touched = true;
             let endpoint = &mut self.judged.endpoints[id.0 as usize];
-            endpoint.connections += sample.connections;
+            endpoint.connections.add(&sample.connections);
             endpoint.reconnects += sample.reconnects;
         }
     }
@@ -285,7 +286,7 @@ impl EndpointSheet {
             seal_trend(snapshot, || tagged(metric::RESPONSE_TIME), &mut self.response[failed]);
             seal_trend(snapshot, || tagged(metric::SERVICE_TIME), &mut self.service[failed]);
         }
-        seal_counter(snapshot, || series(metric::CONNECTIONS_OPENED), &mut self.connections);
+        self.connections.seal(snapshot, &series);
         seal_trend(snapshot, || series(metric::CONNECT_TIME), &mut self.connect);
         self.phases.seal(snapshot, &series);
         for (status, count) in self.statuses.iter_mut().enumerate() {

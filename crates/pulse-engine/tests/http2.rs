@@ -4,7 +4,7 @@
 mod support;
 
 use pulse_model::{Series, Summary, metric, tag};
-use pulse_testkit::{Http2Server, refused_address};
+use pulse_testkit::{Http2Server, Script, ScriptedServer, Step, TestAuthority, refused_address};
 use support::Run;
 
 fn counter(summary: &Summary, name: &str) -> u64 {
@@ -81,4 +81,50 @@ fn a_service_that_is_not_there_fails_every_user_of_a_shared_connection() {
     let classes: Vec<_> =
         summary.totals.sightings.iter().map(|sighting| sighting.kind.class.as_str()).collect();
     assert_eq!(classes, ["refused"]);
+}
+
+/// Connections by protocol, and TLS handshakes: full and resumed ones.
+fn spoken(summary: &Summary) -> ([u64; 2], [u64; 2]) {
+    let opened = |protocol| {
+        summary.totals.counter(&Series::new(metric::CONNECTIONS_OPENED).with(tag::PROTOCOL, protocol))
+    };
+    let handshakes =
+        |kind| summary.totals.counter(&Series::new(metric::TLS_HANDSHAKES).with(tag::KIND, kind));
+    (["http/1.1", "h2"].map(opened), ["full", "resumed"].map(handshakes))
+}
+
+#[test]
+fn what_is_spoken_is_counted_where_a_connection_is_opened() {
+    let file = |service: &str| {
+        format!(
+            "[load]\nusers = 1\npace = 0\niterations = 3\n[service]\nconnections = \"per-request\"\n{service}\n\
+             [[scenario]]\n[[scenario.step]]\nrequest = \"GET /\"\n"
+        )
+    };
+    let made = |service: &str, url: String| {
+        let (summary, _) = Run { text: &file(service), url, ..Run::default() }.make();
+        assert_eq!(
+            (summary.requests(), summary.failed()),
+            (3, 0),
+            "{service}: {:?}",
+            summary.totals.sightings
+        );
+        spoken(&summary)
+    };
+    let http2 = Http2Server::start(100);
+    assert_eq!(made("http = \"2\"", http2.url()), ([0, 3], [0, 0]));
+
+    let steps =
+        vec![Step::ReadRequest, Step::send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), Step::Loop];
+    let plain = ScriptedServer::start(Script::each(steps.clone()));
+    assert_eq!(made("", plain.url()), ([3, 0], [0, 0]));
+    let authority = TestAuthority::default();
+    let secure = ScriptedServer::start_tls(Script::each(steps), &authority);
+    assert_eq!(made("insecure = true", secure.url()), ([3, 0], [3, 0]));
+    assert_eq!(made("insecure = true\ntls = { resumption = true }", secure.url()), ([3, 0], [1, 2]));
+    // What the server chooses counts, not what was offered.
+    let both = "http = \"auto\"\ninsecure = true\ntls = { resumption = true }";
+    assert_eq!(made(both, secure.url()), ([3, 0], [1, 2]));
+    let http2 = Http2Server::start_tls(100, &authority);
+    assert_eq!(made(both, http2.url()), ([0, 3], [1, 2]));
 }

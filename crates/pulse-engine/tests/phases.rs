@@ -103,6 +103,32 @@ fn a_body_that_no_socket_takes_at_once_is_a_time_of_sending() {
     assert!(phases <= trend(&summary, metric::SERVICE_TIME).sum());
 }
 
+#[cfg(feature = "http3")]
+#[test]
+fn over_http_3_the_phases_are_the_same() {
+    let server = pulse_testkit::Http3Server::start(&pulse_testkit::TestAuthority::default());
+    // No socket holds so much: it comes in many pieces.
+    let step = "request = \"GET /bytes/3000000\"\n[service]\nurl = \"https://localhost\"\nhttp = \"3\"\ninsecure = true\n";
+    let summary = Run { text: &asking(5, step), url: server.url(), ..Run::default() }.make().0;
+    assert_eq!((summary.requests(), summary.failed()), (5, 0), "{:?}", summary.totals.sightings);
+    let phases = metric_group::PHASES.map(|name| trend(&summary, name));
+    let sum: u128 = phases.iter().map(Histogram::sum).sum();
+    let [blocked, dns, tcp, tls, send, wait, receive] = phases;
+    for always in [&wait, &receive] {
+        assert_eq!((always.count(), always.zeros()), (5, 0));
+    }
+    assert_eq!((blocked.count(), blocked.zeros(), send.count()), (5, 5, 5));
+    // The handshake of QUIC is one with that of TLS, and counts as the latter.
+    for none in [&dns, &tcp] {
+        assert_eq!((none.count(), none.zeros()), (1, 1));
+    }
+    assert_eq!((tls.count(), tls.zeros()), (1, 0));
+    assert_eq!(trend(&summary, metric::CONNECT_TIME).sum(), tls.sum());
+    assert!(sum <= trend(&summary, metric::SERVICE_TIME).sum());
+    let opened = Series::new(metric::CONNECTIONS_OPENED).with("protocol", "h3");
+    assert_eq!((summary.totals.counter(&opened), summary.counter(metric::TLS_HANDSHAKES)), (1, 0));
+}
+
 #[test]
 fn a_request_without_an_answer_has_no_phases() {
     let server = ScriptedServer::start(Script::each(vec![Step::ReadRequest, Step::Close]));

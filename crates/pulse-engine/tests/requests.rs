@@ -134,7 +134,12 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn compressed(body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+    encoded("gzip", body)
+}
+
+fn encoded(encoding: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -156,9 +161,35 @@ fn compressed_bodies_are_decoded_where_a_step_looks() {
     for (name, rate) in summary.checks() {
         assert_eq!((rate.hits, rate.total), (3, 3), "{name}");
     }
-    assert!(requests(&server).iter().all(|request| request.contains("Accept-Encoding: gzip, deflate\r\n")));
+    assert!(
+        requests(&server)
+            .iter()
+            .all(|request| request.contains("Accept-Encoding: gzip, deflate, br, zstd\r\n"))
+    );
     assert_eq!(asked(&server)[1], "GET /7");
     assert_eq!(counter(&summary, metric::BYTES_RECEIVED), 6 * compressed(&body).len() as u64);
+}
+
+#[test]
+fn brotli_and_zstandard_are_decoded_like_gzip() {
+    // `{"id": 7, "rest": "xxx…"}` with 1,000 `x`: Python's `brotli.compress`, and `zstd -19`.
+    let brotli: &[u8] = b"\x1b\xfc\x03\xf8\x1d\x07\x6e\xac\x0f\x80\xd3\x89\x09\xb1\x16\x01\xb9\xd9\xdb\x2c\x64\x69\x78\x4a\xa7\xaf\x03\x91\x44\xa0\xca\x64\x00\x0e\x90\x52\x97\x34\xb2\x38\xb4\x53";
+    let zstd: &[u8] = b"\x28\xb5\x2f\xfd\x04\x68\xed\x00\x00\xb0\x7b\x22\x69\x64\x22\x3a\x20\x37\x2c\x20\x22\x72\x65\x73\x74\x22\x3a\x20\x22\x78\x22\x7d\x01\x00\xc8\x57\x80\x09\xac\xab\xeb\x49";
+    let steps = "
+        [[scenario.step]]
+        request = \"GET /look\"
+        checks = [ { json = \"/id\", equals = 7 }, { body_contains = \"xxx\" }, { size = \"< 100B\" } ]
+    ";
+    for (encoding, body) in [("br", brotli), ("zstd", zstd)] {
+        let answers = [encoded(encoding, body), encoded(encoding, &body[..body.len() - 1])];
+        let server = server(&[&answers[0], &answers[1]]);
+        let summary = run(&one_user(4, "compression = true", steps), &[], &server);
+        assert_eq!((summary.requests(), failures(&summary, "bad_response")), (4, 2), "{encoding}");
+        for (name, rate) in summary.checks() {
+            let passed = if name.contains("size") { 4 } else { 2 };
+            assert_eq!((rate.hits, rate.total), (passed, 4), "{encoding}, {name}");
+        }
+    }
 }
 
 #[test]

@@ -225,6 +225,7 @@ pub(crate) const TABLE: &[Definition] = &[
     line(metric::BYTES_SENT, "pulse.sent", Instrument::Counter, Unit::Bytes, "Bytes sent, heads included.", &[]),
     line(metric::BYTES_RECEIVED, "pulse.received", Instrument::Counter, Unit::Bytes, "Bytes received, heads included.", &[]),
     line(metric::CONNECTIONS_OPENED, "pulse.connections_opened", Instrument::Counter, CONNECTIONS, "Connections that were opened.", &[]),
+    line(metric::TLS_HANDSHAKES, "pulse.tls_handshakes", Instrument::Counter, Unit::Count("{handshake}"), "TLS handshakes.", &[]),
     line(metric::RECONNECTS, "pulse.reconnects", Instrument::Counter, CONNECTIONS, "Idle connections that the service had closed and that were opened again.", &[]),
     line(metric::MESSAGES_SENT, "pulse.messages_sent", Instrument::Counter, MESSAGES, "Messages sent on WebSockets and other streams.", &[]),
     line(metric::MESSAGES_RECEIVED, "pulse.messages_received", Instrument::Counter, MESSAGES, "Messages or events that came on WebSockets and other streams.", &[]),

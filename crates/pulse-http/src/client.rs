@@ -2,6 +2,7 @@
 
 use crate::connect::Connector;
 use crate::connection::{Connection, Idle, Stream};
+use crate::counts::ConnectionCounts;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;
@@ -11,40 +12,13 @@ use crate::response::{Keep, ParseError, Progress, ResponseParser};
 use crate::sending::poll_send;
 use crate::session::{Loan, Outcome, Session};
 use crate::timeout::{Deadline, Timeouts};
+use crate::version::HttpVersion;
 use crate::view::ResponseView;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-
-/// What a client's connections have seen, for the report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ConnectionCounts {
-    /// Connections opened.
-    pub opened: u64,
-    /// Those of them whose TLS handshake continued an earlier session.
-    pub resumed: u64,
-    /// Requests sent on a connection that had served another one before.
-    pub reused: u64,
-    /// Connections that the peer ended: announced in a response, or found closed, or broken.
-    pub closed_by_peer: u64,
-    /// Connections dropped because bytes came that answered nothing: after a response, or on an idle connection.
-    pub surplus: u64,
-    /// Requests sent a second time because a kept connection ended without any byte of an answer.
-    pub resent: u64,
-}
-
-impl std::ops::AddAssign for ConnectionCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.opened += other.opened;
-        self.resumed += other.resumed;
-        self.reused += other.reused;
-        self.closed_by_peer += other.closed_by_peer;
-        self.surplus += other.surplus;
-        self.resent += other.resent;
-    }
-}
 
 /// One user's connection, opened when needed and kept while the peer allows.
 ///
@@ -270,8 +244,7 @@ impl Client {
         let budget = run.budget();
         // Connecting is rare and its future large: boxed, it does not swell every user's task.
         let (stream, times) = Box::pin(self.connector.connect(budget)).await?;
-        self.counts.opened += 1;
-        self.counts.resumed += u64::from(stream.is_resumed());
+        self.counts.open(HttpVersion::Http11, stream.handshake());
         run.connected(times);
         Ok(Connection { stream, last_used: run.sent })
     }

@@ -35,14 +35,13 @@ impl Stream {
         }
     }
 
-    /// Whether the TLS handshake continued an earlier session.
-    pub(crate) fn is_resumed(&self) -> bool {
-        let kind = match self {
+    /// Whether the TLS handshake continued an earlier session; `None` without TLS.
+    pub(crate) fn handshake(&self) -> Option<HandshakeKind> {
+        match self {
             Self::Plain(_) | Self::Unix(_) => None,
             Self::Tls(stream) => stream.get_ref().1.handshake_kind(),
             Self::UnixTls(stream) => stream.get_ref().1.handshake_kind(),
-        };
-        kind == Some(HandshakeKind::Resumed)
+        }
     }
 
     /// Reads into `room`. Tokio remembers whether the socket may have bytes and clears that after a read that did

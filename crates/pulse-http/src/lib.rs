@@ -57,6 +57,7 @@ mod body;
 mod client;
 mod connect;
 mod connection;
+mod counts;
 mod decoding;
 mod events;
 mod exchange;
@@ -81,12 +82,13 @@ mod view;
 mod websocket;
 
 pub use authorization::Authorization;
-pub use client::{Client, ConnectionCounts};
+pub use client::Client;
 pub use connect::{
     AddressOrder, ClientIdentity, ConnectAnswer, Connector, ConnectorConfig, ConnectorError, FixedAddresses,
     IpFamily, Origin, OriginError, Proxy, ProxyCredentials, ProxyError, ProxyKind, Redirection,
     ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
 };
+pub use counts::ConnectionCounts;
 pub use decoding::{DecodeError, Decoder};
 pub use events::{Event, EventError, EventParser};
 pub use exchange::{ConnectTimes, Exchange};

@@ -3,10 +3,12 @@
 
 use crate::connect::Connector;
 use crate::connection::Stream;
+use crate::counts::ConnectionCounts;
 use crate::exchange::{ConnectTimes, Exchange};
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::response::{ParseError, ResponseParser};
 use crate::timeout::Deadline;
+use crate::version::HttpVersion;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -33,13 +35,17 @@ pub(crate) async fn open(
     connector: &Connector,
     deadline: &Deadline,
     parser: &mut ResponseParser,
+    counts: &mut ConnectionCounts,
     request: &[u8],
     timeout: Duration,
 ) -> Result<Opened, Failure> {
     let started = Instant::now();
     deadline.arm(started, timeout);
     let mut attempt = Attempt { sent: started, connect: None, written: 0, first_byte: None };
-    let outcome = attempt.run(connector, deadline, parser, request, timeout).await;
+    let outcome = match attempt.connect(connector, counts, timeout).await {
+        Ok(stream) => attempt.head(stream, deadline, parser, request).await,
+        Err(cause) => Err(cause),
+    };
     deadline.disarm();
     let failed = |cause: Cause| cause.into_failure(started, attempt.written as u64, parser.received());
     let stream = outcome.map_err(failed)?;
@@ -62,17 +68,26 @@ pub(crate) async fn open(
 }
 
 impl Attempt {
-    async fn run(
+    async fn connect(
         &mut self,
         connector: &Connector,
+        counts: &mut ConnectionCounts,
+        timeout: Duration,
+    ) -> Result<Stream, Cause> {
+        let (stream, times) = connector.connect(timeout).await?;
+        counts.open(HttpVersion::Http11, stream.handshake());
+        self.connect = Some(times);
+        self.sent = Instant::now();
+        Ok(stream)
+    }
+
+    async fn head(
+        &mut self,
+        mut stream: Stream,
         deadline: &Deadline,
         parser: &mut ResponseParser,
         request: &[u8],
-        timeout: Duration,
     ) -> Result<Stream, Cause> {
-        let (mut stream, times) = connector.connect(timeout).await?;
-        self.connect = Some(times);
-        self.sent = Instant::now();
         poll_fn(|cx| self.poll_head(&mut stream, parser, deadline, cx, request)).await?;
         Ok(stream)
     }

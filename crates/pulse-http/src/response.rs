@@ -104,7 +104,7 @@ impl ParseError {
 }
 
 /// Interim responses accepted before the final one; a server may send some 103, never dozens.
-const MAX_INTERIM: u32 = 16;
+pub(crate) const MAX_INTERIM: u32 = 16;
 /// Header fields parsed at first, and when these do not suffice.
 const USUAL_HEADERS: usize = 64;
 const MAX_HEADERS: usize = 128;

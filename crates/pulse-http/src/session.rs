@@ -1,8 +1,9 @@
 //! What a client holds where it speaks another version of HTTP than 1.1.
 
-use crate::client::{ConnectionCounts, Run};
+use crate::client::Run;
 use crate::connect::Connector;
 use crate::connection::Connection;
+use crate::counts::ConnectionCounts;
 use crate::exchange::Exchange;
 use crate::failure::Cause;
 use crate::http2::Http2Session;

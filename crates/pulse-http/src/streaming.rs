@@ -2,6 +2,7 @@
 
 use crate::connect::Connector;
 use crate::connection::Stream;
+use crate::counts::ConnectionCounts;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;
@@ -22,6 +23,7 @@ pub struct StreamingClient {
     connector: Rc<Connector>,
     deadline: Deadline,
     parser: ResponseParser,
+    counts: ConnectionCounts,
     stream: Option<Box<Stream>>,
     /// Whether bytes that came with the head have not been handed out yet.
     has_first: bool,
@@ -45,6 +47,7 @@ impl StreamingClient {
             connector,
             deadline: timeouts.register(),
             parser: ResponseParser::new(limits),
+            counts: ConnectionCounts::default(),
             stream: None,
             has_first: false,
         }
@@ -55,8 +58,8 @@ impl StreamingClient {
     pub async fn open(&mut self, request: &[u8], timeout: Duration) -> Result<Exchange, Failure> {
         self.stream = None;
         self.parser.begin(false, Keep::Body);
-        let Self { connector, deadline, parser, .. } = self;
-        let opened = Box::pin(open(connector, deadline, parser, request, timeout)).await;
+        let Self { connector, deadline, parser, counts, .. } = self;
+        let opened = Box::pin(open(connector, deadline, parser, counts, request, timeout)).await;
         let Opened { stream, exchange } = opened?;
         self.stream = Some(Box::new(stream));
         self.has_first = true;
@@ -120,6 +123,11 @@ impl StreamingClient {
     /// All bytes read since [`open`](Self::open), the head included.
     pub fn received(&self) -> u64 {
         self.parser.received()
+    }
+
+    /// What the connections have seen so far: how many were opened, and how.
+    pub fn counts(&self) -> ConnectionCounts {
+        self.counts
     }
 
     /// Drops the connection, whatever may still come.

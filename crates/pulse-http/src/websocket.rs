@@ -6,6 +6,7 @@
 
 use crate::connect::Connector;
 use crate::connection::Stream;
+use crate::counts::ConnectionCounts;
 use crate::exchange::Exchange;
 use crate::failure::{Cause, Failure, FailureClass};
 use crate::limits::Limits;
@@ -62,6 +63,7 @@ pub struct WebSocketClient {
     connector: Rc<Connector>,
     deadline: Deadline,
     parser: ResponseParser,
+    counts: ConnectionCounts,
     limits: Limits,
     socket: Option<Box<WebSocket<Wire>>>,
     message: Bytes,
@@ -113,6 +115,7 @@ impl WebSocketClient {
             connector,
             deadline: timeouts.register(),
             parser: ResponseParser::new(limits),
+            counts: ConnectionCounts::default(),
             limits,
             socket: None,
             message: Bytes::new(),
@@ -134,8 +137,8 @@ impl WebSocketClient {
         );
         let request = [head, fields.as_bytes()].concat();
         self.parser.begin_upgrade();
-        let Self { connector, deadline, parser, .. } = self;
-        let opened = Box::pin(open(connector, deadline, parser, &request, timeout)).await;
+        let Self { connector, deadline, parser, counts, .. } = self;
+        let opened = Box::pin(open(connector, deadline, parser, counts, &request, timeout)).await;
         let Opened { stream, exchange } = opened?;
         if exchange.status != 101 {
             return Ok(exchange);
@@ -161,6 +164,11 @@ impl WebSocketClient {
     /// The head of the answer to the upgrade, with the message that came last in the place of a body.
     pub fn answer(&self) -> ResponseView<'_> {
         ResponseView { body: &self.message, ..self.parser.head_view() }
+    }
+
+    /// What the connections have seen so far: how many were opened, and how.
+    pub fn counts(&self) -> ConnectionCounts {
+        self.counts
     }
 
     /// Whether messages can be sent. The peer may have closed meanwhile.

@@ -310,6 +310,25 @@ fn peers_that_say_nothing() {
 }
 
 #[test]
+fn interim_responses_are_limited_as_over_http_1() {
+    on_this_thread(async {
+        let interim = head(END_HEADERS, &[literal(":status", b"103")]);
+        for (count, expected) in [(16, Ok(200)), (17, Err(FailureClass::BadResponse))] {
+            let last = head(END_HEADERS | END_STREAM, &[STATUS_200.to_vec()]);
+            let (url, _) = peer(answer(&[interim.repeat(count), last])).await;
+            let mut user = Users::with(&url, shared_by(2), Limits::default()).user();
+            user.timeout = LONG;
+            let asked = user.ask("GET", "/", None).await;
+            assert_eq!(
+                asked.map(|answer| answer.status).map_err(|failure| failure.class),
+                expected,
+                "{count}"
+            );
+        }
+    });
+}
+
+#[test]
 fn floods() {
     let interim = head(END_HEADERS, &[literal(":status", b"103")]);
     let long_name = literal("x", &[b'y'; 120]);
@@ -324,7 +343,7 @@ fn floods() {
             ("acknowledged SETTINGS", flood(&[], &frame(SETTINGS, 1, 0, &[])), either, 1),
             ("PRIORITY", flood(&[], &frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 1])), timeout, 1),
             ("unknown frames", flood(&[], &frame(99, 0, 1, b"?")), timeout, 1),
-            ("interim responses", flood(&[], &interim), timeout, 1),
+            ("interim responses", flood(&[], &interim), &[FailureClass::BadResponse], 1),
             ("empty DATA", flood(&[ok()], &frame(DATA, 0, 1, &[])), either, 1),
             ("DATA whatever the window", flood(&[ok()], &frame(DATA, 0, 1, &[0; 16_000])), PROTOCOL, 1),
             ("DATA of one byte", flood(&[ok()], &frame(DATA, 0, 1, b"x")), either, 1),

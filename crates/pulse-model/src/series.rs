@@ -65,8 +65,11 @@ pub mod metric {
     pub const BYTES_SENT: &str = "bytes_sent";
     /// Counter, bytes: received, heads included.
     pub const BYTES_RECEIVED: &str = "bytes_received";
-    /// Counter: connections that were opened.
+    /// Counter: connections that were opened; tag `protocol`.
     pub const CONNECTIONS_OPENED: &str = "connections_opened";
+    /// Counter: TLS handshakes of connections over TCP or a local socket; tag `kind`: `full`, or `resumed` where an earlier
+    /// session was continued.
+    pub const TLS_HANDSHAKES: &str = "tls_handshakes";
     /// Counter: idle connections that the service had closed and that were opened again.
     pub const RECONNECTS: &str = "reconnects";
     /// Counter: messages that were sent on `WebSockets` and other streams.
@@ -228,6 +231,8 @@ pub mod tag {
     pub const CHECK: &str = "check";
     /// Worker number. Of a service: the number of its process among those that share a monitor, never a process id.
     pub const WORKER: &str = "worker";
+    /// The version of HTTP that is spoken, as registered for TLS (ALPN): `http/1.1`, `h2` or `h3`.
+    pub const PROTOCOL: &str = "protocol";
     /// HTTP method.
     pub const METHOD: &str = "method";
     /// Which sort of what the metric counts, for example `select` of database statements.

@@ -15,7 +15,7 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 /// The most redirects of one request that can be followed: browsers follow 20.
 pub const MAX_REDIRECTS: u32 = 50;
 /// The encodings of bodies that can be decoded.
-const ACCEPTED_ENCODINGS: &str = "gzip, deflate";
+const ACCEPTED_ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// The most users that share a connection.
 pub(crate) const MAX_STREAMS: u32 = 1000;

@@ -31,7 +31,7 @@ fn keys_are_read() {
     assert_eq!(plan.service.limits, AnswerLimits { body: 1000, ..AnswerLimits::default() });
     let headers = &plan.scenarios[0].steps[0].headers;
     assert_eq!(headers[0].0, "Accept-Encoding");
-    assert_eq!(headers[0].1.as_static(), Some("gzip, deflate"));
+    assert_eq!(headers[0].1.as_static(), Some("gzip, deflate, br, zstd"));
 }
 
 #[test]

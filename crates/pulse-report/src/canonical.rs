@@ -178,10 +178,15 @@ fn totals() -> Snapshot {
         (metric::CUT_ITERATIONS, 2),
         (metric::BYTES_SENT, 6_000_000),
         (metric::BYTES_RECEIVED, 123_456_789),
-        (metric::CONNECTIONS_OPENED, 104),
         (metric::RECONNECTS, 4),
     ] {
         totals.count(Series::new(name), count);
+    }
+    for (protocol, count) in [("http/1.1", 4), ("h2", 100)] {
+        totals.count(Series::new(metric::CONNECTIONS_OPENED).with(tag::PROTOCOL, protocol), count);
+    }
+    for (kind, count) in [("full", 101), ("resumed", 3)] {
+        totals.count(Series::new(metric::TLS_HANDSHAKES).with(tag::KIND, kind), count);
     }
     for (status, count) in [("200", 59_993), ("503", 4)] {
         totals.count(Series::new(metric::RESPONSES).with(tag::STATUS, status), count);

@@ -25,6 +25,10 @@ pub(crate) struct Figures<'a> {
     /// How late the main loops of the workers turned; none of what has no such loop.
     pub(crate) loop_lag: Spread,
     pub(crate) connect: Spread,
+    /// Connections opened, by version of HTTP as registered for TLS (ALPN).
+    pub(crate) protocols: Vec<(&'a str, u64)>,
+    /// TLS handshakes: full ones, and those that continued an earlier session.
+    pub(crate) handshakes: [u64; 2],
     /// In the order of [`metric_group::PHASES`].
     pub(crate) phases: Phases,
     /// Largest relative error of a quantile, from the histogram's schema; `None` where they are interpolated within buckets
@@ -119,6 +123,10 @@ impl<'a> Figures<'a> {
             dispatch_lag: spread(metric::DISPATCH_LAG),
             loop_lag: spread(metric::LOOP_LAG),
             connect: spread(metric::CONNECT_TIME),
+            protocols: protocols(summary),
+            handshakes: ["full", "resumed"].map(|kind| {
+                summary.totals.counter(&Series::new(metric::TLS_HANDSHAKES).with(tag::KIND, kind))
+            }),
             phases: metric_group::PHASES.map(spread),
             quantile_error: (!is_coarse(summary)).then_some((gamma - 1.0) / (gamma + 1.0)),
             endpoints: in_order(endpoints(summary, response.sum), &summary.run.kind),
@@ -281,6 +289,12 @@ fn errors(summary: &Summary) -> Vec<ErrorClass<'_>> {
         .collect();
     errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.class.cmp(b.class)));
     errors
+}
+
+fn protocols(summary: &Summary) -> Vec<(&str, u64)> {
+    let opened = |protocol| Series::new(metric::CONNECTIONS_OPENED).with(tag::PROTOCOL, protocol);
+    let protocols = summary.totals.tag_values(metric::CONNECTIONS_OPENED, tag::PROTOCOL).into_iter();
+    protocols.map(|protocol| (protocol, summary.totals.counter(&opened(protocol)))).collect()
 }
 
 /// A load counts answers apart; a service's own response times say their status themselves.

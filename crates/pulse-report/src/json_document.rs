@@ -27,7 +27,7 @@ pub(crate) struct Document<'a> {
     start_lag: Times,
     dispatch_lag: Times,
     iterations: Iterations,
-    connections: Connections,
+    connections: Connections<'a>,
     phases: Phases,
     bytes: Bytes,
     targets: Vec<Target<'a>>,
@@ -132,10 +132,24 @@ struct Iterations {
 }
 
 #[derive(Serialize)]
-struct Connections {
+struct Connections<'a> {
     opened: u64,
     reconnects: u64,
+    protocols: Vec<Protocol<'a>>,
+    tls_handshakes: TlsHandshakes,
     connect_time: Times,
+}
+
+#[derive(Serialize)]
+struct Protocol<'a> {
+    protocol: &'a str,
+    opened: u64,
+}
+
+#[derive(Serialize)]
+struct TlsHandshakes {
+    full: u64,
+    resumed: u64,
 }
 
 #[derive(Serialize)]
@@ -288,6 +302,12 @@ impl<'a> Document<'a> {
             connections: Connections {
                 opened: summary.counter(metric::CONNECTIONS_OPENED),
                 reconnects: summary.counter(metric::RECONNECTS),
+                protocols: figures
+                    .protocols
+                    .iter()
+                    .map(|&(protocol, opened)| Protocol { protocol, opened })
+                    .collect(),
+                tls_handshakes: TlsHandshakes { full: figures.handshakes[0], resumed: figures.handshakes[1] },
                 connect_time: times(&figures.connect),
             },
             phases: Phases::of(&figures.phases, error),

@@ -278,6 +278,13 @@ fn load(page: &mut Page, figures: &Figures<'_>) {
             summary.counter(metric::RECONNECTS)
         ),
     );
+    for &(protocol, opened) in &figures.protocols {
+        page.row(&format!("  {}", wording::protocol(protocol)), counted(opened, "connection"));
+    }
+    let [full, resumed] = figures.handshakes;
+    if full + resumed > 0 {
+        page.row("  TLS handshakes", format!("{full} full, {resumed} that resumed a session"));
+    }
     let users: u64 = run.scenarios.iter().map(|scenario| scenario.users).sum();
     page.wrapped(
         4,

@@ -136,3 +136,12 @@ pub(crate) fn covered(summary: &Summary) -> String {
 pub(crate) fn moment(at: Option<Nanos>) -> String {
     at.map_or_else(|| NONE.to_owned(), |at| number::seconds(at.as_secs_f64()))
 }
+/// A version of HTTP by its usual name instead of the one registered for TLS.
+pub(crate) fn protocol(registered: &str) -> &str {
+    match registered {
+        "http/1.1" => "HTTP/1.1",
+        "h2" => "HTTP/2",
+        "h3" => "HTTP/3",
+        other => other,
+    }
+}

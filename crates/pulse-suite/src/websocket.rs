@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pulse_engine::{
-    Behavior, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, RunError, VirtualUser,
+    Behavior, Connections, EndpointId, Endpoints, Iteration, Measurement, Outcome, RequestEnd, RunError,
+    VirtualUser,
 };
 use pulse_http::{
     Connector, ConnectorConfig, ConnectorError, Failure, FailureClass, Limits, Origin, OriginError, Outgoing,
@@ -182,7 +183,7 @@ pub(crate) struct Connected {
     /// Answers that came too late or never: without numbers, the next ones that come belong to those.
     overdue: u64,
     /// How long the connection took, until a message carries it into the figures.
-    connect: Option<Nanos>,
+    connect: Option<(Nanos, Connections)>,
 }
 
 impl VirtualUser for Connected {
@@ -190,15 +191,20 @@ impl VirtualUser for Connected {
         let clock = iteration.clock();
         if !self.client.is_open() {
             let started = clock.now();
-            match self.open().await {
+            let before = self.client.counts();
+            let opened = self.open().await;
+            let connections = Connections::between(&before, &self.client.counts());
+            match opened {
                 Ok(()) => {
-                    self.connect = Some(clock.now().since(started));
+                    self.connect = Some((clock.now().since(started), connections));
                     // The first message is the next one: this one has waited for the connection.
                     return Outcome::Completed;
                 }
                 Err((class, message)) => {
                     let end = RequestEnd::Failed { class, message: &message };
-                    iteration.record(CONNECT, measured(started, clock.now(), end, 0, 0));
+                    let measurement =
+                        Measurement { connections, ..Measurement::bare(started, clock.now(), end) };
+                    iteration.record(CONNECT, measurement);
                     return Outcome::Completed;
                 }
             }
@@ -225,9 +231,9 @@ impl VirtualUser for Connected {
             None => RequestEnd::Ok,
             Some((class, message)) => RequestEnd::Failed { class, message },
         };
-        let connect = self.connect.take();
+        let (connect, connections) = self.connect.take().unzip();
         let measurement = Measurement {
-            connections: u64::from(connect.is_some()),
+            connections: connections.unwrap_or_default(),
             connect,
             ..measured(started, finished, end, bytes_sent, bytes_received)
         };

@@ -13,7 +13,7 @@ pub(crate) struct HandlingFlags {
     /// Redirects to follow within the service; 0 = a redirect is the answer [default: 0].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_REDIRECTS)))]
     redirects: Option<u32>,
-    /// Ask for compressed answers (gzip, deflate); decoded where a step looks at the body.
+    /// Ask for compressed answers (gzip, deflate, Brotli, Zstandard); decoded where a step looks at the body.
     #[arg(long)]
     compressed: bool,
     /// Longest head of an answer, for example 64KiB [default: 64KiB].

@@ -15,6 +15,7 @@ use super::program::CompiledStep;
 use super::streams::{EVENT_BYTES, FIRST_MESSAGE_TIME, MESSAGE_GAP, MESSAGES_RECEIVED};
 use super::user::{STATUS, StepsUser, judge, unsent};
 use super::wire::Pen;
+use crate::connections::Connections;
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
@@ -59,10 +60,13 @@ impl StepsUser {
                 return true;
             }
         };
-        let exchange = match streams.reader.open(bytes, step.timeout).await {
+        let before = streams.reader.counts();
+        let opened = streams.reader.open(bytes, step.timeout).await;
+        let connections = Connections::between(&before, &streams.reader.counts());
+        let exchange = match opened {
             Ok(exchange) => exchange,
             Err(failure) => {
-                record_unopened(step, &failure, iteration);
+                record_unopened(step, &failure, connections, iteration);
                 return true;
             }
         };
@@ -89,7 +93,7 @@ impl StepsUser {
             };
             listening.read(&mut streams.reader).await
         };
-        record(step, &exchange, &outcome, streams.reader.received(), iteration);
+        record(step, &exchange, &outcome, connections, streams.reader.received(), iteration);
         streams.reader.close();
         true
     }
@@ -172,6 +176,7 @@ fn record(
     step: &CompiledStep,
     exchange: &Exchange,
     outcome: &Result<(), Failed>,
+    connections: Connections,
     bytes_received: u64,
     iteration: &mut Iteration<'_>,
 ) {
@@ -188,7 +193,7 @@ fn record(
         status: exchange.status,
         bytes_sent: exchange.bytes_sent,
         bytes_received,
-        connections: 1,
+        connections,
         connect: exchange.connect.map(|times| times.total().into()),
         phases: Some(exchange.into()),
         reconnects: 0,
@@ -198,7 +203,12 @@ fn record(
     iteration.continue_from(now);
 }
 
-fn record_unopened(step: &CompiledStep, failure: &Failure, iteration: &mut Iteration<'_>) {
+fn record_unopened(
+    step: &CompiledStep,
+    failure: &Failure,
+    connections: Connections,
+    iteration: &mut Iteration<'_>,
+) {
     let clock = iteration.clock();
     let measurement = Measurement {
         started: clock.at(failure.started),
@@ -207,7 +217,7 @@ fn record_unopened(step: &CompiledStep, failure: &Failure, iteration: &mut Itera
         status: 0,
         bytes_sent: failure.bytes_sent,
         bytes_received: failure.bytes_received,
-        connections: u64::from(failure.bytes_sent > 0),
+        connections,
         connect: None,
         phases: None,
         reconnects: 0,

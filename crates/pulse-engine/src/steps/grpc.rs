@@ -15,6 +15,7 @@ use super::StepsError;
 use super::inspection::Answer;
 use super::program::CompiledStep;
 use super::user::{StepsUser, judge, unsent};
+use crate::connections::Connections;
 use crate::endpoints::EndpointId;
 use crate::extras::{Extra, Extras};
 use crate::iteration::{Iteration, Measurement};
@@ -213,8 +214,8 @@ impl StepsUser {
         let mut arrivals = Arrivals::default();
         let result = client.call(&request, &mut |at| arrivals.note(at, step.endpoint, call, iteration)).await;
         let counts = client.counts();
-        let opened =
-            Opened { connections: counts.opened - before.opened, reconnects: counts.resent - before.resent };
+        let connections = Connections::between(&before, &counts);
+        let opened = Opened { connections, reconnects: counts.resent - before.resent };
         count_messages(call, step.endpoint, client.messages_sent(), &arrivals, iteration);
         let answer = match result {
             Ok(answer) => answer,
@@ -256,7 +257,7 @@ impl Arrivals {
 
 #[derive(Clone, Copy)]
 struct Opened {
-    connections: u64,
+    connections: Connections,
     reconnects: u64,
 }
 

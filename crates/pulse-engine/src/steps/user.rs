@@ -16,6 +16,7 @@ use super::streams::Streams;
 use super::values::Values;
 use super::wire::Pen;
 use crate::behavior::{Outcome, VirtualUser};
+use crate::connections::Connections;
 use crate::iteration::{Iteration, Measurement};
 use crate::phases::Phases;
 use crate::recorder::RequestEnd;
@@ -130,7 +131,8 @@ impl StepsUser {
             result = Box::pin(self.follow(step, first, answered)).await;
         }
         let counts = self.client.counts();
-        let (connections, reconnects) = (counts.opened - before.opened, counts.resent - before.resent);
+        let (connections, reconnects) =
+            (Connections::between(&before, &counts), counts.resent - before.resent);
         match result {
             Ok(answered) => self.take(step, answered, connections, reconnects, iteration),
             Err(failure) => iteration.record(
@@ -160,7 +162,7 @@ impl StepsUser {
         &mut self,
         step: &CompiledStep,
         mut answered: Answered,
-        connections: u64,
+        connections: Connections,
         reconnects: u64,
         iteration: &mut Iteration<'_>,
     ) {

@@ -17,6 +17,7 @@ use super::streams::{ECHO_TIME, FIRST_MESSAGE_TIME, MESSAGE_GAP, MESSAGES_RECEIV
 use super::user::{STATUS, StepsUser, unsent};
 use super::values::Values;
 use super::wire::Pen;
+use crate::connections::Connections;
 use crate::iteration::{Iteration, Measurement};
 use crate::recorder::RequestEnd;
 
@@ -109,9 +110,11 @@ impl StepsUser {
                     return true;
                 }
             };
+            let before = link.client.counts();
             let result = link.client.open(bytes, step.timeout).await;
+            let connections = Connections::between(&before, &link.client.counts());
             let mut talk = Talk { step, link, values, desk, feeds, iteration };
-            if !talk.opened(result) {
+            if !talk.opened(result, connections) {
                 return true;
             }
             if program.cookies {
@@ -129,7 +132,7 @@ impl StepsUser {
 
 impl Talk<'_, '_> {
     /// Writes down the upgrade; whether the WebSocket is open.
-    fn opened(&mut self, result: Result<Exchange, Failure>) -> bool {
+    fn opened(&mut self, result: Result<Exchange, Failure>, connections: Connections) -> bool {
         let clock = self.iteration.clock();
         match result {
             Ok(exchange) => {
@@ -147,7 +150,7 @@ impl Talk<'_, '_> {
                     status: exchange.status,
                     bytes_sent: exchange.bytes_sent,
                     bytes_received: exchange.bytes_received,
-                    connections: 1,
+                    connections,
                     connect: exchange.connect.map(|times| times.total().into()),
                     phases: Some((&exchange).into()),
                     reconnects: 0,
@@ -160,7 +163,7 @@ impl Talk<'_, '_> {
                 open
             }
             Err(failure) => {
-                self.failed(failure.class.as_str(), &failure);
+                self.failed(failure.class.as_str(), &failure, connections);
                 false
             }
         }
@@ -224,7 +227,7 @@ impl Talk<'_, '_> {
                 Act::Done
             }
             Err(failure) => {
-                self.failed(failure.class.as_str(), &failure);
+                self.failed(failure.class.as_str(), &failure, Connections::default());
                 Act::Broken
             }
         }
@@ -248,7 +251,7 @@ impl Talk<'_, '_> {
                 }
                 Err(failure) if failure.class == FailureClass::Timeout => {
                     self.link.unanswered.pop_front();
-                    self.failed(LOST, &failure);
+                    self.failed(LOST, &failure, Connections::default());
                     if receive.conditions.is_empty() {
                         // Whatever comes later could not be told from the answer to the next message.
                         self.link.client.abort();
@@ -257,7 +260,7 @@ impl Talk<'_, '_> {
                     return Act::Done;
                 }
                 Err(failure) => {
-                    self.failed(failure.class.as_str(), &failure);
+                    self.failed(failure.class.as_str(), &failure, Connections::default());
                     return Act::Broken;
                 }
             }
@@ -310,21 +313,21 @@ impl Talk<'_, '_> {
                 Act::Done
             }
             Err(failure) => {
-                self.failed(failure.class.as_str(), &failure);
+                self.failed(failure.class.as_str(), &failure, Connections::default());
                 Act::Broken
             }
         }
     }
 
     /// Writes down a request that failed.
-    fn failed(&mut self, class: &'static str, failure: &Failure) {
+    fn failed(&mut self, class: &'static str, failure: &Failure, connections: Connections) {
         let clock = self.iteration.clock();
         let message = failure.to_string();
         let end = RequestEnd::Failed { class, message: &message };
         let measurement = Measurement {
             bytes_sent: failure.bytes_sent,
             bytes_received: failure.bytes_received,
-            connections: u64::from(failure.bytes_sent > 0),
+            connections,
             ..Measurement::bare(clock.at(failure.started), clock.at(failure.finished), end)
         };
         self.iteration.record(self.step.endpoint, measurement);

@@ -17,6 +17,7 @@ use crate::request::Request;
 use crate::response::Keep;
 use crate::session::{Loan, Outcome};
 use crate::timeout::Deadline;
+use crate::version::HttpVersion;
 use crate::view::ResponseView;
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -157,16 +158,16 @@ impl Http2Session {
                 None => match self.seat.open(loan.connector, loan.run.budget(), loan.deadline).await {
                     None => return Err(late("no connection in time")),
                     Some(result) => match result? {
-                        Opened::Http2 { connection, times } => {
-                            if let Some(times) = times {
-                                loan.counts.opened += 1;
+                        Opened::Http2 { connection, first } => {
+                            if let Some((times, handshake)) = first {
+                                loan.counts.open(HttpVersion::Http2, handshake);
                                 loan.run.connect = Some(times);
                                 connecting += times.total();
                             }
                             connection
                         }
                         Opened::Http11(connection, times) => {
-                            loan.counts.opened += 1;
+                            loan.counts.open(HttpVersion::Http11, connection.stream.handshake());
                             loan.run.connected(times);
                             return Ok(Way::Http11(connection));
                         }

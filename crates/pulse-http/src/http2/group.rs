@@ -7,6 +7,7 @@ use crate::exchange::ConnectTimes;
 use crate::failure::{Cause, FailureClass};
 use crate::timeout::Deadline;
 use crate::version::HttpVersion;
+use rustls::HandshakeKind;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -39,8 +40,8 @@ pub(super) struct Seat(Rc<Group>);
 
 /// What opening a connection brought.
 pub(super) enum Opened {
-    /// `times`: where this user opened it, and not another one of the group.
-    Http2 { connection: Http2Connection, times: Option<ConnectTimes> },
+    /// `first`: where this user opened it, and not another one of the group.
+    Http2 { connection: Http2Connection, first: Option<(ConnectTimes, Option<HandshakeKind>)> },
     /// The peer prefers HTTP/1.1.
     Http11(Connection, ConnectTimes),
 }
@@ -118,7 +119,7 @@ impl Seat {
         if !self.0.apart.get() {
             turn = Some(deadline.limit(self.0.opening.acquire()).await?);
             if let Some(connection) = self.connection() {
-                return Some(Ok(Opened::Http2 { connection, times: None }));
+                return Some(Ok(Opened::Http2 { connection, first: None }));
             }
             if self.0.attempts.get() != attempts
                 && let Some(cause) = &*self.0.failure.borrow()
@@ -144,9 +145,10 @@ impl Seat {
         if !chosen {
             return Err(not_chosen());
         }
+        let handshake = stream.handshake();
         let connection = Http2Connection::start(stream, &Http2Settings::shared_by(config.streams)).await?;
         *self.0.connection.borrow_mut() = Some(connection.clone());
-        Ok(Opened::Http2 { connection, times: Some(times) })
+        Ok(Opened::Http2 { connection, first: Some((times, handshake)) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::connection::Http2Place;
 use super::error::Http2Error;
+use crate::response::{MAX_INTERIM, ParseError};
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
@@ -15,18 +16,29 @@ pub struct Http2Stream {
     response: ResponseFuture,
     send: SendStream<Bytes>,
     receive: Option<RecvStream>,
+    /// Interim responses so far.
+    interim: u32,
     /// Given back after the stream has been reset where that is necessary: fields are dropped in this order.
     place: Http2Place,
 }
 
 impl Http2Stream {
     pub(super) fn new(response: ResponseFuture, send: SendStream<Bytes>, place: Http2Place) -> Self {
-        Self { response, send, receive: None, place }
+        Self { response, send, receive: None, interim: 0, place }
     }
 
-    /// The status and header fields of the final response; interim ones are skipped. Not to be called again after it
-    /// was ready.
+    /// The status and header fields of the final response; interim ones are skipped, as many as HTTP/1.1 allows. Not to
+    /// be called again after it was ready.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<http::response::Parts, Http2Error>> {
+        while let Poll::Ready(Some(interim)) = self.response.poll_informational(cx) {
+            if let Err(error) = interim {
+                return Poll::Ready(Err(self.place.state().error(&error)));
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Poll::Ready(Err(ParseError::Interim.into()));
+            }
+        }
         match ready!(Pin::new(&mut self.response).poll(cx)) {
             Ok(response) => {
                 let (parts, receive) = response.into_parts();

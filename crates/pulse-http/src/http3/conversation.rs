@@ -6,7 +6,7 @@ use super::failure;
 use crate::failure::{Cause, FailureClass};
 use crate::parts::RequestParts;
 use crate::payload::{Rest, SendFault};
-use crate::response::ParseError;
+use crate::response::{MAX_INTERIM, ParseError};
 use crate::timeout::Deadline;
 use bytes::{Buf, Bytes};
 use h3::client::RequestStream;
@@ -18,8 +18,6 @@ use std::time::Instant;
 
 /// Bytes of a body that are handed over at once.
 const PIECE_BYTES: usize = 64 << 10;
-/// Interim responses accepted before the final one, as in HTTP/1.1.
-const MAX_INTERIM: usize = 16;
 
 type Sending = RequestStream<super::streams::SendStream, Bytes>;
 type Receiving = RequestStream<super::streams::RecvStream, Bytes>;

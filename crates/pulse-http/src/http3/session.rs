@@ -12,6 +12,7 @@ use crate::payload::Rest;
 use crate::request::Request;
 use crate::response::Keep;
 use crate::session::Loan;
+use crate::version::HttpVersion;
 use crate::view::ResponseView;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -115,7 +116,7 @@ impl Http3Session {
             return Err(Cause::new(FailureClass::Other, "the connector does not speak HTTP/3"));
         };
         let (connection, times) = dialer.dial(loan.connector, self.limits, loan.run.budget()).await?;
-        loan.counts.opened += 1;
+        loan.counts.open(HttpVersion::Http3, None);
         loan.run.connected(times);
         Ok(Box::new(connection))
     }

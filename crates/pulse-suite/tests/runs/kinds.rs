@@ -7,10 +7,10 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use pulse_demo::{Character, parse_error_rate, parse_leak};
-use pulse_model::{Estimate, Summary, Verdict};
-use pulse_testkit::{Discipline, Law, QueueServer, ServiceLaw};
+use pulse_model::{Estimate, Series, Summary, Verdict, metric, tag};
+use pulse_testkit::{Discipline, Law, QueueServer, Script, ScriptedServer, ServiceLaw, Step, TestAuthority};
 
-use crate::bench::{run, run_on_demo, suite};
+use crate::bench::{run, run_on_demo, server, suite};
 use crate::websocket::ForgetfulServer;
 
 /// A case, its targets left out, with what it must meet and what it must miss.
@@ -285,4 +285,29 @@ fn websocket() {
     let case = "websocket = \"/ws/quotes\"\nconnections = 5\nmessages = 20\ninterval = \"100ms\"\ntimeout = \"150ms\"";
     let red = &["lost_messages = 0", "errors = 0", "success > 95%"];
     Kind { kind, case, green: &["success > 30%"], red }.at(&server.url());
+}
+
+#[test]
+fn websocket_over_tls() {
+    let echo = vec![Step::AcceptWebSocket, Step::Echo(usize::MAX)];
+    let secure = ScriptedServer::start_tls(Script::each(echo), &TestAuthority::default());
+    let plain = server(|_| 200);
+    let own = format!("{}/ws", secure.url().replacen("https", "wss", 1));
+    // The service with what is trusted, the address, and whether the certificate is accepted.
+    for (url, trust, address, accepted) in [
+        (secure.url().as_str(), "insecure = true", "/ws", true),
+        (&plain, "insecure = true", &own, true),
+        (&plain, "", &own, false),
+    ] {
+        let text = format!(
+            "[service]\nurl = \"URL\"\n{trust}\n[[test]]\nname = \"messages\"\nwebsocket = \"{address}\"\n\
+             connections = 2\nmessages = 20\ntargets = [\"p50 < 5s\", \"errors = 0\"]\n"
+        );
+        let summary = run(&suite(&text, url));
+        let child = &summary.children[0];
+        assert_eq!(child.verdict == Some(Verdict::Pass), accepted, "{}", told(&summary));
+        assert_eq!(child.counter(metric::TLS_HANDSHAKES) > 0, accepted, "{}", told(&summary));
+        let refused = child.totals.counter(&Series::new(metric::FAILURES).with(tag::CLASS, "tls"));
+        assert_eq!(refused == 0, accepted, "{refused}");
+    }
 }
