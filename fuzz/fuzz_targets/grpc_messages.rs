@@ -29,6 +29,9 @@ const PROTO: &str = r#"
     }
 "#;
 
+/// Small enough that inputs of the fuzzer's size exceed it.
+const LIMIT: usize = 32 << 10;
+
 static METHOD: LazyLock<GrpcMethod> = LazyLock::new(|| {
     let sources = ProtoSources { files: vec!["a.proto".to_owned()], import_paths: Vec::new() };
     let files = BTreeMap::from([("a.proto".to_owned(), PROTO.as_bytes().to_vec())]);
@@ -38,7 +41,8 @@ static METHOD: LazyLock<GrpcMethod> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| fuzz_grpc_messages(data));
 
-/// The first byte chooses: a message, or descriptions of types, each with two bytes of its length in front.
+/// The first byte chooses: a message of our own types; or descriptions of types, each with two bytes of its length in front,
+/// and after them a message.
 pub fn fuzz_grpc_messages(data: &[u8]) {
     match data.split_first() {
         Some((choice, bytes)) if choice & 1 == 0 => message(bytes),
@@ -49,18 +53,22 @@ pub fn fuzz_grpc_messages(data: &[u8]) {
 
 fn message(bytes: &[u8]) {
     let mut json = Vec::new();
-    if METHOD.decode(bytes, &mut json).is_err() {
+    if METHOD.decode(bytes, &mut json, LIMIT).is_err() {
         return;
     }
-    let read = serde_json::from_slice::<serde::de::IgnoredAny>(&json);
-    assert!(read.is_ok(), "{}", String::from_utf8_lossy(&json));
+    assert!(json.len() <= LIMIT, "{} bytes of JSON", json.len());
+    assert!(is_json(&json), "{}", String::from_utf8_lossy(&json));
     // What is deeper than JSON may be, or stands for no value, cannot be written back.
     if let Ok(written) = METHOD.encode(&json) {
         let mut again = Vec::new();
-        let read = METHOD.decode(&written, &mut again);
+        let read = METHOD.decode(&written, &mut again, LIMIT);
         assert!(read.is_ok(), "{read:?}: {}", String::from_utf8_lossy(&json));
         assert_eq!(json.len(), again.len(), "maps have no order, everything else is the same");
     }
+}
+
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn descriptors(mut bytes: &[u8]) {
@@ -70,11 +78,17 @@ fn descriptors(mut bytes: &[u8]) {
         files.push(file.to_vec());
         bytes = rest;
     }
+    let last = files.pop().unwrap_or_default();
     let missing = ProtoTypes::missing_files(&files);
     match ProtoTypes::of_descriptors(&files) {
         Ok(types) => {
             assert!(missing.is_ok_and(|missing| missing.is_empty()), "nothing that is imported is missing");
-            assert!(types.method("no.such.Service", "M").is_err());
+            if let Ok(method) = types.method("S", "M") {
+                let mut json = Vec::new();
+                let decoded = method.decode(&last, &mut json, LIMIT);
+                assert!(json.len() <= LIMIT, "{} bytes of JSON", json.len());
+                assert!(decoded.is_err() || is_json(&json), "{}", String::from_utf8_lossy(&json));
+            }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -36,6 +36,7 @@
 
 mod answer_limits;
 mod arrivals;
+mod bounded_json;
 mod check;
 mod connection;
 mod connection_reuse;
