@@ -239,8 +239,18 @@ impl ProtoTypes {
 
 fn decoded(files: &[Vec<u8>]) -> Result<Vec<FileDescriptorProto>, ProtoError> {
     let decode = |bytes: &Vec<u8>| FileDescriptorProto::decode(bytes.as_slice());
-    let decoded: Result<_, _> = files.iter().map(decode).collect();
-    decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))
+    let decoded: Result<Vec<_>, _> = files.iter().map(decode).collect();
+    let decoded = decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))?;
+    // The library says so, too, but panics where it looks for the place.
+    let unknown =
+        |file: &&FileDescriptorProto| !matches!(file.syntax.as_deref(), None | Some("proto2" | "proto3"));
+    match decoded.iter().find(unknown) {
+        Some(file) => {
+            let reason = format!("`{}` has the syntax `{}`, which is not known", file.name(), file.syntax());
+            Err(ProtoError::Descriptor(reason))
+        }
+        None => Ok(decoded),
+    }
 }
 
 fn listed(names: &[String]) -> String {
@@ -474,6 +484,13 @@ mod tests {
         let get = again.method("trading.v1.Quotes", "Get").unwrap();
         assert_eq!(get.encode(br#"{"symbol": "A"}"#).unwrap(), b"\x0a\x01A");
         assert!(ProtoTypes::of_descriptors(&[b"\xff".to_vec()]).is_err());
+        // A file `e` in the syntax `editions`, alone and behind others.
+        let newer = b"\x0a\x01e\x62\x08editions".to_vec();
+        for files in [vec![newer.clone()], [files.clone(), vec![newer.clone()]].concat()] {
+            let error = ProtoTypes::of_descriptors(&files).unwrap_err().to_string();
+            assert!(error.ends_with("`e` has the syntax `editions`, which is not known"), "{error}");
+            assert!(ProtoTypes::missing_files(&files).is_err());
+        }
         let money = files.iter().position(|file| file.windows(6).any(|part| part == b"Money\x12")).unwrap();
         let incomplete = files.iter().enumerate().filter(|(i, _)| *i != money).map(|(_, file)| file.clone());
         let incomplete: Vec<Vec<u8>> = incomplete.collect();
