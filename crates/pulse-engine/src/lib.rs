@@ -5,7 +5,9 @@
 //! - [`Dispatcher`]: the schedule of a scenario on a worker, sans-IO;
 //! - [`Behavior`] and [`VirtualUser`]: what an iteration does; plans run on the built-in steps;
 //! - [`Job`] and [`run`]: a plan from start to [`pulse_model::RunEvent::kind`] `Finished`;
-//! - [`Collector`]: from intervals to a summary, for a run and for its replay alike.
+//! - [`Collector`]: from intervals to a summary, for a run and for its replay alike;
+//! - [`CookieJar`], [`JsonPointers`], [`redirect_target`]: what an answer asks for and holds, read without a socket. They never
+//!   panic on any input; fuzz targets call them.
 //!
 //! A worker is one OS thread: its own current-thread runtime, its users, their connections, its recorder. Every second
 //! (or oftener, [`Job::interval`]) it seals what it recorded and sends it to the thread that called [`run`].
@@ -72,4 +74,7 @@ pub use iteration::{Iteration, Measurement};
 pub use phases::{Connecting, Phases};
 pub use recorder::RequestEnd;
 pub use run::{INTERVAL, Job, RunError, ScenarioLoad, Setup, StopHandle, probe, run, run_behavior};
-pub use steps::StepsError;
+pub use steps::{
+    Jar as CookieJar, Places as JsonPlaces, Pointers as JsonPointers, StepsError, equals as json_equals,
+    resolve as redirect_target, text_of as json_text,
+};

@@ -85,8 +85,8 @@ pub use authorization::Authorization;
 pub use client::Client;
 pub use connect::{
     AddressOrder, ClientIdentity, ConnectAnswer, Connector, ConnectorConfig, ConnectorError, FixedAddresses,
-    IpFamily, Origin, OriginError, Proxy, ProxyCredentials, ProxyError, ProxyKind, Redirection,
-    ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
+    IpFamily, NameServerAnswer, NameServerError, Origin, OriginError, Proxy, ProxyCredentials, ProxyError,
+    ProxyKind, Redirection, ResolverOptions, Scheme, SocketOptions, Socks5Reply, TlsOptions, TlsVersion,
 };
 pub use counts::ConnectionCounts;
 pub use decoding::{DecodeError, Decoder};
@@ -98,6 +98,8 @@ pub use grpc::{
     append_message, gzip,
 };
 pub use http2::{Http2Connection, Http2Error, Http2Place, Http2Settings, Http2Stream};
+#[cfg(feature = "http3")]
+pub use http3::{FrameTooLong as Http3FrameTooLong, Frames as Http3Frames};
 pub use limits::Limits;
 pub use parts::RequestParts;
 pub use payload::{BodySource, FileBody, RequestBody};
@@ -108,4 +110,4 @@ pub use timeout::Timeouts;
 pub use url::Url;
 pub use version::HttpVersion;
 pub use view::{Headers, ResponseView};
-pub use websocket::{Closed, Incoming, Outgoing, WebSocketClient};
+pub use websocket::{Closed, Incoming, Outgoing, UpgradeAnswer, WebSocketClient};

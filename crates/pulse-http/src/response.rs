@@ -216,13 +216,13 @@ impl ResponseParser {
 
     /// Like [`begin`](Self::begin), for a request that asks for another protocol: 101 ends the response, and what comes
     /// after it is of that protocol.
-    pub(crate) fn begin_upgrade(&mut self) {
+    pub fn begin_upgrade(&mut self) {
         self.begin(false, Keep::Head);
         self.upgrade = true;
     }
 
     /// What came behind a response without a body.
-    pub(crate) fn surplus(&self) -> &[u8] {
+    pub fn surplus(&self) -> &[u8] {
         &self.buffer[self.filled..self.filled + self.surplus]
     }
 
@@ -315,7 +315,7 @@ impl ResponseParser {
     }
 
     /// The head of a response whose body need not be complete, without the body.
-    pub(crate) fn head_view(&self) -> ResponseView<'_> {
+    pub fn head_view(&self) -> ResponseView<'_> {
         ResponseView { status: self.status, head: &self.buffer[..self.head], body: &[] }
     }
 

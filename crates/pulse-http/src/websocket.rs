@@ -143,7 +143,7 @@ impl WebSocketClient {
         if exchange.status != 101 {
             return Ok(exchange);
         }
-        if let Err(reason) = check_upgrade(self.parser.head_view(), &key) {
+        if let Err(reason) = UpgradeAnswer::check(self.parser.head_view(), &key) {
             let cause = Cause::new(FailureClass::BadResponse, reason);
             return Err(cause.into_failure(exchange.started, exchange.bytes_sent, exchange.bytes_received));
         }
@@ -321,24 +321,30 @@ fn next_message(socket: &mut WebSocket<Wire>) -> Result<Next, Error> {
     }
 }
 
-/// Whether the head of a 101 answers the upgrade that was asked for (RFC 6455 §4.1).
-fn check_upgrade(head: ResponseView<'_>, key: &str) -> Result<(), &'static str> {
-    let names = |field: &str, option: &str| {
-        head.header_all(field).any(|value| {
-            let mut options = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-            options.any(|given| given.eq_ignore_ascii_case(option.as_bytes()))
-        })
-    };
-    if !names("upgrade", "websocket") || !names("connection", "upgrade") {
-        return Err("the answer switches to another protocol than WebSocket");
+/// What a service says to the request for a WebSocket.
+#[derive(Debug)]
+pub struct UpgradeAnswer;
+
+impl UpgradeAnswer {
+    /// Whether the head of a 101 answers the upgrade that was asked for with `key` (RFC 6455 §4.1); says why not.
+    pub fn check(head: ResponseView<'_>, key: &str) -> Result<(), &'static str> {
+        let names = |field: &str, option: &str| {
+            head.header_all(field).any(|value| {
+                let mut options = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+                options.any(|given| given.eq_ignore_ascii_case(option.as_bytes()))
+            })
+        };
+        if !names("upgrade", "websocket") || !names("connection", "upgrade") {
+            return Err("the answer switches to another protocol than WebSocket");
+        }
+        if head.header("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+            return Err("the Sec-WebSocket-Accept of the answer does not fit the key of the request");
+        }
+        if head.header("sec-websocket-extensions").is_some_and(|extensions| !extensions.is_empty()) {
+            return Err("the answer uses an extension although none was offered");
+        }
+        Ok(())
     }
-    if head.header("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
-        return Err("the Sec-WebSocket-Accept of the answer does not fit the key of the request");
-    }
-    if head.header("sec-websocket-extensions").is_some_and(|extensions| !extensions.is_empty()) {
-        return Err("the answer uses an extension although none was offered");
-    }
-    Ok(())
 }
 
 fn would_block(error: &Error) -> bool {

@@ -37,6 +37,7 @@
 mod answer_limits;
 mod arrivals;
 mod body_file;
+mod bounded_json;
 mod check;
 mod connection;
 mod connection_reuse;

@@ -9,6 +9,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDes
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use crate::bounded_json::bounded_json;
+
 /// The largest `.proto` file, in bytes.
 pub const MAX_PROTO_BYTES: usize = 4 << 20;
 /// The most `.proto` files of one set, imported ones included.
@@ -241,8 +243,18 @@ impl ProtoTypes {
 
 fn decoded(files: &[Vec<u8>]) -> Result<Vec<FileDescriptorProto>, ProtoError> {
     let decode = |bytes: &Vec<u8>| FileDescriptorProto::decode(bytes.as_slice());
-    let decoded: Result<_, _> = files.iter().map(decode).collect();
-    decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))
+    let decoded: Result<Vec<_>, _> = files.iter().map(decode).collect();
+    let decoded = decoded.map_err(|error| ProtoError::Descriptor(error.to_string()))?;
+    // The library says so, too, but panics where it looks for the place.
+    let unknown =
+        |file: &&FileDescriptorProto| !matches!(file.syntax.as_deref(), None | Some("proto2" | "proto3"));
+    match decoded.iter().find(unknown) {
+        Some(file) => {
+            let reason = format!("`{}` has the syntax `{}`, which is not known", file.name(), file.syntax());
+            Err(ProtoError::Descriptor(reason))
+        }
+        None => Ok(decoded),
+    }
 }
 
 fn listed(names: &[String]) -> String {
@@ -286,8 +298,9 @@ impl GrpcMethod {
     }
 
     /// Appends the JSON form of a message of the method: all fields, those with their default values included;
-    /// 64-bit integers as numbers.
-    pub fn decode(&self, bytes: &[u8], json: &mut Vec<u8>) -> Result<(), MessageError> {
+    /// 64-bit integers as numbers. An error when `json` would become longer than `limit` bytes, or deeper than readers of
+    /// JSON take: a message in a `google.protobuf.Any` in another one has no depth of its own.
+    pub fn decode(&self, bytes: &[u8], json: &mut Vec<u8>, limit: usize) -> Result<(), MessageError> {
         let output: MessageDescriptor = self.descriptor.output();
         let wrong = |reason: &dyn Display| MessageError::Bytes {
             message: self.descriptor.output().full_name().to_owned(),
@@ -296,7 +309,7 @@ impl GrpcMethod {
         let message = DynamicMessage::decode(output, bytes).map_err(|error| wrong(&error))?;
         let options = SerializeOptions::new().skip_default_fields(false).stringify_64_bit_integers(false);
         message
-            .serialize_with_options(&mut serde_json::Serializer::new(json), &options)
+            .serialize_with_options(&mut bounded_json(json, limit), &options)
             .map_err(|error| wrong(&error))
     }
 }
@@ -419,14 +432,51 @@ mod tests {
         get.decode(
             b"\x0a\x09\x09\0\0\0\0\0\0\xf8\x3f\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
             &mut json,
+            1000,
         )
         .unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json.pointer("/lastPrice/amount"), Some(&1.5.into()));
         assert_eq!(json.pointer("/volume"), Some(&u64::MAX.into()));
         assert_eq!(json.pointer("/tags"), Some(&serde_json::json!([])));
-        let wrong = get.decode(b"\x0a\x09", &mut Vec::new()).unwrap_err().to_string();
+        let wrong = get.decode(b"\x0a\x09", &mut Vec::new(), 1000).unwrap_err().to_string();
         assert!(wrong.starts_with("the bytes are no `trading.v1.Quote`: "), "{wrong}");
+    }
+
+    /// A message of the type `A`, whose first field is an `Any` that holds an `Any`, and so on.
+    fn any_in_any(levels: usize) -> Vec<u8> {
+        let field = |number: u8, bytes: &[u8]| {
+            let mut field = vec![number << 3 | 2];
+            prost_reflect::prost::encoding::encode_varint(bytes.len() as u64, &mut field);
+            field.extend_from_slice(bytes);
+            field
+        };
+        let any = |inner: Vec<u8>| {
+            let name = field(1, b"x/google.protobuf.Any");
+            [name, field(2, &inner)].concat()
+        };
+        field(1, &(0..levels).fold(field(1, b"x/A"), |inner, _| any(inner)))
+    }
+
+    #[test]
+    fn messages_are_neither_deeper_nor_longer_as_json_than_allowed() {
+        let text = r#"syntax = "proto3"; import "google/protobuf/any.proto"; service S { rpc M(A) returns (A); }
+            message A { google.protobuf.Any any = 1; repeated A more = 2; }"#;
+        let types = sources(&["a.proto"], &[]).compile(&files(&[("a.proto", text)])).unwrap();
+        let method = types.method("S", "M").unwrap();
+        let decode = |bytes: &[u8], limit: usize| {
+            let mut json = Vec::new();
+            let result = method.decode(bytes, &mut json, limit).map_err(|error| error.to_string());
+            assert!(json.len() <= limit);
+            result.map(|()| json.len())
+        };
+        assert!(decode(&any_in_any(100), 100_000).is_ok());
+        // Written without a limit, this many levels do not fit on a stack.
+        let error = decode(&any_in_any(10_000), 64 << 20).unwrap_err();
+        assert!(error.contains("nested more than 127 levels deep"), "{error}");
+        // Two bytes each, and a dozen times as many as JSON.
+        let error = decode(&b"\x12\0".repeat(10_000), 100_000).unwrap_err();
+        assert!(error.contains("longer than 100000 bytes"), "{error}");
     }
 
     #[test]
@@ -438,6 +488,13 @@ mod tests {
         let get = again.method("trading.v1.Quotes", "Get").unwrap();
         assert_eq!(get.encode(br#"{"symbol": "A"}"#).unwrap(), b"\x0a\x01A");
         assert!(ProtoTypes::of_descriptors(&[b"\xff".to_vec()]).is_err());
+        // A file `e` in the syntax `editions`, alone and behind others.
+        let newer = b"\x0a\x01e\x62\x08editions".to_vec();
+        for files in [vec![newer.clone()], [files.clone(), vec![newer.clone()]].concat()] {
+            let error = ProtoTypes::of_descriptors(&files).unwrap_err().to_string();
+            assert!(error.ends_with("`e` has the syntax `editions`, which is not known"), "{error}");
+            assert!(ProtoTypes::missing_files(&files).is_err());
+        }
         let money = files.iter().position(|file| file.windows(6).any(|part| part == b"Money\x12")).unwrap();
         let incomplete = files.iter().enumerate().filter(|(i, _)| *i != money).map(|(_, file)| file.clone());
         let incomplete: Vec<Vec<u8>> = incomplete.collect();

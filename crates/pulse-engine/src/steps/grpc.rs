@@ -345,10 +345,7 @@ fn write_document(client: &GrpcClient, call: &CompiledCall, out: &mut Vec<u8>) -
         if streamed {
             out.push(if i == 0 { b'[' } else { b',' });
         }
-        call.types.decode(message, out).map_err(|error| error.to_string())?;
-        if out.len() > MAX_DOCUMENT_BYTES {
-            return Err(format!("as JSON the answer is longer than {MAX_DOCUMENT_BYTES} bytes"));
-        }
+        call.types.decode(message, out, MAX_DOCUMENT_BYTES).map_err(|error| error.to_string())?;
     }
     if streamed {
         out.extend_from_slice(if out.is_empty() { b"[]" } else { b"]" });

@@ -84,7 +84,7 @@ impl Inspection {
         conditions: impl Iterator<Item = &'c Condition>,
         extractions: &[Extraction],
     ) -> Result<Self, StepsError> {
-        let mut pointers = Pointers::new();
+        let mut pointers = Pointers::default();
         let tests = conditions.map(|condition| Test::compile(condition, &mut pointers)).collect();
         let extractions = extractions
             .iter()

@@ -11,13 +11,13 @@ const MAX_COOKIE_BYTES: usize = 4096;
 /// Cookies that one service has set, kept as RFC 6265 says for a single host: path, `Secure`, `Max-Age` and `Expires`
 /// count, `Domain` does not.
 #[derive(Debug, Default)]
-pub(super) struct Jar {
+pub struct Jar {
     cookies: Vec<Cookie<'static>>,
 }
 
 impl Jar {
     /// Keeps, replaces or removes a cookie as a `Set-Cookie` field says. What is no cookie is ignored, as browsers do.
-    pub(super) fn set(&mut self, field: &[u8]) {
+    pub fn set(&mut self, field: &[u8]) {
         let Some(cookie) = parse(field) else { return };
         let same = |known: &Cookie<'_>| known.name() == cookie.name() && known.path() == cookie.path();
         self.cookies.retain(|known| !same(known));
@@ -30,7 +30,7 @@ impl Jar {
     }
 
     /// Appends a `Cookie` line for a request to `target`, if there are cookies for it.
-    pub(super) fn write(&self, target: &str, secure: bool, out: &mut Vec<u8>) {
+    pub fn write(&self, target: &str, secure: bool, out: &mut Vec<u8>) {
         let path = target.split(['?', '#']).next().unwrap_or(target);
         let mut separator: &[u8] = b"Cookie: ";
         let start = out.len();

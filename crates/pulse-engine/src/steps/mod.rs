@@ -27,8 +27,11 @@ use crate::endpoints::Endpoints;
 
 pub(crate) use data::FeedCursors;
 use data::Feeds;
+pub use jar::Jar;
+pub use pointers::{Places, Pointers, equals, text_of};
 use program::Program;
 pub(crate) use program::endpoints;
+pub use redirect::resolve;
 use streams::{StreamConnectors, Streams};
 use user::StepsUser;
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// JSON pointers (RFC 6901) as a tree of their parts.
 #[derive(Debug)]
-pub(super) struct Pointers {
+pub struct Pointers {
     nodes: Vec<Node>,
     /// Pointers that were added.
     count: usize,
@@ -33,15 +33,18 @@ struct Child {
 
 /// Where the values were found in the text, by number of the pointer. Kept from answer to answer, so that looking does not
 /// allocate.
-pub(super) type Places = Vec<Option<Range<usize>>>;
+pub type Places = Vec<Option<Range<usize>>>;
 
-impl Pointers {
-    pub(super) fn new() -> Self {
+impl Default for Pointers {
+    /// No pointer.
+    fn default() -> Self {
         Self { nodes: vec![Node::default()], count: 0 }
     }
+}
 
+impl Pointers {
     /// Adds a pointer; returns its number. What is no pointer finds nothing.
-    pub(super) fn add(&mut self, pointer: &str) -> usize {
+    pub fn add(&mut self, pointer: &str) -> usize {
         let number = self.count;
         self.count += 1;
         if pointer.is_empty() || pointer.starts_with('/') {
@@ -71,7 +74,7 @@ impl Pointers {
     }
 
     /// Finds all of them. Where the text is not JSON, nothing is found.
-    pub(super) fn find(&self, text: &str, places: &mut Places) {
+    pub fn find(&self, text: &str, places: &mut Places) {
         places.clear();
         places.resize(self.count, None);
         let mut json = serde_json::Deserializer::from_str(text);
@@ -217,7 +220,7 @@ impl Visitor<'_> for Key<'_> {
 
 /// A JSON value as people would write it into a URL: texts without quotes, everything else as JSON. `None` for a text that
 /// no string can hold.
-pub(super) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
+pub fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     if let Some(text) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         if !text.contains('\\') {
             return Some(Cow::Borrowed(text));
@@ -233,7 +236,7 @@ pub(super) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a JSON value equals another; 1 and 1.0 are the same number.
-pub(super) fn equals(raw: &str, expected: &Value) -> bool {
+pub fn equals(raw: &str, expected: &Value) -> bool {
     match expected {
         Value::String(expected) => raw.starts_with('"') && text_of(raw).is_some_and(|text| text == *expected),
         _ => serde_json::from_str(raw).is_ok_and(|found| same(&found, expected)),
@@ -258,7 +261,7 @@ mod tests {
     use serde_json::json;
 
     fn found<'t>(text: &'t str, pointers: &[&str]) -> Vec<Option<&'t str>> {
-        let mut compiled = Pointers::new();
+        let mut compiled = Pointers::default();
         for pointer in pointers {
             compiled.add(pointer);
         }

@@ -10,7 +10,7 @@ pub(super) fn is_redirect(status: u16) -> bool {
 
 /// Path and query of the next request: what `location` means to one who asked `origin` for `target`. A load must not wander
 /// to other servers, so that only the same origin will do.
-pub(super) fn resolve(origin: &Origin, target: &str, location: &[u8]) -> Result<String, String> {
+pub fn resolve(origin: &Origin, target: &str, location: &[u8]) -> Result<String, String> {
     let broken = || format!("the redirect to `{}` leads nowhere", shown(location));
     let location_text = std::str::from_utf8(location).map_err(|_| broken())?;
     let base = Url::parse(&format!("{origin}{target}")).map_err(|_| broken())?;

@@ -16,6 +16,7 @@ pub use address_order::AddressOrder;
 pub use connector::{Connector, ConnectorConfig, ConnectorError};
 pub use dialer::SocketOptions;
 pub use http_proxy::ConnectAnswer;
+pub use name_server::{NameServerAnswer, NameServerError};
 pub use origin::{Origin, OriginError, Scheme};
 pub use proxy::{Proxy, ProxyCredentials, ProxyError, ProxyKind};
 pub use redirection::Redirection;

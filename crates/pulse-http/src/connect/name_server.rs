@@ -39,10 +39,11 @@ async fn ask(server: SocketAddr, host: &str, kind: TYPE) -> Result<Vec<IpAddr>, 
     let id = RandomState::new().hash_one(host) as u16;
     let question = question(id, host, kind)?;
     let failed = |error: io::Error| format!("the name server {server} cannot be asked: {error}");
-    match over_udp(server, &question, id).await.map_err(failed)? {
-        Some(answer) => read_answer(&answer, server),
-        None => read_answer(&over_tcp(server, &question).await.map_err(failed)?, server),
-    }
+    let answer = match over_udp(server, &question, id).await.map_err(failed)? {
+        Some(answer) => answer,
+        None => over_tcp(server, &question).await.map_err(failed)?,
+    };
+    NameServerAnswer::parse(&answer).map_err(|error| format!("the name server {server} {error}"))
 }
 
 fn question(id: u16, host: &str, kind: TYPE) -> Result<Vec<u8>, String> {
@@ -93,23 +94,46 @@ async fn over_tcp(server: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The addresses in an answer. A name that has none of the wanted kind has an empty list, which is no error.
-fn read_answer(answer: &[u8], server: SocketAddr) -> Result<Vec<IpAddr>, String> {
-    let packet = Packet::parse(answer)
-        .map_err(|error| format!("the name server {server} answers with what is no answer: {error}"))?;
-    if !packet.has_flags(PacketFlag::RESPONSE) {
-        return Err(format!("the name server {server} answers with a question"));
+/// Why an answer of a name server has no list of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameServerError {
+    /// The bytes are no message of DNS.
+    #[error("answers with what is no answer: {0}")]
+    NotUnderstood(String),
+    /// The message asks something itself.
+    #[error("answers with a question")]
+    Question,
+    /// There is no such name.
+    #[error("does not know the name")]
+    UnknownName,
+    /// Another code than success, by its name.
+    #[error("answers with the error {0}")]
+    Refused(String),
+}
+
+/// What a name server says to the question for the addresses of a name.
+#[derive(Debug)]
+pub struct NameServerAnswer;
+
+impl NameServerAnswer {
+    /// The addresses in an answer. A name that has none of the wanted kind has an empty list, which is no error.
+    pub fn parse(bytes: &[u8]) -> Result<Vec<IpAddr>, NameServerError> {
+        let packet =
+            Packet::parse(bytes).map_err(|error| NameServerError::NotUnderstood(error.to_string()))?;
+        if !packet.has_flags(PacketFlag::RESPONSE) {
+            return Err(NameServerError::Question);
+        }
+        match packet.rcode() {
+            RCODE::NoError => {}
+            RCODE::NameError => return Err(NameServerError::UnknownName),
+            code => return Err(NameServerError::Refused(format!("{code:?}"))),
+        }
+        // Aliases (CNAME) on the way to the addresses are in the same answer; their names differ, the addresses count.
+        let address = |data: &RData<'_>| match data {
+            RData::A(a) => Some(IpAddr::from(Ipv4Addr::from_bits(a.address))),
+            RData::AAAA(aaaa) => Some(IpAddr::from(Ipv6Addr::from_bits(aaaa.address))),
+            _ => None,
+        };
+        Ok(packet.answers.iter().filter_map(|record| address(&record.rdata)).collect())
     }
-    match packet.rcode() {
-        RCODE::NoError => {}
-        RCODE::NameError => return Err(format!("the name server {server} does not know the name")),
-        code => return Err(format!("the name server {server} answers with the error {code:?}")),
-    }
-    // Aliases (CNAME) on the way to the addresses are in the same answer; their names differ, the addresses count.
-    let address = |data: &RData<'_>| match data {
-        RData::A(a) => Some(IpAddr::from(Ipv4Addr::from_bits(a.address))),
-        RData::AAAA(aaaa) => Some(IpAddr::from(Ipv6Addr::from_bits(aaaa.address))),
-        _ => None,
-    };
-    Ok(packet.answers.iter().filter_map(|record| address(&record.rdata)).collect())
 }

@@ -11,11 +11,11 @@ const LONGEST_HEADER: usize = 16;
 
 /// A frame that would have to be held as a whole is longer than is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FrameTooLong;
+pub struct FrameTooLong;
 
 /// Follows the frames of one stream.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub struct Frames {
     longest: u64,
     state: State,
     header: [u8; LONGEST_HEADER],
@@ -31,13 +31,13 @@ enum State {
 
 impl Frames {
     /// Frames other than DATA may have `longest` bytes.
-    pub(super) fn new(longest: u64) -> Self {
+    pub fn new(longest: u64) -> Self {
         let state = State::Type(VarInt::default());
         Self { longest, state, header: [0; LONGEST_HEADER], header_length: 0 }
     }
 
     /// Takes the stream's next bytes and adds those to `out` that are to be seen.
-    pub(super) fn pass(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), FrameTooLong> {
+    pub fn pass(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), FrameTooLong> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if let State::Payload(left) = self.state {
                 let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -73,7 +73,7 @@ impl Frames {
     }
 
     /// The stream has ended: what is held of a header that is not complete.
-    pub(super) fn end(&mut self) -> &[u8] {
+    pub fn end(&mut self) -> &[u8] {
         let length = std::mem::take(&mut self.header_length);
         &self.header[..length]
     }

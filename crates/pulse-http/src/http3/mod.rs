@@ -15,4 +15,5 @@ mod socket;
 mod streams;
 
 pub(crate) use dialer::QuicDialer;
+pub use frames::{FrameTooLong, Frames};
 pub(crate) use session::Http3Session;

@@ -145,6 +145,7 @@ fn trace_line(
         }
         Ok(_) if !*has_header => return Err(WorkloadError::NoHeader { name: name.to_owned() }),
         Ok(Line::Statement(statement)) => add(statement, &origin, builder),
+        Ok(Line::Lost(0)) => {}
         Ok(Line::Lost(calls)) => builder.skip(&origin, "", "calls that the recording lost", calls),
         Err(LineError::Newer(version)) => {
             let (name, line) = (name.to_owned(), line.number);

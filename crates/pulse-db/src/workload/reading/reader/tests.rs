@@ -41,6 +41,11 @@ fn the_content_tells_the_format() {
 }
 
 #[test]
+fn nothing_lost_is_nothing_skipped() {
+    assert_eq!(reasons(&trace(&[r#"{"lost_calls":0}"#]).unwrap()), []);
+}
+
+#[test]
 fn a_trace_is_read() {
     let workload = trace(&[
         r#"{"statement":"SELECT a FROM t WHERE b = ?","calls":2,"duration_ns":100,"rows":3,"values":[7]}"#,
