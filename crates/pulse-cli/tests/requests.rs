@@ -111,7 +111,7 @@ fn large_files_are_streamed_by_flag_scenario_and_suite() {
 #[test]
 fn files_that_are_no_bodies_are_refused_before_the_load() {
     let folder = tempfile::tempdir().unwrap();
-    let invalid = [b"{}".as_slice(), &[b' '; 2 << 20], b"}"].concat();
+    let invalid = [b"{}".as_slice(), &vec![b' '; 2 << 20], b"}"].concat();
     fs::write(folder.path().join("big.json"), invalid).unwrap();
     for (flag, body, words) in [
         ("-d", "@missing.bin", "missing.bin of --data cannot be read: No such file"),

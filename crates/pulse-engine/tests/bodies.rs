@@ -4,7 +4,6 @@
 mod support;
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 
 use pulse_model::{Series, Summary, metric, tag};
@@ -26,9 +25,9 @@ fn content(length: usize) -> Vec<u8> {
 /// An open file with that content, as long as `promised`; `name` is its own for each test.
 fn stored(name: &str, promised: usize) -> BodyFile {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-    File::create(&path).unwrap().write_all(&content(LENGTH)).unwrap();
-    let file = File::open(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, content(LENGTH)).expect("a folder for tests");
+    let file = File::open(&path).expect("it was written");
+    std::fs::remove_file(&path).expect("it was written");
     BodyFile::new(name, file, promised as u64)
 }
 
