@@ -77,10 +77,10 @@ pub fn still_open(judged: &[Judged], had_chance: &[bool]) -> Vec<usize> {
     let is_slower = |number: usize| !judged[number].is_kept && !judged[number].hurt.is_empty();
     let slower = (0..judged.len()).filter(|&number| is_slower(number));
     let worst = slower.max_by(|&one, &other| judged[one].lost.total_cmp(&judged[other].lost));
-    let has_chance = |number: usize| {
+    let gets_one = |number: usize| {
         is_slower(number) && Some(number) != worst && !had_chance.get(number).copied().unwrap_or(true)
     };
-    (0..judged.len()).filter(|&number| judged[number].is_kept || has_chance(number)).collect()
+    (0..judged.len()).filter(|&number| judged[number].is_kept || gets_one(number)).collect()
 }
 
 /// The kept index that saves least among those that would not be kept for the statements that use no other new index.
