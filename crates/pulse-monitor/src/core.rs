@@ -43,6 +43,8 @@ pub(crate) struct Core {
     overflow: [Arc<Entry>; Space::ALL.len()],
     /// How many of the region's series are in `names`.
     synced: AtomicUsize,
+    /// How many of them are Pulse's own, which the cap on series leaves out.
+    own: AtomicUsize,
     windows: Mutex<Windows>,
     /// This process's slot plus one; 0 before it has one.
     slot: AtomicUsize,
@@ -70,6 +72,7 @@ impl Core {
             names,
             overflow: Space::ALL.map(|space| Arc::new(Entry::overflow(space))),
             synced: AtomicUsize::new(0),
+            own: AtomicUsize::new(0),
             windows: Mutex::new(windows),
             slot: AtomicUsize::new(0),
             is_memory_short: AtomicBool::new(false),

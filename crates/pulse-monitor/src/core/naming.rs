@@ -43,7 +43,8 @@ impl Core {
 
     fn has_no_room(&self, series: usize) -> bool {
         let cap = self.region.geometry().max_series;
-        series >= cap + Dropped::ALL.len() || self.names.len() >= cap + self.region.geometry().series()
+        let capped = series.saturating_sub(self.own.load(Ordering::Relaxed));
+        capped >= cap || self.names.len() >= cap + self.region.geometry().series()
     }
 
     #[cold]
@@ -107,7 +108,11 @@ impl Core {
 
     pub(super) fn sync(&self, registry: &mut Registry) {
         registry.sync(&self.region, |series, kind| {
-            if let Some(entry) = Entry::of(series, kind)
+            let entry = Entry::of(series, kind);
+            if kind == Kind::Dropped || entry.as_ref().is_some_and(|entry| entry.space.is_uncapped()) {
+                self.own.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(entry) = entry
                 && self.names.find(entry.space, &entry.name, &entry.method).is_none()
             {
                 self.names.insert(entry);

@@ -106,6 +106,23 @@ fn who_gets_a_place_gets_what_was_counted_there() {
     assert_eq!(totals.matching(&Series::new("pool_size")).count(), 0, "levels are not inherited");
 }
 
+/// What a process says of itself comes sooner or later; the cap is for names from outside.
+#[test]
+fn pulses_own_series_take_no_room_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = shared(&folder.path().join("region"));
+    for tally in ["process_cpu", "process_wall", "process_read", "process_written"] {
+        core.tally(core.entry(Space::ProcessTally, tally, ""), 1);
+    }
+    (0..101).for_each(|name| record(&core, &format!("/{name}"), 5));
+    let totals = core.totals().snapshot();
+    let others = Series::new("response_time").with("endpoint", "_other");
+    assert_eq!(
+        (totals.trend(&Series::new("response_time")).count(), totals.trend(&others).count()),
+        (101, 1)
+    );
+}
+
 #[test]
 fn another_process_names_are_known_at_once_and_the_cap_is_common() {
     let folder = tempfile::tempdir().unwrap();
