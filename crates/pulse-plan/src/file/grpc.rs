@@ -1,7 +1,6 @@
 //! What a step says of a gRPC call, and the `.proto` files that files name.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -39,14 +38,6 @@ impl Protos {
     pub(crate) fn into_sources(self) -> Vec<ProtoSources> {
         self.sets.into_inner().into_iter().map(|(sources, _)| sources).collect()
     }
-}
-
-/// The first import of any of the sets that is not in `files`; see [`ProtoSources::missing_import`].
-pub(crate) fn missing_import(
-    sets: &[ProtoSources],
-    files: &BTreeMap<String, Vec<u8>>,
-) -> Option<Vec<String>> {
-    sets.iter().find_map(|sources| sources.missing_import(files))
 }
 
 /// `proto` and `import_paths` of a step or a service.

@@ -13,6 +13,7 @@ mod grpc;
 mod json;
 mod load;
 mod names;
+mod needed;
 mod reader;
 mod scenario;
 mod service;
@@ -30,9 +31,10 @@ pub use error::{FileError, FileErrors};
 pub use suite::{BaseService, SuiteFile};
 
 use crate::draft::Draft;
-use crate::{Body, BodyFile, Overrides, Plan, PlanError, ProtoSources};
+use crate::{Body, BodyFile, Overrides, Plan, PlanError};
 use error::Diagnostics;
 use names::{FeedNames, Names, Scope, is_name, is_reserved};
+use needed::NeededFiles;
 use reader::{Field, TableReader};
 use scenario::ScenarioEntry;
 use tree::{Data, Node};
@@ -54,11 +56,7 @@ pub struct ScenarioFile {
     root: Node,
     /// The environment variables that were asked for, with their values, so that both steps see the same.
     environment: BTreeMap<String, Option<String>>,
-    needs: Vec<String>,
-    /// Those of them that have to be in memory.
-    held: BTreeSet<String>,
-    bodies: BTreeMap<String, BodyFile>,
-    protos: Vec<ProtoSources>,
+    needed: NeededFiles,
 }
 
 impl ScenarioFile {
@@ -81,41 +79,37 @@ impl ScenarioFile {
             let draft = builder.draft(&root, &recording);
             builder.check(draft, &root);
         }
-        let (needs, held, protos) =
-            (builder.needs.into_inner(), builder.held.into_inner(), builder.protos.into_sources());
+        let needed = builder.into_needed();
         notes.finish()?;
         Ok(Self {
             name: file_name.to_owned(),
             text: text.to_owned(),
             root,
             environment: asked.into_inner(),
-            needs,
-            held,
-            bodies: BTreeMap::new(),
-            protos,
+            needed,
         })
     }
 
     /// The other files that the plan is made of, as they are written in this one: relative to its folder.
     pub fn needs(&self) -> &[String] {
-        &self.needs
+        &self.needed.paths
     }
 
     /// Whether the content of a file of [`needs`](Self::needs) is the body of plain requests and nothing else, so that it
     /// need not be held in memory: [`stream`](Self::stream) says where it is then.
     pub fn may_stream(&self, path: &str) -> bool {
-        !self.held.contains(path) && self.needs.iter().any(|need| need == path)
+        self.needed.may_stream(path)
     }
 
     /// Has the content of a file of [`needs`](Self::needs) read while it is sent. It has no place among `files` then.
     pub fn stream(&mut self, path: &str, body: BodyFile) {
-        self.bodies.insert(path.to_owned(), body);
+        self.needed.stream(path, body);
     }
 
     /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; `None` when
     /// nothing is missing. To be asked again with what was found, which may import more.
     pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
-        grpc::missing_import(&self.protos, files)
+        self.needed.missing_import(files)
     }
 
     /// Makes the plan. `files` holds the content of every file of [`needs`](Self::needs) under the name given there,
@@ -132,7 +126,7 @@ impl ScenarioFile {
     fn to_draft(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Draft, FileErrors> {
         let notes = Diagnostics::new(&self.name, &self.text);
         let env = |name: &str| self.environment.get(name).cloned().flatten();
-        let draft = Builder::new(&notes, Some(files), Some(&self.bodies)).draft(&self.root, &env);
+        let draft = Builder::new(&notes, Some(files), Some(&self.needed.bodies)).draft(&self.root, &env);
         notes.finish()?;
         Ok(draft)
     }
@@ -190,6 +184,12 @@ impl<'a> Builder<'a> {
             held: RefCell::default(),
             protos: grpc::Protos::default(),
         }
+    }
+
+    /// The other files that were named.
+    fn into_needed(self) -> NeededFiles {
+        let (paths, held) = (self.needs.into_inner(), self.held.into_inner());
+        NeededFiles { paths, held, protos: self.protos.into_sources(), ..NeededFiles::default() }
     }
 
     /// The content of another file; in the first step `None`, but noted as needed.

@@ -15,15 +15,16 @@ mod service;
 mod websocket;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::file::error::{Diagnostics, FileError};
 use crate::file::names::{FeedNames, Names, Scope};
+use crate::file::needed::NeededFiles;
 use crate::file::reader::TableReader;
 use crate::file::tree::Node;
-use crate::file::{Builder, data, grpc, read_tree, record, scenario, step};
-use crate::{BodyFile, FileErrors, Overrides, PlanError, ProtoSources, ScenarioFile, Suite};
+use crate::file::{Builder, data, read_tree, record, scenario, step};
+use crate::{BodyFile, FileErrors, Overrides, PlanError, ScenarioFile, Suite};
 use build::Setting;
 use case::CaseEntry;
 use service::ServiceEntry;
@@ -58,11 +59,7 @@ pub struct SuiteFile {
     root: Node,
     /// The environment variables that were asked for, with their values, so that all steps see the same.
     environment: BTreeMap<String, Option<String>>,
-    needs: Vec<String>,
-    /// Those of them that have to be in memory.
-    held: BTreeSet<String>,
-    bodies: BTreeMap<String, BodyFile>,
-    protos: Vec<ProtoSources>,
+    needed: NeededFiles,
     /// The scenario files that cases name.
     scenario_paths: Vec<String>,
     scenarios: BTreeMap<String, ScenarioFile>,
@@ -98,8 +95,7 @@ impl SuiteFile {
                 check(&notes, entries);
             }
         }
-        let (needs, held, protos) =
-            (builder.needs.into_inner(), builder.held.into_inner(), builder.protos.into_sources());
+        let needed = builder.into_needed();
         notes.finish()?;
         let (name, text) = (file_name.to_owned(), text.to_owned());
         Ok(Self {
@@ -107,10 +103,7 @@ impl SuiteFile {
             text,
             root,
             environment: asked.into_inner(),
-            needs,
-            held,
-            bodies: BTreeMap::new(),
-            protos,
+            needed,
             scenario_paths,
             scenarios: BTreeMap::new(),
         })
@@ -120,12 +113,12 @@ impl SuiteFile {
     ///
     /// After [`with_scenarios`](Self::with_scenarios) also those that the scenario files need.
     pub fn needs(&self) -> &[String] {
-        &self.needs
+        &self.needed.paths
     }
 
     /// As [`ScenarioFile::may_stream`], for the suite and the scenario files that it names.
     pub fn may_stream(&self, path: &str) -> bool {
-        !self.held.contains(path) && self.needs.iter().any(|need| need == path)
+        self.needed.may_stream(path)
     }
 
     /// As [`ScenarioFile::stream`], for the suite and the scenario files that were read so far.
@@ -135,13 +128,13 @@ impl SuiteFile {
                 file.needs().iter().filter(|need| beside(scenario, need) == path).cloned().collect();
             own.iter().for_each(|need| file.stream(need, body.clone()));
         }
-        self.bodies.insert(path.to_owned(), body);
+        self.needed.stream(path, body);
     }
 
     /// The places, in order, of a `.proto` file that one in `files` imports and that is not among them; as
     /// [`ScenarioFile::missing_import`], for the suite and the scenario files that it names.
     pub fn missing_import(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
-        grpc::missing_import(&self.protos, files)
+        self.needed.missing_import(files)
     }
 
     /// Whether cases name scenario files, which [`with_scenarios`](Self::with_scenarios) has to read.
@@ -164,17 +157,7 @@ impl SuiteFile {
                 FileErrors { errors: vec![mistake], omitted: 0 }
             })?;
             let file = ScenarioFile::parse(path, text, env)?;
-            for need in file.needs() {
-                let beside = beside(path, need);
-                if !self.needs.contains(&beside) {
-                    self.needs.push(beside);
-                }
-            }
-            self.held.extend(file.held.iter().map(|need| beside(path, need)));
-            self.protos.extend(file.protos.iter().map(|sources| ProtoSources {
-                files: sources.files.iter().map(|file| beside(path, file)).collect(),
-                import_paths: sources.import_paths.iter().map(|folder| beside(path, folder)).collect(),
-            }));
+            self.needed.extend(&file.needed, |need| beside(path, need));
             self.scenarios.insert(path.clone(), file);
         }
         Ok(self)
@@ -215,7 +198,7 @@ impl SuiteFile {
     fn entries(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<SuiteEntries, FileErrors> {
         let notes = Diagnostics::new(&self.name, &self.text);
         let env = |name: &str| self.environment.get(name).cloned().flatten();
-        let builder = Builder::new(&notes, Some(files), Some(&self.bodies));
+        let builder = Builder::new(&notes, Some(files), Some(&self.needed.bodies));
         let entries = SuiteEntries::read(&builder, &self.root, &env);
         notes.finish()?;
         Ok(entries)
