@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, folder, open, picture, run, scenario, start } from "./support.mjs";
+import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, folder, follow, open, picture, run, scenario, start } from "./support.mjs";
 
 const place = folder();
 let chrome;
@@ -107,11 +107,11 @@ describe("a comparison", () => {
     assert.match(await page.locator(".verdict").innerText(), /only in main\.json: only-main\n/);
     await assertAccessible(page);
     await page.screenshot({ path: join(ARTIFACTS, "comparison-suite.png"), fullPage: true });
-    await page.locator("section[aria-labelledby=changes]").getByRole("link", { name: "steady" }).first().click();
-    assert.equal(await page.locator("h1").innerText(), "steady");
+    const title = await page.locator("h1").innerText();
+    await follow(page, page.locator("section[aria-labelledby=changes]").getByRole("link", { name: "steady" }).first(), /^steady$/);
     assert.match(await page.locator(".legend").first().innerText(), /main\.json.*change\.json/s);
-    await page.getByRole("link", { name: "all cases" }).click();
-    await page.getByRole("link", { name: "only-change" }).click();
+    await follow(page, page.getByRole("link", { name: "all cases" }), title);
+    await follow(page, page.getByRole("link", { name: "only-change" }), /^only-change$/);
     assert.equal(await page.locator("section[aria-labelledby=changes]").count(), 0, "nothing to compare it with");
     assertClean(seen, "file://");
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test as declared } from "node:test";
-import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, eventually, figure, folder, open, picture, scenario, start } from "./support.mjs";
+import { ARTIFACTS, assertAccessible, assertClean, browser, cleanUp, demo, EVIL, eventually, figure, folder, follow, open, picture, scenario, start, unfold } from "./support.mjs";
 
 const place = folder();
 const DASHBOARD = /Dashboard: (http:\/\/127\.0\.0\.1:\d+)\//;
@@ -41,12 +41,11 @@ describe("a running load", () => {
     assert.notEqual(await picture(page, "Requests"), drawn);
     assert.equal(await page.getByRole("button", { name: EVIL }).count(), 1);
     // The beginning is still there after a reload.
-    await page.locator("summary").click();
-    const rows = page.locator("details tbody tr");
+    const rows = await unfold(page, "The same as a table");
     const before = await rows.count();
     await page.reload();
     await page.waitForSelector("canvas");
-    await page.locator("summary").click();
+    await unfold(page, "The same as a table");
     assert.ok((await rows.count()) >= before);
     assert.equal(await rows.first().locator("td").first().innerText(), "0:00");
     await eventually("the breach", async () => /p99 < 200ms is missed/.test(await page.locator(".moments").innerText()));
@@ -139,11 +138,11 @@ describe("suites that run", () => {
     await assertAccessible(page);
     await page.screenshot({ path: join(ARTIFACTS, "suite-live.png"), fullPage: true });
     // The run of a case that is over, and of the one under way.
-    await page.getByRole("link", { name: "never this fast" }).click();
+    await follow(page, page.getByRole("link", { name: "never this fast" }), /^never this fast$/);
     assert.match(await page.locator(".sentence").innerText(), /Targets met: 0 of 1; 1 missed\./);
     await page.waitForSelector("canvas");
     await page.goBack();
-    await page.getByRole("link", { name: "takes its time" }).click();
+    await follow(page, page.getByRole("link", { name: "takes its time" }), /^takes its time$/);
     const first = await figure(page, "Requests");
     await eventually("more requests", async () => (await figure(page, "Requests")) > first);
     await page.getByText("Finished", { exact: true }).waitFor({ timeout: 30_000 });

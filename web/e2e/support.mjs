@@ -131,6 +131,20 @@ export async function assertAccessible(page) {
   assert.deepEqual(violations, []);
 }
 
+/** Follows a link within the page, to what has this title: the address changes first and the page a moment later. */
+export async function follow(page, link, title) {
+  await link.click();
+  await page.locator("h1", { hasText: title }).waitFor();
+}
+
+/** Opens what is folded up, and waits for its rows: the page hears of it a moment after it is open. */
+export async function unfold(page, summary) {
+  await page.getByText(summary).click();
+  const rows = page.locator("details tbody tr");
+  await rows.first().waitFor();
+  return rows;
+}
+
 /** A figure of the row below the verdict. */
 export async function figure(page, name) {
   const text = await page.locator(".figures > div", { has: page.locator(`dt:text-is("${name}")`) }).locator("b").innerText();
