@@ -63,6 +63,13 @@ pub(crate) struct Recorder {
     endpoints: Arc<Endpoints>,
     /// End of the warm-up: what was due before is kept apart.
     warmup: Nanos,
+    sheets: Sheets,
+}
+
+/// What is written down in one interval. Worker and aggregator hand a few of them to and fro: the worker goes on with an empty
+/// one at once, and the aggregator makes the snapshot, which takes hundreds of microseconds in which no answer would be read.
+#[derive(Debug)]
+pub(crate) struct Sheets {
     judged: Sheet,
     warming: Sheet,
 }
@@ -142,13 +149,19 @@ impl Sheet {
 
 impl Recorder {
     pub(crate) fn new(endpoints: Arc<Endpoints>, warmup: Nanos) -> Self {
-        let (judged, warming) = (Sheet::new(&endpoints), Sheet::new(&endpoints));
-        Self { endpoints, warmup, judged, warming }
+        let sheets = Sheets::new(&endpoints);
+        Self { endpoints, warmup, sheets }
+    }
+
+    /// Hands out what was recorded since the last time, and goes on with `empty` ones; with new ones where there are none.
+    pub(crate) fn swap(&mut self, empty: Option<Sheets>) -> Sheets {
+        let empty = empty.unwrap_or_else(|| Sheets::new(&self.endpoints));
+        std::mem::replace(&mut self.sheets, empty)
     }
 
     /// The sheet for what was due at `due`.
     fn sheet(&mut self, due: Nanos) -> &mut Sheet {
-        let sheet = if due < self.warmup { &mut self.warming } else { &mut self.judged };
+        let sheet = if due < self.warmup { &mut self.sheets.warming } else { &mut self.sheets.judged };
         sheet.touched = true;
         sheet
     }
@@ -180,8 +193,8 @@ impl Recorder {
         }
         // Connections are no judged figure: most are opened in the warm-up, and leaving them out would look like none.
         if sample.connections.total() + sample.reconnects > 0 {
-            self.judged.touched = true;
-            let endpoint = &mut self.judged.endpoints[id.0 as usize];
+            self.sheets.judged.touched = true;
+            let endpoint = &mut self.sheets.judged.endpoints[id.0 as usize];
             endpoint.connections.add(&sample.connections);
             endpoint.reconnects += sample.reconnects;
         }
@@ -239,19 +252,30 @@ impl Recorder {
             None => {}
         }
     }
+}
 
-    /// Takes out everything recorded since the last sealing: the judged part, and the warm-up's if there is one.
-    pub(crate) fn seal(&mut self, interval: Interval) -> (Snapshot, Option<Snapshot>) {
-        let judged_from = interval.from.max(self.warmup.min(interval.to));
-        let mut judged = self.judged.seal(&self.endpoints, Interval { from: judged_from, ..interval });
-        if interval.to <= self.warmup {
+impl Sheets {
+    fn new(endpoints: &Endpoints) -> Self {
+        Self { judged: Sheet::new(endpoints), warming: Sheet::new(endpoints) }
+    }
+
+    /// Takes everything out, so that they are empty again: the judged part, and the warm-up's if there is one.
+    pub(crate) fn seal(
+        &mut self,
+        endpoints: &Endpoints,
+        warmup: Nanos,
+        interval: Interval,
+    ) -> (Snapshot, Option<Snapshot>) {
+        let judged_from = interval.from.max(warmup.min(interval.to));
+        let mut judged = self.judged.seal(endpoints, Interval { from: judged_from, ..interval });
+        if interval.to <= warmup {
             // Nothing of the judged time has passed, whatever was counted.
             judged.interval = None;
         }
         let warming = self
             .warming
             .touched
-            .then(|| self.warming.seal(&self.endpoints, interval))
+            .then(|| self.warming.seal(endpoints, interval))
             .filter(|snapshot| !snapshot.series.is_empty());
         (judged, warming)
     }

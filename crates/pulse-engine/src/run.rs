@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -19,16 +19,17 @@ use crate::dispatcher::Dispatcher;
 use crate::endpoints::Endpoints;
 use crate::host::{HostProbe, cores};
 use crate::idle::chosen;
+use crate::recorder::Sheets;
 use crate::reflection::with_types;
 use crate::steps::{FeedCursors, Steps, StepsError, endpoints};
-use crate::worker::{Sealed, WorkerPlan, work};
+use crate::worker::{Outbox, Sealed, WorkerPlan, work};
 
 /// Length of the intervals of a run, where nobody needs finer ones.
 pub const INTERVAL: Nanos = Nanos::from_secs(1);
 /// The shortest interval; a shorter one is taken as this.
 const SHORTEST_INTERVAL: Nanos = Nanos::from_millis(10);
-/// Intervals that may wait for the aggregator before workers hold them back.
-const MAILBOX: usize = 256;
+/// Intervals of all workers that may wait for the aggregator before workers hold them back.
+const MOST_WAITING: usize = 256;
 /// A target may fail in the first seconds of a run without meaning anything: breaches are told from here on.
 const BREACH_FROM: Nanos = Nanos::from_secs(5);
 
@@ -234,17 +235,21 @@ pub fn run_behavior<B: Behavior>(
     stop: &StopHandle,
     events: &mut dyn FnMut(RunEvent),
 ) -> Result<Summary, RunError> {
-    let (outbox, mailbox) = sync_channel(MAILBOX);
+    let (sender, mailbox) = channel();
     let (readiness, ready) = channel();
     thread::scope(|scope| {
         let mut threads = Vec::new();
         // A worker starts when it is told the common origin of time; should anything fail before, the senders are
         // dropped and nobody starts.
         let mut starts = Vec::new();
+        let mut returns = Vec::new();
         for number in 0..setup.workers {
-            let (outbox, readiness) = (outbox.clone(), readiness.clone());
+            let readiness = readiness.clone();
             let (start, origin) = channel();
             starts.push(start);
+            let (give_back, emptied) = channel();
+            returns.push(give_back);
+            let outbox = Outbox { sealed: sender.clone(), emptied };
             let attend = move || {
                 let part = setup.segment.part(number, setup.workers);
                 let built = behavior(part).and_then(|behavior| Ok((behavior, runtime()?)));
@@ -264,7 +269,7 @@ pub fn run_behavior<B: Behavior>(
             let name = format!("pulse-worker-{number}");
             threads.push(thread::Builder::new().name(name).spawn_scoped(scope, attend)?);
         }
-        drop((outbox, readiness));
+        drop((sender, readiness));
         ready.iter().collect::<Result<(), RunError>>()?;
         let origin = Instant::now();
         for start in starts {
@@ -274,7 +279,7 @@ pub fn run_behavior<B: Behavior>(
         let mut watch =
             Watch { setup, collector: Collector::new(info.clone()), events, breached: Vec::new() };
         watch.tell(Nanos::ZERO, EventKind::Started(Box::new(info)));
-        watch.gather(&mailbox);
+        watch.gather(&mailbox, &returns);
         for thread in threads {
             // A panic of a worker is our bug: it goes on in this thread, with its message.
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -293,8 +298,34 @@ impl Setup<'_> {
             warmup: self.warmup,
             idle: self.idle,
             interval: self.interval(),
+            most_waiting: MOST_WAITING.div_ceil(self.workers.max(1) as usize),
             schedules: self.loads.iter().map(schedule).collect(),
         }
+    }
+}
+
+/// A worker's interval, taken out of its sheets.
+struct Reported {
+    interval: Interval,
+    judged: Snapshot,
+    warmup: Option<Snapshot>,
+}
+
+impl Reported {
+    /// Takes an interval out of the sheets, and gives them back to the worker.
+    fn of(sealed: Sealed, setup: &Setup<'_>, returns: &[Sender<Sheets>]) -> Self {
+        let Sealed { worker, interval, mut sheets, own, last: _ } = sealed;
+        let (mut judged, mut warmup) = sheets.seal(&setup.endpoints, setup.warmup, interval);
+        // A worker that has ended takes nothing back.
+        let _ = returns[worker as usize].send(sheets);
+        if judged.interval.is_some() {
+            judged.merge(&own);
+        } else {
+            warmup
+                .get_or_insert_with(|| Snapshot { interval: Some(interval), ..Snapshot::default() })
+                .merge(&own);
+        }
+        Self { interval, judged, warmup }
     }
 }
 
@@ -313,10 +344,10 @@ impl Watch<'_, '_> {
     }
 
     /// Merges what the workers send until the last one has ended.
-    fn gather(&mut self, mailbox: &Receiver<Sealed>) {
+    fn gather(&mut self, mailbox: &Receiver<Sealed>, returns: &[Sender<Sheets>]) {
         // Per worker: up to when it has reported; `None` once it has ended.
         let mut reported = vec![Some(Nanos::ZERO); self.setup.workers as usize];
-        let mut waiting: Vec<Sealed> = Vec::new();
+        let mut waiting: Vec<Reported> = Vec::new();
         let length = self.setup.interval();
         let mut until = Nanos::ZERO;
         let mut host = HostProbe::default();
@@ -324,9 +355,9 @@ impl Watch<'_, '_> {
         while let Ok(sealed) = mailbox.recv() {
             let place = &mut reported[sealed.worker as usize];
             *place = (!sealed.last).then_some(sealed.interval.to);
-            waiting.push(sealed);
+            waiting.push(Reported::of(sealed, self.setup, returns));
             let everyone = reported.iter().flatten().min().copied();
-            let latest = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
+            let latest = waiting.iter().map(|reported| reported.interval.to).max().unwrap_or(until);
             let complete = everyone.unwrap_or(latest);
             while until < complete {
                 // Whole intervals, except the end of the run.
@@ -341,18 +372,19 @@ impl Watch<'_, '_> {
             }
         }
         if !waiting.is_empty() {
-            let to = waiting.iter().map(|sealed| sealed.interval.to).max().unwrap_or(until);
+            let to = waiting.iter().map(|reported| reported.interval.to).max().unwrap_or(until);
             self.merge(Interval { from: until.min(to), to }, &mut waiting, &mut host);
         }
     }
 
     /// Merges everything that was sealed up to the end of the interval and tells of it.
-    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Sealed>, host: &mut HostProbe) {
-        let mut judged = Snapshot::default();
-        let mut warmup: Option<Snapshot> = None;
-        for sealed in waiting.extract_if(.., |sealed| sealed.interval.to <= interval.to) {
-            judged.merge(&sealed.judged);
-            if let Some(warming) = sealed.warmup {
+    fn merge(&mut self, interval: Interval, waiting: &mut Vec<Reported>, host: &mut HostProbe) {
+        let mut parts = waiting.extract_if(.., |reported| reported.interval.to <= interval.to);
+        let first = parts.next().map_or_else(Default::default, |first| (first.judged, first.warmup));
+        let (mut judged, mut warmup): (Snapshot, Option<Snapshot>) = first;
+        for part in parts {
+            judged.merge(&part.judged);
+            if let Some(warming) = part.warmup {
                 warmup.get_or_insert_default().merge(&warming);
             }
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, Sender};
 use std::task::{Poll, Waker};
 
 use pulse_model::{Interval, Nanos, Series, Snapshot, metric, tag};
@@ -22,7 +22,7 @@ use crate::idle::Wake;
 use crate::iteration::{Iteration, Shared};
 use crate::kick::Kick;
 use crate::pauses::Pauses;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Sheets};
 use crate::waiting::Waiting;
 
 /// The longest sleep of the main loop: how late a stop or a far-away timeout may be noticed.
@@ -39,6 +39,8 @@ pub(crate) struct WorkerPlan {
     pub(crate) idle: IdleStrategy,
     /// Length of an interval; more than 0.
     pub(crate) interval: Nanos,
+    /// Intervals that may wait for the aggregator before they are held back.
+    pub(crate) most_waiting: usize,
     /// One schedule per scenario, each with this worker's share of the budget of requests.
     pub(crate) schedules: Vec<(Dispatcher, Option<u64>)>,
 }
@@ -48,10 +50,19 @@ pub(crate) struct WorkerPlan {
 pub(crate) struct Sealed {
     pub(crate) worker: u32,
     pub(crate) interval: Interval,
-    pub(crate) judged: Snapshot,
-    pub(crate) warmup: Option<Snapshot>,
+    /// What its users did; to be sent back when it is taken out.
+    pub(crate) sheets: Sheets,
+    /// What the worker says of itself.
+    pub(crate) own: Snapshot,
     /// The worker has ended; nothing follows.
     pub(crate) last: bool,
+}
+
+/// The way of intervals to the aggregator, and of what is used again back. Neither end ever waits for the other.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(crate) sealed: Sender<Sealed>,
+    pub(crate) emptied: Receiver<Sheets>,
 }
 
 struct Worker<B> {
@@ -62,11 +73,13 @@ struct Worker<B> {
     /// Length of an interval.
     interval: Nanos,
     sealed_until: Cell<Nanos>,
+    next_seal: Cell<Nanos>,
     cpu: Cell<Nanos>,
     stopping: Cell<bool>,
-    /// An interval that found the mailbox full.
-    held: RefCell<Option<Sealed>>,
-    /// How many did, and are not told of yet.
+    /// Sheets that are on their way, and how many may be.
+    waiting: Cell<usize>,
+    most_waiting: usize,
+    /// Intervals that were not sealed in time and are not told of yet.
     late: Cell<u64>,
     idle: IdleStrategy,
     /// A user's iteration has panicked: a bug that must not look like a user who never ends.
@@ -117,7 +130,7 @@ pub(crate) fn work<B: Behavior>(
     behavior: B,
     clock: Clock,
     stop: &AtomicBool,
-    outbox: &SyncSender<Sealed>,
+    outbox: &Outbox,
     runtime: &tokio::runtime::Runtime,
 ) -> io::Result<()> {
     let shared = Shared {
@@ -139,9 +152,11 @@ pub(crate) fn work<B: Behavior>(
         schedules: schedules.collect(),
         interval: plan.interval,
         sealed_until: Cell::new(Nanos::ZERO),
+        next_seal: Cell::new(plan.interval),
         cpu: Cell::new(thread_cpu()),
         stopping: Cell::new(false),
-        held: RefCell::default(),
+        waiting: Cell::default(),
+        most_waiting: plan.most_waiting,
         late: Cell::default(),
         idle: plan.idle,
         panicked: Cell::new(false),
@@ -151,7 +166,7 @@ pub(crate) fn work<B: Behavior>(
 
 impl<B: Behavior> Worker<B> {
     /// The main loop: everything that happens at a time and not because of an answer.
-    async fn drive(self: Rc<Self>, stop: &AtomicBool, outbox: &SyncSender<Sealed>) -> io::Result<()> {
+    async fn drive(self: Rc<Self>, stop: &AtomicBool, outbox: &Outbox) -> io::Result<()> {
         let mut waiting = Waiting::new(self.idle)?;
         let mut now = self.shared.clock.now();
         loop {
@@ -165,7 +180,9 @@ impl<B: Behavior> Worker<B> {
                 self.seal(now, true, &mut waiting, outbox);
                 return Ok(());
             }
-            if now >= self.next_seal() {
+            if now >= self.next_seal.get() {
+                // Who is due on the stroke of an interval has been woken just now, and goes first.
+                tokio::task::yield_now().await;
                 let until = Nanos(now.0 / self.interval.0 * self.interval.0);
                 self.seal(until, false, &mut waiting, outbox);
             }
@@ -187,10 +204,6 @@ impl<B: Behavior> Worker<B> {
         }
     }
 
-    fn next_seal(&self) -> Nanos {
-        self.sealed_until.get() + self.interval
-    }
-
     fn next_wake(&self, now: Nanos) -> Wake {
         let timeouts =
             self.schedules.iter().filter_map(|schedule| schedule.dispatcher.borrow().poll_timeout());
@@ -199,7 +212,7 @@ impl<B: Behavior> Worker<B> {
         let deadline = self.behavior.next_deadline().map(|deadline| self.shared.clock.at(deadline));
         let longest =
             if deadline.is_some_and(|deadline| deadline < near) { SHORT_SLEEP } else { LONGEST_SLEEP };
-        let loose = self.next_seal().min(now + longest);
+        let loose = self.next_seal.get().min(now + longest);
         let loose = deadline.map_or(loose, |deadline| loose.min(deadline));
         // What is overdue is wanted from now on: the loop is not late for what it has just looked at.
         match exact.filter(|&exact| exact <= loose) {
@@ -309,48 +322,34 @@ impl<B: Behavior> Worker<B> {
         }
     }
 
-    /// Hands the interval up to `until` to the aggregator. When its mailbox is full, the interval is kept and grows:
+    /// Hands the interval up to `until` to the aggregator. Where too many wait there already, the interval grows instead:
     /// nothing is lost, and the worker does not wait.
-    fn seal(&self, until: Nanos, last: bool, waiting: &mut Waiting, outbox: &SyncSender<Sealed>) {
+    fn seal(&self, until: Nanos, last: bool, waiting: &mut Waiting, outbox: &Outbox) {
+        self.next_seal.set(until + self.interval);
+        let mut emptied = None;
+        for sheets in outbox.emptied.try_iter() {
+            self.waiting.set(self.waiting.get() - 1);
+            // One is enough to go on with: what piled up behind an aggregator that was busy is given up.
+            emptied = Some(sheets);
+        }
+        if self.waiting.get() >= self.most_waiting && !last {
+            self.late.set(self.late.get() + 1);
+            return;
+        }
+        self.waiting.set(self.waiting.get() + 1);
         let interval = Interval { from: self.sealed_until.replace(until), to: until };
-        let (mut judged, mut warmup) = self.shared.recorder.borrow_mut().seal(interval);
-        let load = if judged.interval.is_some() {
-            &mut judged
-        } else {
-            warmup.get_or_insert_with(|| Snapshot { interval: Some(interval), ..Snapshot::default() })
-        };
+        let sheets = self.shared.recorder.borrow_mut().swap(emptied);
+        let mut own = Snapshot::default();
         let cpu = thread_cpu();
         let tagged = |name: &str| Series::new(name).with(tag::WORKER, &self.number.to_string());
-        load.count(tagged(metric::WORKER_CPU), cpu.since(self.cpu.replace(cpu)).0);
-        load.count(tagged(metric::WORKER_WALL), interval.length().0);
-        waiting.seal(load, tagged);
+        own.count(tagged(metric::WORKER_CPU), cpu.since(self.cpu.replace(cpu)).0);
+        own.count(tagged(metric::WORKER_WALL), interval.length().0);
+        waiting.seal(&mut own, tagged);
         if self.late.get() > 0 {
-            load.count(tagged(metric::LATE_SNAPSHOTS), self.late.take());
+            own.count(tagged(metric::LATE_SNAPSHOTS), self.late.take());
         }
-        let mut sealed = Sealed { worker: self.number, interval, judged, warmup, last };
-        if let Some(mut held) = self.held.take() {
-            held.absorb(&sealed);
-            sealed = held;
-        }
-        if last {
-            // The aggregator outlives the workers; should it be gone after all, nobody is left to tell.
-            let _ = outbox.send(sealed);
-        } else if let Err(TrySendError::Full(sealed)) = outbox.try_send(sealed) {
-            self.late.set(self.late.get() + 1);
-            *self.held.borrow_mut() = Some(sealed);
-        }
-    }
-}
-
-impl Sealed {
-    /// Adds the interval that follows.
-    fn absorb(&mut self, next: &Self) {
-        self.interval.to = next.interval.to;
-        self.judged.merge(&next.judged);
-        if let Some(warmup) = &next.warmup {
-            self.warmup.get_or_insert_default().merge(warmup);
-        }
-        self.last = next.last;
+        // The aggregator outlives the workers; should it be gone after all, nobody is left to tell.
+        let _ = outbox.sealed.send(Sealed { worker: self.number, interval, sheets, own, last });
     }
 }
 

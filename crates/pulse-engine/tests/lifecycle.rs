@@ -100,6 +100,20 @@ fn events_tell_the_whole_run_in_order_and_replay_to_the_same_summary() {
     }
 }
 
+/// Sealing must not make them late: their starts are in the interval that was told of their being due.
+#[test]
+fn who_is_due_as_an_interval_ends_starts_before_it_is_sealed() {
+    let server = answering_after(Duration::ZERO);
+    let text = file("rate = 100\nduration = \"1s\"");
+    let interval = Nanos::from_millis(100);
+    let (summary, events) = Run { text: &text, url: server.url(), interval, ..Run::default() }.make();
+    assert_eq!(summary.counter(metric::ITERATIONS), 100);
+    for IntervalEvent { snapshot, .. } in intervals(&events) {
+        let started = snapshot.trend(&Series::new(metric::START_LAG)).count();
+        assert_eq!(started, snapshot.counter(&Series::new(metric::ITERATIONS)), "{:?}", snapshot.interval);
+    }
+}
+
 #[test]
 fn an_interrupted_run_keeps_what_was_measured() {
     for (load, workers) in [("users = 4\npace = 50", 2), ("rate = 200", 2), ("users = 2\npace = 0", 1)] {
