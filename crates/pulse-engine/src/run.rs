@@ -291,7 +291,11 @@ pub fn run_behavior<B: Behavior>(
 
 impl Setup<'_> {
     fn worker(&self, number: u32) -> WorkerPlan {
-        let schedule = |load: &ScenarioLoad<'_>| load.schedule(self.segment, number, self.workers, self.seed);
+        let places = self.loads.len() as u32;
+        let schedule = |(place, load): (u32, &ScenarioLoad<'_>)| {
+            let (dispatcher, requests) = load.schedule(self.segment, number, self.workers, self.seed);
+            (dispatcher.interleaved(place, places), requests)
+        };
         WorkerPlan {
             number,
             endpoints: Arc::clone(&self.endpoints),
@@ -299,7 +303,7 @@ impl Setup<'_> {
             idle: self.idle,
             interval: self.interval(),
             most_waiting: MOST_WAITING.div_ceil(self.workers.max(1) as usize),
-            schedules: self.loads.iter().map(schedule).collect(),
+            schedules: (0..places).zip(self.loads).map(schedule).collect(),
         }
     }
 }

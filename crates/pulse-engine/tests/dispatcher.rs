@@ -118,6 +118,22 @@ fn paced_users_start_spread_over_the_interval() {
 }
 
 #[test]
+fn users_of_schedules_beside_each_other_take_turns() {
+    let load = closed(Profile::constant(2.0, Some(ms(200))), Some(ms(120)), Missed::CatchUp);
+    let dues = |place| {
+        let played = play(whole(&load).interleaved(place, 3), |_| ms(1), punctual, None);
+        played.starts.iter().map(|&(_, due, _)| due).collect::<Vec<_>>()
+    };
+    assert_eq!(dues(0), [0, 60, 120, 180].map(ms));
+    assert_eq!(dues(1), [20, 80, 140].map(ms));
+    assert_eq!(dues(2), [40, 100, 160].map(ms));
+    // Nothing else has a pace to be spread over.
+    let unpaced = closed(Profile::constant(2.0, Some(ms(10))), None, Missed::CatchUp);
+    let played = play(whole(&unpaced).interleaved(2, 3), |_| ms(10), punctual, None);
+    assert_eq!(played.starts.iter().map(|&(_, due, _)| due).collect::<Vec<_>>(), [ms(0), ms(0)]);
+}
+
+#[test]
 fn a_late_user_catches_up_and_keeps_the_intended_starts() {
     let load = closed(Profile::constant(1.0, Some(ms(1000))), Some(ms(100)), Missed::CatchUp);
     // The first iteration stalls for 350 ms, the others take 10 ms.

@@ -68,6 +68,14 @@ impl ClosedUsers {
         this
     }
 
+    /// Moves the first starts so that users of `places` scenarios of the same load take turns; this one is number `place`.
+    pub(super) fn interleave(&mut self, place: u32, places: u32) {
+        let count = self.profile.peak().ceil().max(1.0) as u64;
+        let gap = self.pacing.unwrap_or(Nanos::ZERO).0 / count;
+        let shift = Nanos((u128::from(gap) * u128::from(place) / u128::from(places.max(1))) as u64);
+        self.users.iter_mut().for_each(|user| user.phase += shift);
+    }
+
     pub(super) fn advance(&mut self, now: Nanos, pending: &mut Pending) {
         while let Some(&Reverse((wake, user))) = self.wakes.peek() {
             if wake > now && !pending.over(now) {

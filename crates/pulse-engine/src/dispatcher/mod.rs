@@ -160,6 +160,18 @@ impl Dispatcher {
         Self { users, pending, graceful_stop, now: Nanos::ZERO, finished: false }
     }
 
+    /// The same schedule as number `place` of `places` that run beside each other; before any time has passed.
+    ///
+    /// Paced users of one schedule start spread over their interval. Those of several take turns: without it the first of
+    /// each would always be due at the same moment, and a service would be asked in bursts that nobody has asked for.
+    #[must_use]
+    pub fn interleaved(mut self, place: u32, places: u32) -> Self {
+        if let Users::Closed(users) = &mut self.users {
+            users.interleave(place, places);
+        }
+        self
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if self.finished {
