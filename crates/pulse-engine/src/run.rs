@@ -30,6 +30,9 @@ pub const INTERVAL: Nanos = Nanos::from_secs(1);
 const SHORTEST_INTERVAL: Nanos = Nanos::from_millis(10);
 /// Intervals of all workers that may wait for the aggregator before workers hold them back.
 const MOST_WAITING: usize = 256;
+/// Endpoints in all of these together, since each takes 10 KB and more; but some intervals in any case.
+const MOST_WAITING_ENDPOINTS: usize = 8_192;
+const SOME_WAITING: usize = 4;
 /// A target may fail in the first seconds of a run without meaning anything: breaches are told from here on.
 const BREACH_FROM: Nanos = Nanos::from_secs(5);
 
@@ -290,6 +293,12 @@ pub fn run_behavior<B: Behavior>(
 }
 
 impl Setup<'_> {
+    /// Intervals of one worker that may wait for the aggregator.
+    fn most_waiting(&self) -> usize {
+        let of_endpoints = MOST_WAITING_ENDPOINTS / self.endpoints.endpoints.len().max(1);
+        (MOST_WAITING.min(of_endpoints) / self.workers.max(1) as usize).max(SOME_WAITING)
+    }
+
     fn worker(&self, number: u32) -> WorkerPlan {
         let places = self.loads.len() as u32;
         let schedule = |(place, load): (u32, &ScenarioLoad<'_>)| {
@@ -302,7 +311,7 @@ impl Setup<'_> {
             warmup: self.warmup,
             idle: self.idle,
             interval: self.interval(),
-            most_waiting: MOST_WAITING.div_ceil(self.workers.max(1) as usize),
+            most_waiting: self.most_waiting(),
             schedules: (0..places).zip(self.loads).map(schedule).collect(),
         }
     }
@@ -424,4 +433,34 @@ impl Watch<'_, '_> {
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use pulse_model::Tags;
+
+    use super::*;
+
+    #[test]
+    fn fewer_intervals_wait_where_each_is_large() {
+        for (workers, count, expected) in
+            [(1, 1, 256), (2, 10, 128), (2, 100, 40), (64, 1, 4), (2, 20_000, 4)]
+        {
+            let mut endpoints = Endpoints::default();
+            for _ in 0..count {
+                endpoints.add(&"browse".into(), &"GET /".into(), Tags::default(), Vec::new());
+            }
+            let setup = Setup {
+                loads: &[],
+                endpoints: Arc::new(endpoints),
+                workers,
+                segment: Segment::WHOLE,
+                warmup: Nanos::ZERO,
+                interval: INTERVAL,
+                idle: IdleStrategy::Sleep,
+                seed: 0,
+            };
+            assert_eq!(setup.most_waiting(), expected, "{workers} workers, {count} endpoints");
+        }
+    }
 }
