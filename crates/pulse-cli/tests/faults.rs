@@ -23,6 +23,8 @@ use support::{Running, demo, load, pulse, steady};
 const MISSES: (u32, u32) = (1, 12);
 /// Share of the machine that others may use in a run that counts as clean.
 const QUIET: f64 = 0.25;
+/// Share of the machine that its hypervisor may give to others in a clean run, where runs are counted.
+const STEAL: f64 = 0.01;
 
 /// Held by the test that runs: a fault must not be named in the run of another test, nor disturb a clean one.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -183,8 +185,9 @@ fn a_listener_that_does_not_accept() {
     });
 }
 
-/// CPU time of the whole machine in hundredths of a second: all, busy, and that of the children of this process.
-fn machine() -> Option<[f64; 3]> {
+/// CPU time of the whole machine in hundredths of a second: all, busy, that of the children of this process, and what the
+/// hypervisor gave to other machines.
+fn machine() -> Option<[f64; 4]> {
     let numbers =
         |text: &str| -> Vec<f64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
     let stat = fs::read_to_string("/proc/stat").ok()?;
@@ -192,38 +195,49 @@ fn machine() -> Option<[f64; 3]> {
     let own = fs::read_to_string("/proc/self/stat").ok()?;
     let own = numbers(own.rsplit_once(") S ").or_else(|| own.rsplit_once(") R "))?.1);
     let total: f64 = all.iter().take(8).sum();
-    Some([total, total - all.get(3)? - all.get(4)?, own.get(12)? + own.get(13)?])
+    Some([total, total - all.get(3)? - all.get(4)?, own.get(12)? + own.get(13)?, *all.get(7)?])
 }
 
 #[test]
 fn nothing_is_named_when_nothing_disturbs() {
     let _alone = alone();
     let (runs, is_counted) = (count("PULSE_TEST_CLEAN"), std::env::var_os("PULSE_TEST_CLEAN").is_some());
-    let (mut quiet, mut alarms, mut blamed) = (0, Vec::new(), BTreeMap::<String, u32>::new());
-    for _ in 0..runs {
+    let (mut quiet, mut busy, mut stolen, mut alarms) = (0, 0, 0, Vec::new());
+    let mut blamed = [BTreeMap::<String, u32>::new(), BTreeMap::new()];
+    for _ in 0..3 * runs {
+        if quiet == runs {
+            break;
+        }
         let before = machine();
         let report = prepared(&[], "true", &["demo", "-q", "-o", "json=-", "--duration", "3"]);
-        let others = before.zip(machine()).map_or(0.0, |(before, after)| {
-            let [all, busy, own] = [0, 1, 2].map(|place| after[place] - before[place]);
-            (busy - own) / all.max(1.0)
+        let [others, steal] = before.zip(machine()).map_or([0.0; 2], |(before, after)| {
+            let [all, busy, own, stolen] = [0, 1, 2, 3].map(|place| after[place] - before[place]);
+            [busy - own, stolen].map(|time| time / all.max(1.0))
         });
         let (codes, messages) = signs(&report);
-        if others < QUIET {
-            quiet += 1;
-            // Whether a build for tests keeps its schedule to 10 % of an answer is up to the machine; where runs are
-            // counted, every sign is an alarm.
-            let counts = |code: &String| is_counted || FAULTS.contains(&code.as_str());
-            alarms.extend(codes.iter().any(counts).then_some(messages));
-        } else {
-            codes.into_iter().for_each(|sign| *blamed.entry(sign).or_default() += 1);
+        // A build for tests is held to less below, and so is made to hold on a machine that others take time from.
+        let disturbed = match () {
+            () if others >= QUIET => Some((&mut busy, 0)),
+            () if is_counted && steal >= STEAL => Some((&mut stolen, 1)),
+            () => None,
+        };
+        if let Some((count, kind)) = disturbed {
+            *count += 1;
+            codes.into_iter().for_each(|sign| *blamed[kind].entry(sign).or_default() += 1);
+            continue;
         }
+        quiet += 1;
+        // Whether a build for tests keeps its schedule to 10 % of an answer is up to the machine; where runs are
+        // counted, every sign is an alarm.
+        let counts = |code: &String| is_counted || FAULTS.contains(&code.as_str());
+        alarms.extend(codes.iter().any(counts).then_some(messages));
     }
-    let busy = runs - quiet;
-    let blamed: Vec<String> = blamed.iter().map(|(sign, times)| format!("`{sign}` {times}")).collect();
-    println!(
-        "\n| none, nothing else on the machine | {quiet} | nothing | {} | |",
-        quiet as usize - alarms.len()
-    );
-    println!("\n| none, others use a quarter of it or more | {busy} | | | {} |", blamed.join(", "));
+    let silent = quiet as usize - alarms.len();
+    println!("\n| none, nothing else on the machine | {quiet} | nothing | {silent} | |");
+    let disturbances = ["others use a quarter of it or more", "the hypervisor takes 1 % of it or more"];
+    for ((disturbance, count), blamed) in disturbances.into_iter().zip([busy, stolen]).zip(blamed) {
+        let blamed: Vec<String> = blamed.iter().map(|(sign, times)| format!("`{sign}` {times}")).collect();
+        println!("\n| none, {disturbance} | {count} | | | {} |", blamed.join(", "));
+    }
     assert!(alarms.is_empty(), "{alarms:#?}");
 }
