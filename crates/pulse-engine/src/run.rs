@@ -293,12 +293,6 @@ pub fn run_behavior<B: Behavior>(
 }
 
 impl Setup<'_> {
-    /// Intervals of one worker that may wait for the aggregator.
-    fn most_waiting(&self) -> usize {
-        let of_endpoints = MOST_WAITING_ENDPOINTS / self.endpoints.endpoints.len().max(1);
-        (MOST_WAITING.min(of_endpoints) / self.workers.max(1) as usize).max(SOME_WAITING)
-    }
-
     fn worker(&self, number: u32) -> WorkerPlan {
         let places = self.loads.len() as u32;
         let schedule = |(place, load): (u32, &ScenarioLoad<'_>)| {
@@ -311,10 +305,16 @@ impl Setup<'_> {
             warmup: self.warmup,
             idle: self.idle,
             interval: self.interval(),
-            most_waiting: self.most_waiting(),
+            most_waiting: most_waiting(self.workers, self.endpoints.endpoints.len()),
             schedules: (0..places).zip(self.loads).map(schedule).collect(),
         }
     }
+}
+
+/// Intervals of one worker that may wait for the aggregator.
+fn most_waiting(workers: u32, endpoints: usize) -> usize {
+    let of_endpoints = MOST_WAITING_ENDPOINTS / endpoints.max(1);
+    (MOST_WAITING.min(of_endpoints) / workers.max(1) as usize).max(SOME_WAITING)
 }
 
 /// A worker's interval, taken out of its sheets.
@@ -437,30 +437,18 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 #[cfg(test)]
 mod tests {
-    use pulse_model::Tags;
-
     use super::*;
 
     #[test]
     fn fewer_intervals_wait_where_each_is_large() {
-        for (workers, count, expected) in
+        for (workers, endpoints, expected) in
             [(1, 1, 256), (2, 10, 128), (2, 100, 40), (64, 1, 4), (2, 20_000, 4)]
         {
-            let mut endpoints = Endpoints::default();
-            for _ in 0..count {
-                endpoints.add(&"browse".into(), &"GET /".into(), Tags::default(), Vec::new());
-            }
-            let setup = Setup {
-                loads: &[],
-                endpoints: Arc::new(endpoints),
-                workers,
-                segment: Segment::WHOLE,
-                warmup: Nanos::ZERO,
-                interval: INTERVAL,
-                idle: IdleStrategy::Sleep,
-                seed: 0,
-            };
-            assert_eq!(setup.most_waiting(), expected, "{workers} workers, {count} endpoints");
+            assert_eq!(
+                most_waiting(workers, endpoints),
+                expected,
+                "{workers} workers, {endpoints} endpoints"
+            );
         }
     }
 }
