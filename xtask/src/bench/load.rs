@@ -12,6 +12,7 @@ mod tool;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -25,6 +26,8 @@ use tool::{Protocol, Tool, Tools};
 const CLIENT_CPU: &str = "1";
 /// Length of a run when nothing is said.
 const SECONDS: u32 = 4;
+/// A client that takes longer than it was asked to by that much will not end.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 /// What a section needs.
 struct Bench {
@@ -33,6 +36,13 @@ struct Bench {
     folder: PathBuf,
     rounds: u32,
     seconds: u32,
+}
+
+impl Bench {
+    /// When a client hangs: no section asks for more than three lengths of a run, or half a minute.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(30.max(u64::from(self.seconds) * 3)) + HANGS_AFTER
+    }
 }
 
 /// A part of the document.

@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::process::{self, Spent};
 use super::tool::{Closed, Protocol, Tool};
 use super::{Bench, CLIENT_CPU};
+use crate::output::progress;
+
+/// Runs of a client, until one comes to its end.
+const ATTEMPTS: usize = 3;
 
 /// One table: Pulse and its peers.
 #[derive(Clone, Copy, Debug)]
@@ -78,19 +82,27 @@ impl Bench {
         self.measured(CLIENT_CPU, &command).map(|(cost, _)| cost)
     }
 
-    /// Runs a client; what a request cost it, and all that was seen of it.
+    /// Runs a client; what a request cost it, and all that was seen of it. One that hangs (siege waits for its own threads for
+    /// ever at times) is begun anew: a table of many tools is not lost by one.
     pub(super) fn measured(
         &self,
         cpus: &str,
         command: &std::process::Command,
     ) -> anyhow::Result<(Cost, Spent)> {
-        let before = self.server.requests()?;
-        // Of Pulse, 98: a measurement that is not valid, with a generator at its limit; 99: a target is missed.
-        let spent = process::run(cpus, command, &[0, 98, 99], &self.folder)?;
-        let requests = self.server.requests()? - before;
-        let cost = Cost::of(&spent, requests);
-        let cost = cost.with_context(|| format!("{} made no request", command.get_program().display()))?;
-        Ok((cost, spent))
+        let (name, limit) = (command.get_program().display(), self.limit());
+        for _ in 0..ATTEMPTS {
+            let before = self.server.requests()?;
+            // Of Pulse, 98: a measurement that is not valid, with a generator at its limit; 99: a target is missed.
+            let spent = process::run(cpus, command, &[0, 98, 99], &self.folder, limit)?;
+            let Some(spent) = spent else {
+                progress(&format!("{name} did not end within {} s and was killed", limit.as_secs()));
+                continue;
+            };
+            let requests = self.server.requests()? - before;
+            let cost = Cost::of(&spent, requests).with_context(|| format!("{name} made no request"))?;
+            return Ok((cost, spent));
+        }
+        bail!("{name} hung in each of {ATTEMPTS} runs")
     }
 }
 

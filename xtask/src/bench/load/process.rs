@@ -41,9 +41,16 @@ impl Spent {
 }
 
 /// Runs `program` on the given CPUs (as `taskset` writes them) to its end. Exit codes other than those in `fine` are errors.
+/// One that still runs after `limit` hangs: it is killed, and nothing is said of it.
 ///
 /// No other child of this process may end meanwhile: the kernel adds up the times of all that have ended.
-pub(super) fn run(cpus: &str, program: &Command, fine: &[i32], folder: &Path) -> anyhow::Result<Spent> {
+pub(super) fn run(
+    cpus: &str,
+    program: &Command,
+    fine: &[i32],
+    folder: &Path,
+    limit: Duration,
+) -> anyhow::Result<Option<Spent>> {
     let said = folder.join("stdout");
     let complained = folder.join("stderr");
     let mut command = Command::new("taskset");
@@ -70,6 +77,11 @@ pub(super) fn run(cpus: &str, program: &Command, fine: &[i32], folder: &Path) ->
             spent.resident.push((started.elapsed(), resident));
             spent.peak = spent.peak.max(peak);
         }
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
         sleep(LOOK);
     };
     spent.wall = started.elapsed();
@@ -85,7 +97,7 @@ pub(super) fn run(cpus: &str, program: &Command, fine: &[i32], folder: &Path) ->
         let complaint = String::from_utf8_lossy(&fs::read(&complained)?).trim().to_owned();
         bail!("{} ended with {status}: {complaint}", program.get_program().display());
     }
-    Ok(spent)
+    Ok(Some(spent))
 }
 
 /// Resident memory of a process now and at its peak, in KiB.
@@ -103,6 +115,22 @@ fn kib(status: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let folder = std::env::temp_dir().join(format!("pulse-bench-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let sleeps = |seconds: &str, limit| {
+            let mut program = Command::new("sleep");
+            program.arg(seconds);
+            run("0", &program, &[0], &folder, limit).unwrap()
+        };
+        assert!(sleeps("0", Duration::from_mins(10)).is_some());
+        let started = Instant::now();
+        assert!(sleeps("600", Duration::ZERO).is_none());
+        assert!(started.elapsed() < Duration::from_mins(10));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn memory_is_read_by_name() {

@@ -116,10 +116,10 @@ fn halted(bench: &Bench, row: &Row) -> anyhow::Result<(String, u64)> {
     let mut command: Command = bench.tools.command(row.tool);
     command.args(row.arguments.split_whitespace()).arg(Protocol::Http1.url(bench.server.ports));
     let before = bench.server.requests()?;
-    let folder = &bench.folder;
+    let (folder, limit) = (&bench.folder, bench.limit());
     let spent = thread::scope(|scope| {
         // Of Pulse, 98: a measurement that is not valid; 99: a target is missed, as it must be.
-        let client = scope.spawn(|| process::run(CLIENT_CPU, &command, &[0, 98, 99], folder));
+        let client = scope.spawn(|| process::run(CLIENT_CPU, &command, &[0, 98, 99], folder, limit));
         for wait in BEFORE_HALT {
             thread::sleep(wait);
             bench.server.halt()?;
@@ -128,6 +128,7 @@ fn halted(bench: &Bench, row: &Row) -> anyhow::Result<(String, u64)> {
         }
         client.join().unwrap_or_else(|_| bail!("the thread that watches the client panicked"))
     })?;
+    let spent = spent.with_context(|| format!("{} did not end", row.name))?;
     Ok((spent.output, bench.server.requests()? - before))
 }
 
