@@ -222,7 +222,11 @@ fn nothing_is_named_when_nothing_disturbs() {
         if others < QUIET && codes.iter().any(counts) {
             alarms.push(messages);
         }
-        let kind = if others >= QUIET { 1 } else { usize::from(steal >= STEAL) * 2 };
+        let kind = match (others >= QUIET, steal >= STEAL) {
+            (false, false) => 0,
+            (true, _) => 1,
+            (false, true) => 2,
+        };
         kinds[kind].0 += 1;
         codes.into_iter().for_each(|sign| *kinds[kind].1.entry(sign).or_default() += 1);
     }

@@ -33,8 +33,6 @@ const LAG_COUNTS: f64 = 4.0;
 /// slice of a few milliseconds that the scheduler takes from the server (the generator cannot see it, and says so of its own)
 /// moves it as a whole. It is a tenth of the figure, and a fraction of the acceptance region.
 const OVERHEAD_OF_P99: f64 = 5e6;
-/// The same slice taken from the generator, which sees it: a run with a start as late as that counts as disturbed.
-const LATEST: Nanos = Nanos::from_millis(5);
 
 fn law(seed: u64) -> Law {
     Law::new(Discipline::Fifo, ServiceLaw::Exponential { mean: SERVICE, seed })
@@ -76,11 +74,14 @@ fn response_times_of_a_queue_are_those_of_theory() {
          [[scenario]]\n[[scenario.step]]\nrequest = \"GET /\"",
         SEEDS.0
     );
-    let (summary, counts) = undisturbed::undisturbed(LATEST, || {
-        let server = QueueServer::start(law(SEEDS.1));
-        let (summary, _) = Run { text: &text, url: server.url(), workers: 2, ..Run::default() }.make();
-        (summary, server.counts())
-    });
+    let (summary, counts) = undisturbed::undisturbed(
+        |_| false,
+        || {
+            let server = QueueServer::start(law(SEEDS.1));
+            let (summary, _) = Run { text: &text, url: server.url(), workers: 2, ..Run::default() }.make();
+            (summary, server.counts())
+        },
+    );
     let measured = summary.response_time();
     let exact = simulated(SEEDS.0, SEEDS.1);
     assert_eq!((measured.count(), summary.failed()), (exact.count(), 0));

@@ -82,8 +82,8 @@ impl Bench {
         self.measured(CLIENT_CPU, &command).map(|(cost, _)| cost)
     }
 
-    /// Runs a client; what a request cost it, and all that was seen of it. One that hangs (siege waits for its own threads for
-    /// ever at times) is begun anew: a table of many tools is not lost by one.
+    /// Runs a client; what a request cost it, and all that was seen of it. One that hangs (siege was seen to, with four of its
+    /// threads left at the end) is begun anew: a table of many tools is not lost by one.
     pub(super) fn measured(
         &self,
         cpus: &str,

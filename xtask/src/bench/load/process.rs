@@ -126,9 +126,7 @@ mod tests {
             run("0", &program, &[0], &folder, limit).unwrap()
         };
         assert!(sleeps("0", Duration::from_mins(10)).is_some());
-        let started = Instant::now();
         assert!(sleeps("600", Duration::ZERO).is_none());
-        assert!(started.elapsed() < Duration::from_mins(10));
         fs::remove_dir_all(&folder).unwrap();
     }
 
