@@ -349,7 +349,7 @@ impl<'a> Trying<'a> {
         let mut is_first = true;
         for index in self.schedule() {
             let tried = &mut self.statements[index];
-            if tried.is_affected() && !tried.is_done() {
+            if tried.is_affected() && !tried.is_done() && !tried.has_enough() {
                 let is_waiting = !is_first && tried.cost() > room;
                 tried.standing = if is_waiting { Standing::Waiting } else { Standing::Running };
                 room = room.saturating_sub(tried.cost());
@@ -371,14 +371,15 @@ impl<'a> Trying<'a> {
         }
     }
 
-    /// Rounds until the time is over. What is settled, or costs more than is left, sits out; so does what the changes cannot
-    /// matter to once it has had its share, as long as there is something that they can.
+    /// Rounds until the time is over. What is settled, or costs more than is left, sits out; so do, as long as there is something
+    /// that the changes can matter to and that has not had enough, what has, and what they cannot matter to once it had its share.
     fn measure_warm(&mut self) {
         let schedule = self.schedule();
         let (begun, mut aside) = (self.started.elapsed(), Duration::ZERO);
         for round in 0.. {
             let is_busy = |trying: &Self| {
-                trying.statements.iter().any(|tried| tried.is_affected() && trying.can_run(tried))
+                let is_short = |tried: &&Tried| tried.is_affected() && !tried.has_enough();
+                trying.statements.iter().filter(is_short).any(|tried| trying.can_run(tried))
             };
             if !is_busy(self) {
                 self.admit();
@@ -390,9 +391,9 @@ impl<'a> Trying<'a> {
                     return;
                 }
                 let is_aside = !self.statements[index].is_affected();
-                let has_had_its_share =
-                    is_busy && is_aside && aside > now.saturating_sub(begun).mul_f64(ASIDE);
-                if has_had_its_share || !self.can_run(&self.statements[index]) {
+                let has_had_its_share = is_aside && aside > now.saturating_sub(begun).mul_f64(ASIDE);
+                let gives_way = is_busy && (has_had_its_share || self.statements[index].has_enough());
+                if gives_way || !self.can_run(&self.statements[index]) {
                     continue;
                 }
                 is_idle = false;

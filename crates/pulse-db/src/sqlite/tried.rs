@@ -9,18 +9,23 @@ use pulse_stats::{Bootstrap, compare_intervals};
 
 use super::answer::{Difference, asks_for_order};
 use super::replay::{NoResult, Stage};
+use crate::keep::MAX_LOSS;
 use crate::trial::{Gain, StatementTrial};
 use crate::workload::{Call, Statement};
 
 /// Calls with different values that a statement makes per round, when there is time.
 pub(crate) const MAX_CALLS: usize = 8;
-/// More rounds make no interval narrower that matters.
-const MAX_ROUNDS: usize = 30;
+/// Rounds that everybody gets before anybody gets more. Of what the changes cannot matter to they are all.
+const ENOUGH: usize = 30;
+/// Rounds at most: by then the interval of a statement whose slowest calls take two thirds longer than its quickest is narrow.
+const MAX_ROUNDS: usize = 960;
 /// Rounds after which it is seen whether more of them are needed.
-const LOOKS: [usize; 6] = [6, 8, 11, 15, 20, 25];
+const LOOKS: [usize; 11] = [6, 8, 11, 15, 20, 25, ENOUGH, 60, 120, 240, 480];
 /// A gain whose interval lies beyond this, or below its inverse, needs no more rounds.
 const CLEAR: f64 = 1.3;
-/// Quicker statements than this, in nanoseconds, are cheaper run than looked at.
+/// An interval as narrow as this needs no more rounds either: chance alone moves no gain by the loss that a drop may cost.
+const NARROW: f64 = MAX_LOSS;
+/// For quicker statements than this, in nanoseconds, enough rounds are cheaper than a look.
 const CHEAP: u64 = 1_000_000;
 
 /// Whether the answers of a statement can be compared.
@@ -107,14 +112,23 @@ impl Tried {
         self.is_out()
             || self.standing == Standing::Settled
             || self.difference.is_some()
-            || self.warm[0].len() >= MAX_ROUNDS
+            || self.warm[0].len() >= if self.is_affected() { MAX_ROUNDS } else { ENOUGH }
     }
 
-    /// Whether more rounds would only confirm what is clear.
+    /// Whether it had the rounds that everybody gets: more only make its interval narrower.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.warm[0].len() >= ENOUGH
+    }
+
+    /// Ends its rounds when more would only confirm what is clear or known closely.
     pub(crate) fn settle(&mut self) {
-        if LOOKS.contains(&self.warm[0].len()) && self.cost() > CHEAP {
-            let clear = |gain: Gain| gain.lo > CLEAR || gain.hi < 1.0 / CLEAR;
-            if gain(&self.warm[0], &self.warm[1]).is_some_and(clear) {
+        let is_look = LOOKS.contains(&self.warm[0].len()) && !self.is_done();
+        if is_look && (self.has_enough() || self.cost() > CHEAP) {
+            let is_known = |gain: Gain| {
+                let is_narrow = self.has_enough() && gain.hi - gain.lo < NARROW;
+                gain.lo > CLEAR || gain.hi < 1.0 / CLEAR || is_narrow
+            };
+            if gain(&self.warm[0], &self.warm[1]).is_some_and(is_known) {
                 self.standing = Standing::Settled;
             }
         }
@@ -264,4 +278,57 @@ pub(crate) fn gain(before: &[Vec<u64>], after: &[Vec<u64>]) -> Option<Gain> {
     let bootstrap = Bootstrap { block: Some(1), ..Bootstrap::default() };
     let found = compare_intervals(&rounds(after), &rounds(before), Statistic::Quantile(0.5), &bootstrap)?;
     found.ratio.map(|ratio| Gain { value: ratio.value, lo: ratio.lo, hi: ratio.hi })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    /// A quick statement whose calls take from `middle` up to two thirds more, as they do here; with the changes `factor` times
+    /// as long. Ends as in a trial that has time.
+    fn measured(seed: u64, factor: f64, is_affected: bool) -> Tried {
+        const MIDDLE: f64 = 40_000.0;
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut tried = Tried { writes: is_affected, estimate: [60_000; 2], ..Tried::default() };
+        while !tried.is_done() {
+            for (side, factor) in [1.0, factor].into_iter().enumerate() {
+                let time = MIDDLE * factor * (1.0 + generator.random_range(0.0..2.0 / 3.0));
+                tried.warm[side].push(vec![time as u64]);
+            }
+            tried.settle();
+        }
+        tried
+    }
+
+    /// What counts as a loss of a drop: see [`crate::keep`].
+    fn is_loss(warm: [&[Vec<u64>]; 2]) -> bool {
+        let gain = gain(warm[0], warm[1]).unwrap();
+        gain.hi < 1.0 && gain.value < 1.0 - MAX_LOSS
+    }
+
+    #[test]
+    fn chance_alone_is_no_loss_and_a_small_loss_is_found() {
+        let all: Vec<Tried> = (0..60).map(|seed| measured(seed, 1.0, true)).collect();
+        let after_enough = all.iter().filter(|tried| is_loss([0, 1].map(|side| &tried.warm[side][..ENOUGH])));
+        assert!(after_enough.count() > 0, "the rounds that everybody gets would do");
+        assert!(!all.iter().any(|tried| is_loss([0, 1].map(|side| &tried.warm[side][..]))));
+        let found = (0..10).map(|seed| measured(seed, 1.12, true));
+        assert!(found.into_iter().all(|tried| is_loss([0, 1].map(|side| &tried.warm[side][..]))));
+    }
+
+    #[test]
+    fn rounds_end_when_more_tell_nothing() {
+        let rounds = |factor, is_affected| measured(1, factor, is_affected).warm[0].len();
+        assert_eq!(rounds(1.0, false), ENOUGH);
+        assert_eq!(rounds(3.0, true), ENOUGH);
+        assert!((60..=MAX_ROUNDS).contains(&rounds(1.0, true)));
+        let mut steady = Tried { writes: true, ..Tried::default() };
+        while !steady.is_done() {
+            steady.warm.iter_mut().for_each(|side| side.push(vec![40_000]));
+            steady.settle();
+        }
+        assert_eq!(steady.warm[0].len(), ENOUGH);
+    }
 }
