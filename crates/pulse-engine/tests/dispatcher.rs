@@ -222,6 +222,19 @@ fn an_arrival_whose_timeout_is_late_is_not_forgotten() {
     assert_eq!((played.starts.len(), played.dropped), (1, 1));
 }
 
+/// As an arrival does: the worker that wakes behind the end is late, not the user.
+#[test]
+fn a_user_who_was_ready_in_time_starts_behind_the_end() {
+    let load = closed(Profile::constant(1.0, Some(ms(200))), Some(ms(100)), Missed::CatchUp);
+    let played = play(whole(&load), |_| ms(1), |_| ms(150), None);
+    let starts: Vec<_> = played.starts.iter().map(|&(_, due, start)| (due, start)).collect();
+    assert_eq!(starts, [(ms(0), ms(0)), (ms(100), ms(250))]);
+    assert_eq!(played.dropped, 0);
+    // A user who is late by its own iteration asks for nothing any more.
+    let played = play(whole(&load), |_| ms(220), punctual, None);
+    assert_eq!((played.starts.len(), played.dropped), (1, 1));
+}
+
 #[test]
 fn a_part_without_users_ends_at_once() {
     let load = closed(Profile::constant(1.0, None), Some(ms(10)), Missed::CatchUp);

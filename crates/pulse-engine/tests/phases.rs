@@ -47,7 +47,7 @@ fn an_answer_in_one_read_has_waited_and_nothing_else() {
 
 #[test]
 fn waiting_ends_with_the_first_byte_and_receiving_with_the_last() {
-    let pause = Duration::from_millis(60);
+    let pause = Duration::from_millis(400);
     let answer = [
         Step::ReadRequest,
         Step::Pause(pause),
@@ -58,7 +58,7 @@ fn waiting_ends_with_the_first_byte_and_receiving_with_the_last() {
     ];
     let server = ScriptedServer::start(Script::each(answer.to_vec()));
     let text = format!(
-        "targets = [\"wait_time.min >= 60ms\", \"receive_time.min >= 120ms\", \"tcp_time.min > 10s\"]\n{}",
+        "targets = [\"wait_time.min >= 400ms\", \"receive_time.min >= 800ms\", \"tcp_time.min > 10s\"]\n{}",
         asking(3, "request = \"GET /\"\nname = \"slow\"")
     );
     let summary = run(&text, &server);

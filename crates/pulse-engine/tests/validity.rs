@@ -18,9 +18,9 @@ struct Recorded {
     open: bool,
     dropped: u64,
     targets: &'static [&'static str],
-    /// Of 1000 units of CPU time.
+    /// Milliseconds of 1000 of CPU time.
     steal: u64,
-    /// Of 1000 units of CPU time.
+    /// Milliseconds of 1000 of CPU time.
     busy: u64,
     failures: Option<(&'static str, u64)>,
     /// Shares of its time that the second worker spun, waited for a core and stood still, in percent.
@@ -82,9 +82,9 @@ impl Recorded {
         snapshot.add(ok, Aggregate::Trend(response));
         snapshot.add(scenario(metric::DISPATCH_LAG), Aggregate::Trend(lag));
         snapshot.count(scenario(metric::DUE_ITERATIONS), RATE);
-        snapshot.count(scenario(metric::HOST_STEAL), self.steal);
-        snapshot.count(scenario(metric::HOST_BUSY), self.busy);
-        snapshot.count(scenario(metric::HOST_WALL), 1000);
+        snapshot.count(scenario(metric::HOST_STEAL), Nanos::from_millis(self.steal).0);
+        snapshot.count(scenario(metric::HOST_BUSY), Nanos::from_millis(self.busy).0);
+        snapshot.count(scenario(metric::HOST_WALL), Nanos::from_secs(1).0);
         for (worker, cpu) in ["0", "1"].into_iter().zip(self.cpu) {
             snapshot.count(Series::new(metric::WORKER_CPU).with(tag::WORKER, worker), cpu);
             snapshot.count(Series::new(metric::WORKER_WALL).with(tag::WORKER, worker), 100);
@@ -237,6 +237,18 @@ fn signs_of_workers_have_their_limits() {
         ),
         ("spinning hides no work", Recorded { cpu: [10, 100], spin: 9, ..CLEAN }, Suspect, &["worker_cpu"]),
         ("a worker that waits for a core", Recorded { wait: 10, ..CLEAN }, Suspect, &["cpu_wait"]),
+        (
+            "as long as the hypervisor took",
+            Recorded { wait: 14, steal: 50, ..CLEAN },
+            Suspect,
+            &["cpu_steal"],
+        ),
+        (
+            "longer than the hypervisor took",
+            Recorded { wait: 16, steal: 50, ..CLEAN },
+            Suspect,
+            &["cpu_steal", "cpu_wait"],
+        ),
         ("a worker that stood still", Recorded { gap: 1, ..CLEAN }, Suspect, &["worker_stopped"]),
         ("for long", Recorded { gap: 5, ..CLEAN }, Invalid, &["worker_stopped"]),
         ("a loop that turns late", Recorded { loop_lag_us: 4000, ..CLEAN }, Suspect, &["event_loop_lag"]),
@@ -254,6 +266,22 @@ fn signs_of_workers_have_their_limits() {
             &["late_snapshots"],
         ),
     ]);
+}
+
+/// The kernel counts in steps of 10 ms: one of them may have added up long before a run of a few milliseconds.
+#[test]
+fn one_step_of_steal_says_nothing_of_a_short_run() {
+    let state = |steal| {
+        let interval = Interval { from: Nanos::ZERO, to: Nanos::from_millis(5) };
+        let mut snapshot = Snapshot { interval: Some(interval), ..Snapshot::default() };
+        snapshot.count(Series::new(metric::HOST_STEAL), Nanos::from_millis(steal).0);
+        snapshot.count(Series::new(metric::HOST_WALL), Nanos::from_millis(20).0);
+        let mut collector = Collector::new(RunInfo::default());
+        collector.interval(interval, snapshot, None, None);
+        let summary = collector.finish(Ending::Finished);
+        summary.validity.reasons.iter().any(|reason| reason.code == "cpu_steal")
+    };
+    assert_eq!([0, 10, 20].map(state), [false, false, true]);
 }
 
 #[test]

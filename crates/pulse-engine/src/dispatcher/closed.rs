@@ -83,7 +83,8 @@ impl ClosedUsers {
             }
             self.wakes.pop();
             if self.users[user as usize].active {
-                self.proceed(user, now, pending);
+                // A user who was ready in time starts, as arrivals do, however late the worker is: also behind the end.
+                self.proceed(user, wake.min(now), pending);
             } else if self.users[user as usize].span.from < pending.cutoff && !pending.exhausted {
                 self.appear(user, now, pending);
             }
@@ -139,7 +140,7 @@ impl ClosedUsers {
         self.proceed(user, now, pending);
     }
 
-    /// An active, idle user starts its next iteration, waits for it, or leaves.
+    /// An active, idle user starts its next iteration, waits for it, or leaves; `now` is when it was ready to.
     fn proceed(&mut self, user: u32, now: Nanos, pending: &mut Pending) {
         let state = &mut self.users[user as usize];
         let end = state.span.to.min(pending.cutoff);

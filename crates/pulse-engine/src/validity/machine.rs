@@ -8,6 +8,9 @@ use super::{graded, highest, reason};
 const HOST_CPU: f64 = 0.95;
 /// Share of all cores' time that the hypervisor gave to others.
 const STEAL: [f64; 2] = [0.05, 0.20];
+/// The kernel counts steal in steps of this. One step may be what had added up before, with hardly any of it in a run of a few
+/// milliseconds.
+const STEAL_STEP: Nanos = Nanos::from_millis(10);
 /// Share of requests that failed because this machine ran out of something.
 const EXHAUSTION: f64 = 0.01;
 /// Share of the TCP segments sent that had to be sent again, …
@@ -38,9 +41,9 @@ pub(super) fn cpu(summary: &Summary) -> Option<ValidityReason> {
 
 /// A virtual machine that had to wait for its host.
 pub(super) fn steal(summary: &Summary) -> Option<ValidityReason> {
-    let wall = summary.counter(metric::HOST_WALL);
-    let share = summary.counter(metric::HOST_STEAL) as f64 / wall.max(1) as f64;
-    let state = graded(share, STEAL)?;
+    let steal = summary.counter(metric::HOST_STEAL);
+    let share = steal as f64 / summary.counter(metric::HOST_WALL).max(1) as f64;
+    let state = graded(share, STEAL).filter(|_| steal > STEAL_STEP.0)?;
     let message = format!(
         "the hypervisor gave {:.1}% of this machine's CPU time to others: response times include waiting that is not \
          the service's",
