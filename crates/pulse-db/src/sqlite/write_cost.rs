@@ -32,7 +32,7 @@ pub(crate) fn tables(changes: &[ChangeTrial]) -> Vec<TableName> {
     tables
 }
 
-/// Measures one table on both sides in turns, within a time.
+/// Measures one table on both sides in turns, within a time: the rounds that are whole by then count.
 pub(crate) fn measure(
     stages: &[Stage; 2],
     table: &TableName,
@@ -41,27 +41,27 @@ pub(crate) fn measure(
 ) -> WriteCost {
     let mut cost = WriteCost { table: table.clone(), ..WriteCost::default() };
     watch.limit(time);
-    match rounds(stages, table) {
-        Ok([before, after]) => {
-            before.iter().flatten().for_each(|&time| cost.before.record(time));
-            after.iter().flatten().for_each(|&time| cost.after.record(time));
-            cost.growth = gain(&after, &before);
-        }
-        Err(error) => cost.failure = Some(error.to_string()),
-    }
+    let mut times = [Rounds::new(), Rounds::new()];
+    let ended = rounds(stages, table, &mut times);
     watch.unlimit();
+    let whole = times[0].len().min(times[1].len());
+    times.iter_mut().for_each(|side| side.truncate(whole));
+    let [before, after] = times;
+    before.iter().flatten().for_each(|&time| cost.before.record(time));
+    after.iter().flatten().for_each(|&time| cost.after.record(time));
+    cost.growth = gain(&after, &before);
+    cost.failure = ended.err().filter(|_| cost.growth.is_none()).map(|error| error.to_string());
     cost
 }
 
 /// Times of a side, a list per round.
 type Rounds = Vec<Vec<u64>>;
 
-fn rounds(stages: &[Stage; 2], table: &TableName) -> rusqlite::Result<[Rounds; 2]> {
+fn rounds(stages: &[Stage; 2], table: &TableName, times: &mut [Rounds; 2]) -> rusqlite::Result<()> {
     let rewriting = stages[0].own(|connection| Rewriting::of(connection, table))?;
     let rows = stages[0].own(|connection| rewriting.rows(connection))?;
-    let mut times = [Rounds::new(), Rounds::new()];
     if rows.is_empty() {
-        return Ok(times);
+        return Ok(());
     }
     // The first round warms both sides up and is thrown away.
     for round in 0..=ROUNDS {
@@ -77,7 +77,7 @@ fn rounds(stages: &[Stage; 2], table: &TableName) -> rusqlite::Result<[Rounds; 2
             }
         }
     }
-    Ok(times)
+    Ok(())
 }
 
 /// The statements that take a row of a table out and put it back.
