@@ -83,7 +83,7 @@ describe("a running load", () => {
   });
 
   test("is seen without events, too", async () => {
-    const job = await load("8s");
+    const job = await load("40s");
     const without = await context();
     await without.addInitScript(() => delete window.EventSource);
     const { page, ...seen } = await open(without, job.match[1]);
@@ -94,7 +94,7 @@ describe("a running load", () => {
   });
 
   test("needs its token where there is one", async () => {
-    const job = await load("8s", ["--token", "s3cret-token"]);
+    const job = await load("40s", ["--token", "s3cret-token"]);
     const [, url] = job.match;
     assert.equal((await fetch(url)).status, 401);
     assert.equal((await fetch(`${url}/events`)).status, 401);
@@ -113,7 +113,7 @@ describe("suites that run", () => {
     writeFileSync(
       file,
       `[service]\nurl = "${service.url}"\n` +
-        test("never this fast", `samples = 40\nmax_duration = "2s"\ntargets = ["p50 < 1us"]`) +
+        test("never this fast", `samples = 40\nmax_duration = "4s"\ntargets = ["p50 < 1us"]`) +
         test("takes its time", `stages = ["1s:5", "14s:5"]\ntargets = ["p50 < 9s"]`),
     );
     return start(["test", file, "--no-history", "--dashboard", "--listen", "127.0.0.1:0"], DASHBOARD);
@@ -148,6 +148,7 @@ describe("suites that run", () => {
     await page.getByText("Finished", { exact: true }).waitFor({ timeout: 30_000 });
     assert.match(await page.locator(".sentence").innerText(), /Targets met: 1 of 1\./);
     await page.goBack();
+    await rows.filter({ hasText: "never this fast" }).waitFor();
     assert.match(await page.locator(".sentence").innerText(), /Cases passed: 1 of 2; 1 missed\./);
     await job.ended;
     assertClean(seen, job.match[1]);

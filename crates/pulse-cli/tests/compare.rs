@@ -177,9 +177,9 @@ fn a_short_case_raises_no_alarm() {
         )
     };
     fs::write(at.join("suite.toml"), suite("true")).unwrap();
-    run_in(at, &["test", "suite.toml", "--save-baseline", "quick.json"]).expect(0);
+    calm(|| run_in(at, &["test", "suite.toml", "--save-baseline", "quick.json"])).expect(0);
     fs::write(at.join("suite.toml"), suite("sleep 0.05")).unwrap();
-    let slower = run_in(at, &["test", "suite.toml", "--baseline", "quick.json"]).expect(0);
+    let slower = calm(|| run_in(at, &["test", "suite.toml", "--baseline", "quick.json"])).expect(0);
     assert!(!slower.stdout.contains("REGRESSION"), "{}", slower.stdout);
     assert!(slower.stdout.contains("too few to know how its figures scatter"), "{}", slower.stdout);
 }

@@ -129,8 +129,9 @@ fn suites() {
                  max_samples = 20\ntargets = [\"max < 1m\", \"errors = 0\"]\n[[test]]\nname = \"missing\"\n\
                  request = \"GET /missing\"\nsamples = 20\nmax_samples = 20\ntargets = [\"errors = 0\"]\n";
     fs::write(folder.path().join("a.toml"), suite).unwrap();
-    let outcome =
-        run_in(folder.path(), &["test", "a.toml", "--url", &server.url(), "--no-history"]).expect(99);
+    let url = server.url();
+    let line = ["test", "a.toml", "--url", &url, "--no-history"];
+    let outcome = calm(|| run_in(folder.path(), &line)).expect(99);
     assert_shapes("test", &SUITE, &outcome.stdout);
 }
 

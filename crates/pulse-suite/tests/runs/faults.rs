@@ -27,8 +27,9 @@ targets = ["p50 < 150ms", "p50 < 20s", "errors = 0"]
 name = "tool"
 request = "POST /api/v1/execute"
 json = { tool_id = 1, user_id = "perf" }
-samples = 2
-max_samples = 2
+samples = 8
+max_samples = 8
+max_duration = "10s"
 targets = ["duration < 150ms"]
 
 [[test]]
