@@ -237,18 +237,6 @@ fn signs_of_workers_have_their_limits() {
         ),
         ("spinning hides no work", Recorded { cpu: [10, 100], spin: 9, ..CLEAN }, Suspect, &["worker_cpu"]),
         ("a worker that waits for a core", Recorded { wait: 10, ..CLEAN }, Suspect, &["cpu_wait"]),
-        (
-            "as long as the hypervisor took",
-            Recorded { wait: 14, steal: 50, ..CLEAN },
-            Suspect,
-            &["cpu_steal"],
-        ),
-        (
-            "longer than the hypervisor took",
-            Recorded { wait: 16, steal: 50, ..CLEAN },
-            Suspect,
-            &["cpu_steal", "cpu_wait"],
-        ),
         ("a worker that stood still", Recorded { gap: 1, ..CLEAN }, Suspect, &["worker_stopped"]),
         ("for long", Recorded { gap: 5, ..CLEAN }, Invalid, &["worker_stopped"]),
         ("a loop that turns late", Recorded { loop_lag_us: 4000, ..CLEAN }, Suspect, &["event_loop_lag"]),

@@ -2,7 +2,6 @@
 
 use pulse_model::{Nanos, Series, Summary, Unit, ValidityReason, ValidityState, busiest_worker, metric, tag};
 
-use super::machine::steal;
 use super::{graded, reason};
 
 /// Share of a core from which a worker may be the bottleneck, and from which it is.
@@ -65,10 +64,6 @@ pub(super) fn cpu_wait(summary: &Summary) -> Option<ValidityReason> {
     let share = worst(summary, metric::WORKER_WAIT).filter(|&share| share >= WAIT)?;
     let of_machine =
         |name| summary.counter(name) as f64 / summary.counter(metric::HOST_WALL).max(1) as f64 * 100.0;
-    // A worker whose core the hypervisor took is ready to run, too: a sign of its own, which blames no program.
-    if steal(summary).is_some() && share - of_machine(metric::HOST_STEAL) / 100.0 < WAIT {
-        return None;
-    }
     let others = (of_machine(metric::HOST_BUSY) - of_machine(metric::HOST_OWN)).max(0.0);
     let message = format!(
         "a worker was ready to run and waited for a core {:.0}% of the time, while other programs used {others:.0}% of this \
